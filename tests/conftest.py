@@ -1,0 +1,38 @@
+"""What every test may ask for: `rng`, `check_layer`, and the same start for chance."""
+
+import keras
+import numpy as np
+import pytest
+
+pytest.register_assert_rewrite("contracts.layer_contract")
+
+from contracts.layer_contract import check_layer as _check_layer  # noqa: E402
+
+
+@pytest.fixture
+def rng():
+    """The one source of chance of a test."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _same_start():
+    """Each test starts from the same seed in float32, whatever ran before it."""
+    keras.utils.set_random_seed(0)
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def check_layer(tmp_path):
+    """`check_layer(layer, inputs)`: the promises every layer makes, each checked once.
+
+    See `tests/contracts/layer_contract.py`.
+    """
+
+    def check(layer, inputs, **options):
+        return _check_layer(layer, inputs, folder=tmp_path, **options)
+
+    return check
