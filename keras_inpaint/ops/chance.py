@@ -1,0 +1,167 @@
+"""Random numbers drawn by integer arithmetic: the same on every backend and device."""
+
+from keras import ops
+
+# The finalizer of MurmurHash3 (Appleby, 2011): every bit of the input flips
+# about half of the bits of the output.
+_FIRST_FACTOR = 0x85EBCA6B
+_SECOND_FACTOR = 0xC2B2AE35
+# The golden ratio in 32 bits: no word, 0 included, is mixed as it stands.
+_GOLDEN_RATIO = 0x9E3779B9
+# Seeds derived for another sampler never meet the numbers drawn from their parent.
+_DERIVATION = 0x3C6EF372
+
+
+def picture_seeds(seed, index, places):
+    """Gives every picture of a batch its own seed, from integers alone.
+
+    The seeds depend on the three integers and on nothing else: a resumed run
+    draws the same ones, and two devices draw what one would.
+
+    Args:
+        seed: int, the seed of the run. Counted modulo 2**64.
+        index: int or scalar integer tensor, which draw of the run this is, such
+            as the number of the update. Counted modulo 2**32.
+        places: Integer tensor of shape `(batch,)`: the place of each picture in
+            the global batch.
+
+    Returns:
+        Tensor of unsigned 32-bit integers, of shape `(batch,)`.
+
+    Raises:
+        ValueError: If `seed` is not an int.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> picture_seeds(0, 7, keras.ops.arange(2)).shape[0]
+    2
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(
+            "`seed` must be a Python int; what changes from call to call is `index`. "
+            f"Received: seed={seed!r}"
+        )
+    state = _fold(_fold(_words(0), seed), seed >> 32)
+    return _fold(_fold(state, index), places)
+
+
+def derived_seeds(seeds, stream):
+    """Gives every picture a further seed, independent of `seeds`.
+
+    Args:
+        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        stream: int or scalar integer tensor that tells the derived seeds from
+            others derived from the same `seeds`.
+
+    Returns:
+        Tensor like `seeds`.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import derived_seeds, picture_seeds
+    >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
+    >>> keras.backend.standardize_dtype(derived_seeds(seeds, 1).dtype)
+    'uint32'
+    """
+    return _fold(ops.bitwise_xor(seeds, _words(_DERIVATION)), stream)
+
+
+def uniform(seeds, num, stream=0):
+    """Draws numbers spread evenly over `[0, 1)`.
+
+    Args:
+        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        num: int, how many numbers each picture gets.
+        stream: int that separates one use of `seeds` from another.
+
+    Returns:
+        float32 tensor of shape `(batch, num)`: multiples of 2**-24.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import picture_seeds, uniform
+    >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
+    >>> tuple(uniform(seeds, 3).shape)
+    (2, 3)
+    """
+    # By way of int32, because TensorFlow turns no unsigned integers into floats on a GPU.
+    bits = ops.cast(ops.right_shift(_bits(seeds, num, stream), _words(8)), "int32")
+    return ops.cast(bits, "float32") * 2.0**-24
+
+
+def integers(seeds, num, bound, stream=0):
+    """Draws integers spread evenly over `0, ..., bound - 1`.
+
+    Args:
+        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        num: int, how many integers each picture gets.
+        bound: int or integer tensor that broadcasts to `(batch, num)`: how many
+            values there are, from 1 to 2**16.
+        stream: int that separates one use of `seeds` from another.
+
+    Returns:
+        int32 tensor of shape `(batch, num)`.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import integers, picture_seeds
+    >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
+    >>> bool(keras.ops.all(integers(seeds, 3, bound=5) < 5))
+    True
+    """
+    # One product, then its integer part: nothing that a compiler could fuse. The
+    # largest number drawn is 1 - 2**-24, whose product never rounds up to `bound`.
+    scaled = uniform(seeds, num, stream) * ops.cast(bound, "float32")
+    return ops.cast(ops.floor(scaled), "int32")
+
+
+def normal(seeds, num, stream=0):
+    """Draws numbers of mean 0 and variance 1, nearly normal, within `[-6, 6]`.
+
+    The sum of twelve uniform numbers, which needs no logarithm or cosine: those
+    differ between backends in the last bit.
+
+    Args:
+        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        num: int, how many numbers each picture gets.
+        stream: int that separates one use of `seeds` from another.
+
+    Returns:
+        float32 tensor of shape `(batch, num)`: multiples of 2**-17.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import normal, picture_seeds
+    >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
+    >>> tuple(normal(seeds, 3).shape)
+    (2, 3)
+    """
+    bits = ops.right_shift(_bits(seeds, 12 * num, stream), _words(16))
+    # float32 holds every partial sum of 16-bit integers exactly, in any order.
+    bits = ops.cast(ops.cast(bits, "int32"), "float32")
+    sums = ops.sum(ops.reshape(bits, (-1, num, 12)), axis=-1)
+    return (2.0 * sums - 12.0 * 65535.0) * 2.0**-17
+
+
+def _bits(seeds, num, stream):
+    states = _fold(seeds, stream)
+    return _fold(ops.expand_dims(states, 1), ops.arange(num, dtype="int32"))
+
+
+def _fold(states, words):
+    # The words are mixed before they meet the states, so that neighbours among
+    # the pictures of one draw are no neighbours among those of another.
+    words = _mix(_words(words) + _words(_GOLDEN_RATIO))
+    return _mix(ops.bitwise_xor(states, words))
+
+
+def _mix(words):
+    words = ops.bitwise_xor(words, ops.right_shift(words, _words(16)))
+    words = words * _words(_FIRST_FACTOR)
+    words = ops.bitwise_xor(words, ops.right_shift(words, _words(13)))
+    words = words * _words(_SECOND_FACTOR)
+    return ops.bitwise_xor(words, ops.right_shift(words, _words(16)))
+
+
+def _words(values):
+    if isinstance(values, int):
+        return ops.convert_to_tensor(values % 2**32, dtype="uint32")
+    if not ops.is_tensor(values):
+        values = ops.convert_to_tensor(values)
+    return ops.cast(values, "uint32")
