@@ -1,0 +1,75 @@
+# Two commands need nothing but a Python with venv: `make inpaint` and `make test`.
+# Everything they install goes into .venv; `rm -rf .venv` undoes it.
+
+PYTHON ?= python3
+# Processes of the TensorFlow tests. 0 runs them in the first one.
+WORKERS ?= 0
+PYTEST_OPTIONS ?=
+
+export TF_CPP_MIN_LOG_LEVEL = 2
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A stamp is older than these files when they have changed: the set-up then runs again.
+SETTINGS := setup.cfg pyproject.toml
+INSTALLED := $(VENV)/.installed
+INSTALLED_TOOLS := $(VENV)/.installed-tools
+
+EXAMPLES := keras_inpaint/pictures/examples
+FILLED := out/filled.png
+
+# What is written on keras.ops alone is tested a second time on the other backend.
+JAX_TESTS := tests/contracts/test_layer_contract.py \
+	$(wildcard $(addprefix tests/,ops masks layers losses metrics models))
+
+.DEFAULT_GOAL := help
+.PHONY: help inpaint test test-tensorflow test-jax lint format types wheel-check clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+inpaint: $(INSTALLED) ## Fill the hole of a bundled photo and print where the picture is
+	@mkdir -p $(dir $(FILLED))
+	$(BIN)/keras-inpaint inpaint $(EXAMPLES)/photo.jpg --mask $(EXAMPLES)/mask.png --output $(FILLED)
+	@echo "The filled picture: $(CURDIR)/$(FILLED)"
+
+test: test-tensorflow test-jax ## Run all tests
+
+test-tensorflow: $(INSTALLED_TOOLS) ## Run all tests on the TensorFlow backend
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS)
+
+test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts on JAX
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(JAX_TESTS)
+
+lint: $(INSTALLED_TOOLS) ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED_TOOLS) ## Put the sources into the format that `make lint` asks for
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED_TOOLS) ## Check the types
+	$(BIN)/mypy
+
+wheel-check: $(INSTALLED_TOOLS) ## Build the wheel and try it away from the sources
+	bash .ci/check_wheel $(BIN)/python
+
+clean: ## Remove what tests and builds left behind; the environment stays
+	rm -rf build dist out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "Python 3.11, 3.12 or 3.13 is needed. Name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's venv is missing. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(SETTINGS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(INSTALLED_TOOLS): $(SETTINGS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	@touch $(INSTALLED) $@
