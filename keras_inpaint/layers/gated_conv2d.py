@@ -1,0 +1,92 @@
+"""Convolution with a learned soft mask."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.layers.padded_conv2d import PaddedConv2D
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class GatedConv2D(keras.layers.Layer):
+    """2D convolution whose features are scaled by a learned soft mask.
+
+    A plain convolution treats pixels inside the hole like any others. Here one
+    convolution computes features and gates together, so that every position and
+    channel learns by itself how far its input is to be trusted.
+
+    Args:
+        filters: int, at least 1. Channels of the output. The convolution computes
+            twice as many: the first half are the features, the second the gates.
+        kernel_size: odd int or pair of odd ints, in pixels.
+        strides: int or pair of ints. Step of the window, in pixels.
+        dilation_rate: int or pair of ints. Distance of the kernel's taps, in pixels.
+        activation: Activation of the features; the gates are always a sigmoid.
+        padding: `"same"` or `"centred"`, see `PaddedConv2D`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, height, width, channels)`.
+
+    Returns:
+        Tensor of shape `(batch, ceil(height / strides), ceil(width / strides), filters)`.
+
+    Raises:
+        ValueError: If `filters` is below 1, or `padding` is unknown.
+
+    Example:
+    >>> layer = keras_inpaint.layers.GatedConv2D(32, 5, strides=2)
+    >>> tuple(layer(keras.ops.ones((1, 64, 64, 5))).shape)
+    (1, 32, 32, 32)
+
+    Reference:
+    - [Yu et al., 2019](https://arxiv.org/abs/1806.03589), section 3.1
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        dilation_rate=1,
+        activation="elu",
+        padding="same",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if filters < 1:
+            raise ValueError(
+                "`filters` counts output channels and must be at least 1. "
+                f"Received: filters={filters}"
+            )
+        self.filters = filters
+        self.activation = keras.activations.get(activation)
+        self.conv = PaddedConv2D(
+            2 * filters,
+            kernel_size,
+            strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            dtype=self.dtype_policy,
+            name="conv",
+        )
+
+    def build(self, input_shape):
+        self.conv.build(input_shape)
+
+    def call(self, inputs):
+        features, gates = ops.split(self.conv(inputs), 2, axis=-1)
+        return self.activation(features) * ops.sigmoid(gates)
+
+    def compute_output_shape(self, input_shape):
+        return (*self.conv.compute_output_shape(input_shape)[:-1], self.filters)
+
+    def get_config(self):
+        conv = self.conv.get_config()
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "activation": keras.activations.serialize(self.activation),
+            **{
+                name: conv[name]
+                for name in ("kernel_size", "strides", "dilation_rate", "padding")
+            },
+        }

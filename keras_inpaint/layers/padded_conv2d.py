@@ -1,0 +1,81 @@
+"""A convolution with either of the paddings that published weights were trained with."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class PaddedConv2D(keras.layers.Conv2D):
+    """2D convolution that keeps the picture's size, with TensorFlow's or PyTorch's padding.
+
+    The two differ where the stride is not 1: TensorFlow puts the odd row of zeros below
+    and to the right, PyTorch pads all sides alike. Weights trained with one look at
+    shifted pixels under the other.
+
+    Args:
+        filters: int, at least 1. Channels of the output.
+        kernel_size: odd int or pair of odd ints, in pixels.
+        strides: int or pair of ints. Step of the window, in pixels.
+        padding: `"same"` (TensorFlow) or `"centred"` (PyTorch: `padding=dilation *
+            (kernel_size // 2)`).
+        **kwargs: Other arguments of `keras.layers.Conv2D`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, height, width, channels)`.
+
+    Returns:
+        Tensor of shape `(batch, ceil(height / strides), ceil(width / strides), filters)`.
+
+    Raises:
+        ValueError: If `padding` is neither, or a centred kernel has no middle.
+
+    Example:
+    >>> layer = keras_inpaint.layers.PaddedConv2D(8, 5, strides=2, padding="centred")
+    >>> tuple(layer(keras.ops.ones((1, 64, 48, 3))).shape)
+    (1, 32, 24, 8)
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, padding="same", **kwargs):
+        if padding not in ("same", "centred"):
+            raise ValueError(
+                "`padding` must be 'same' (TensorFlow) or 'centred' (PyTorch). "
+                f"Received: padding={padding!r}"
+            )
+        super().__init__(filters, kernel_size, strides, padding="same", **kwargs)
+        if padding == "centred" and any(size % 2 == 0 for size in self.kernel_size):
+            raise ValueError(
+                "`kernel_size` must be odd for a centred padding: an even one has no "
+                f"middle. Received: kernel_size={kernel_size}"
+            )
+        # With stride 1 both paddings are the same, and the fused one is faster.
+        self._pads_itself = padding == "centred" and self.strides != (1, 1)
+        if self._pads_itself:
+            self.padding = "valid"
+        self._padding_argument = padding
+
+    def call(self, inputs):
+        return super().call(self._pad(inputs))
+
+    def compute_output_spec(self, inputs):
+        batch, height, width, _ = inputs.shape
+        shape = self.compute_output_shape((batch, height, width, inputs.shape[-1]))
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        sizes = [
+            None if size is None else -(-size // stride)
+            for size, stride in zip(input_shape[1:3], self.strides, strict=True)
+        ]
+        return (input_shape[0], *sizes, self.filters)
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self._padding_argument}
+
+    def _pad(self, inputs):
+        if not self._pads_itself:
+            return inputs
+        rows, columns = (
+            dilation * (size // 2)
+            for size, dilation in zip(self.kernel_size, self.dilation_rate, strict=True)
+        )
+        return ops.pad(inputs, ((0, 0), (rows, rows), (columns, columns), (0, 0)))

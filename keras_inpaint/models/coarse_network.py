@@ -1,0 +1,105 @@
+"""The first guess."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.layers import PaddedConv2D
+from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
+
+_ENCODER = (
+    Convolution("conv1", 1, kernel_size=5),
+    Convolution("conv2_downsample", 2, strides=2),
+    Convolution("conv3", 2),
+    Convolution("conv4_downsample", 4, strides=2),
+    Convolution("conv5", 4),
+    Convolution("conv6", 4),
+    Convolution("conv7_atrous", 4, dilation_rate=2),
+    Convolution("conv8_atrous", 4, dilation_rate=4),
+    Convolution("conv9_atrous", 4, dilation_rate=8),
+    Convolution("conv10_atrous", 4, dilation_rate=16),
+    Convolution("conv11", 4),
+    Convolution("conv12", 4),
+)
+_DECODER = (
+    Convolution("conv13_upsample", 2, enlarges=True),
+    Convolution("conv14", 2),
+    Convolution("conv15_upsample", 1, enlarges=True),
+    Convolution("conv16", 0.5),
+)
+
+OUTPUT_ACTIVATIONS = {
+    "clip": lambda pictures: ops.clip(pictures, -1.0, 1.0),
+    "tanh": ops.tanh,
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class CoarseNetwork(keras.layers.Layer):
+    """Fills the hole with a blurred first guess of its colours.
+
+    An encoder to a quarter of the picture's size, dilated convolutions that see far
+    beyond the hole, and a decoder back to full size.
+
+    Args:
+        width: int. Filters of the first convolution.
+        gated: bool. Whether the convolutions are gated (v2) or plain (v1).
+        output_activation: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
+        channels: int. Channels of the pictures.
+        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+
+    Call arguments:
+        corrupted: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`, 0
+            in the hole; height and width are multiples of 4.
+        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+
+    Returns:
+        Tensor like `corrupted`: the network's view of every pixel.
+
+    Example:
+    >>> network = keras_inpaint.models.CoarseNetwork(width=8)
+    >>> tuple(network(keras.ops.zeros((1, 32, 48, 3)), keras.ops.ones((1, 32, 48, 1))).shape)
+    (1, 32, 48, 3)
+
+    Reference:
+    - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), section 3.1 and appendix B
+    """
+
+    def __init__(
+        self,
+        width=48,
+        gated=True,
+        output_activation="tanh",
+        channels=3,
+        padding="same",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.width = width
+        self.gated = gated
+        self.output_activation = output_activation
+        self.channels = channels
+        self.padding = padding
+        chain = {"width": width, "gated": gated, "padding": padding, "dtype": self.dtype_policy}
+        self.body = ConvolutionChain(_ENCODER + _DECODER, **chain, name="body")
+        self.head = PaddedConv2D(channels, 3, dtype=self.dtype_policy, name="conv17")
+
+    def build(self, corrupted_shape, masks_shape=None):
+        self.body.build((*corrupted_shape[:-1], self.channels + 2))
+        self.head.build(self.body.compute_output_shape((None, None, None, self.channels + 2)))
+
+    def call(self, corrupted, masks):
+        inputs = ops.concatenate([corrupted, ops.ones_like(masks), masks], axis=-1)
+        return OUTPUT_ACTIVATIONS[self.output_activation](self.head(self.body(inputs)))
+
+    def compute_output_shape(self, corrupted_shape, masks_shape=None):
+        return corrupted_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "gated": self.gated,
+            "output_activation": self.output_activation,
+            "channels": self.channels,
+            "padding": self.padding,
+        }

@@ -1,0 +1,90 @@
+"""Convolutions one after the other, as the publications list them."""
+
+from dataclasses import dataclass
+
+import keras
+
+from keras_inpaint.layers import GatedConv2D, PaddedConv2D
+from keras_inpaint.ops.resampling import enlarge_nearest
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One line of a publication's list of layers.
+
+    Args:
+        name: str. As in the published checkpoints.
+        multiple: float. Filters, in units of the network's `width`.
+        kernel_size: int, in pixels.
+        strides: int, in pixels.
+        dilation_rate: int, in pixels.
+        activation: str. Of the features.
+        enlarges: bool. Whether the input is first enlarged to twice its size.
+    """
+
+    name: str
+    multiple: float
+    kernel_size: int = 3
+    strides: int = 1
+    dilation_rate: int = 1
+    activation: str = "elu"
+    enlarges: bool = False
+
+
+class ConvolutionChain(keras.layers.Layer):
+    """Convolutions one after the other, gated or not.
+
+    Args:
+        convolutions: tuple of `Convolution`.
+        width: int. Filters of a convolution whose `multiple` is 1.
+        gated: bool. Whether the second half of the filters gates the first, so that
+            half as many channels leave each convolution.
+        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+
+    Call arguments:
+        inputs: Tensor of shape `(batch, height, width, channels)`.
+
+    Returns:
+        Tensor of shape `(batch, height', width', channels')`.
+    """
+
+    def __init__(self, convolutions, width, gated, padding="same", **kwargs):
+        super().__init__(**kwargs)
+        self.convolutions = convolutions
+        self.steps = [self._layer(row, width, gated, padding) for row in convolutions]
+
+    def build(self, input_shape):
+        for row, step in zip(self.convolutions, self.steps, strict=True):
+            step.build(input_shape)
+            input_shape = self._shape_after(row, step, input_shape)
+
+    def call(self, inputs):
+        for row, step in zip(self.convolutions, self.steps, strict=True):
+            inputs = step(enlarge_nearest(inputs) if row.enlarges else inputs)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        for row, step in zip(self.convolutions, self.steps, strict=True):
+            input_shape = self._shape_after(row, step, input_shape)
+        return input_shape
+
+    def _layer(self, row, width, gated, padding):
+        filters = int(row.multiple * width)
+        options = {
+            "kernel_size": row.kernel_size,
+            "strides": row.strides,
+            "dilation_rate": row.dilation_rate,
+            "activation": row.activation,
+            "padding": padding,
+            "dtype": self.dtype_policy,
+            "name": row.name,
+        }
+        return (
+            GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)
+        )
+
+    @staticmethod
+    def _shape_after(row, step, shape):
+        if row.enlarges:
+            shape = (shape[0], *(size and 2 * size for size in shape[1:3]), shape[3])
+        return step.compute_output_shape(shape)

@@ -1,0 +1,212 @@
+"""The network that fills holes."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.models.coarse_network import OUTPUT_ACTIVATIONS, CoarseNetwork
+from keras_inpaint.models.refine_network import RefineNetwork
+from keras_inpaint.ops.compositing import composite
+
+_DIALECTS = {
+    "tensorflow": {"padding": "same", "attention": {}},
+    "pytorch": {
+        "padding": "centred",
+        "attention": {"resampling": "strided", "key_norm": "sum"},
+    },
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class Generator(keras.Model):
+    """Fills the holes of pictures: a coarse guess, then a refined one.
+
+    The refine network receives the corrupted picture with the coarse guess in its hole.
+    Both guesses are full pictures; `keras_inpaint.ops.composite` keeps of them what
+    lies in the hole.
+
+    Args:
+        width: int. Filters of the first convolution: a multiple of 4, of 2 if not gated.
+        gated: bool. Whether the convolutions are gated (v2) or plain (v1).
+        output_activation: `"tanh"` (v2) or `"clip"` (v1).
+        refine_sees_mask: bool. Whether the refine network is given the mask (v1) or not.
+        channels: int, at least 1. Channels of the pictures.
+        padding: `"same"` (TensorFlow) or `"centred"` (PyTorch), see
+            `keras_inpaint.layers.PaddedConv2D`.
+        attention: dict or `None`. Arguments of
+            `keras_inpaint.layers.ContextualAttention`.
+        stop_coarse_gradient: bool. Whether the refine network's losses leave the coarse
+            network alone (the paper's reading; the published code lets them through).
+
+    Call arguments:
+        inputs: dict of `"corrupted"`, a tensor of shape `(batch, height, width,
+            channels)` in `[-1, 1]`, 0 in the hole, and `"masks"`, a tensor of shape
+            `(batch, height, width, 1)`: 1 in the hole, else 0. Height and width are
+            multiples of 8.
+
+    Returns:
+        dict: `"coarse"` and `"refined"`, tensors like `corrupted` in `[-1, 1]`, and
+        `"offsets"`, an int32 tensor of shape `(batch, height // 8, width // 8, 2)`:
+        where the attention looks, see `keras_inpaint.layers.ContextualAttention`.
+
+    Raises:
+        ValueError: If an argument is out of bounds, or the pictures' size is no multiple
+            of 8.
+
+    Example:
+    >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=8)
+    >>> corrupted, masks = keras.ops.zeros((1, 64, 48, 3)), keras.ops.ones((1, 64, 48, 1))
+    >>> outputs = generator({"corrupted": corrupted, "masks": masks})
+    >>> {name: tuple(output.shape) for name, output in sorted(outputs.items())}
+    {'coarse': (1, 64, 48, 3), 'offsets': (1, 8, 6, 2), 'refined': (1, 64, 48, 3)}
+
+    Reference:
+    - [Yu et al., 2018](https://arxiv.org/abs/1801.07892) (v1)
+    - [Yu et al., 2019](https://arxiv.org/abs/1806.03589) (v2)
+    """
+
+    def __init__(
+        self,
+        width=48,
+        gated=True,
+        output_activation="tanh",
+        refine_sees_mask=False,
+        channels=3,
+        padding="same",
+        attention=None,
+        stop_coarse_gradient=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check_arguments(width, gated, output_activation, channels)
+        self.width = width
+        self.gated = gated
+        self.output_activation = output_activation
+        self.refine_sees_mask = refine_sees_mask
+        self.channels = channels
+        self.padding = padding
+        self.attention = dict(attention or {})
+        self.stop_coarse_gradient = stop_coarse_gradient
+        network = {
+            "width": width,
+            "gated": gated,
+            "output_activation": output_activation,
+            "channels": channels,
+            "padding": padding,
+            "dtype": self.dtype_policy,
+        }
+        self.coarse_network = CoarseNetwork(**network, name="coarse_network")
+        self.refine_network = RefineNetwork(
+            **network, sees_mask=refine_sees_mask, attention=attention, name="refine_network"
+        )
+        # The sizes of the weights follow from the arguments alone: they exist from now
+        # on, so that weights can be loaded without a first call.
+        self.build()
+
+    @classmethod
+    def deepfill_v1(cls, width=32, dialect="tensorflow", **kwargs):
+        """The network of the CVPR 2018 paper: plain convolutions, outputs clipped.
+
+        Args:
+            width: int. Filters of the first convolution; the published weights have 32.
+            dialect: `"tensorflow"` or `"pytorch"`. The padding and the attention of the
+                published code, or of its PyTorch port.
+            **kwargs: Other arguments of `Generator`.
+
+        Example:
+        >>> keras_inpaint.models.Generator.deepfill_v1().count_params()
+        3601542
+        """
+        arguments = {"gated": False, "output_activation": "clip", "refine_sees_mask": True}
+        return cls(width, **{**arguments, **_dialect(dialect), **kwargs})
+
+    @classmethod
+    def deepfill_v2(cls, width=48, dialect="tensorflow", **kwargs):
+        """The network of the ICCV 2019 paper: gated convolutions.
+
+        Args:
+            width: int. Filters of the first convolution, half of which are gates; the
+                published weights have 48.
+            dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
+            **kwargs: Other arguments of `Generator`.
+
+        Example:
+        >>> keras_inpaint.models.Generator.deepfill_v2().count_params()
+        4052478
+        """
+        return cls(width, **{**_dialect(dialect), **kwargs})
+
+    def build(self, input_shape=None):
+        pictures, masks = (None, None, None, self.channels), (None, None, None, 1)
+        self.coarse_network.build(pictures, masks)
+        self.refine_network.build(pictures, masks)
+        self.built = True
+
+    def call(self, inputs):
+        corrupted, masks = inputs["corrupted"], inputs["masks"]
+        self._check_size(corrupted.shape)
+        coarse = self.coarse_network(corrupted, masks)
+        guess = ops.stop_gradient(coarse) if self.stop_coarse_gradient else coarse
+        refined, offsets = self.refine_network(composite(corrupted, guess, masks), masks)
+        return {"coarse": coarse, "refined": refined, "offsets": offsets}
+
+    def compute_output_spec(self, inputs, training=False):
+        shape = inputs["corrupted"].shape
+        coarse = keras.KerasTensor(shape, self.compute_dtype)
+        refined, offsets = self.refine_network.compute_output_spec(coarse, inputs["masks"])
+        return {"coarse": coarse, "refined": refined, "offsets": offsets}
+
+    @property
+    def size_multiple(self):
+        """int: What a picture's height and width must be divisible by."""
+        return 4 * self.refine_network.attention.rate
+
+    def _check_size(self, shape):
+        multiple = self.size_multiple
+        if any(size is not None and size % multiple for size in shape[1:3]):
+            raise ValueError(
+                f"The pictures' height and width must be divisible by {multiple}, the stride "
+                "of the attention's grid. Pad or crop them first, or use "
+                "`keras_inpaint.Inpainter`, which takes any size. "
+                f"Received: corrupted.shape={tuple(shape)}"
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "gated": self.gated,
+            "output_activation": self.output_activation,
+            "refine_sees_mask": self.refine_sees_mask,
+            "channels": self.channels,
+            "padding": self.padding,
+            "attention": dict(self.attention),
+            "stop_coarse_gradient": self.stop_coarse_gradient,
+        }
+
+
+def _dialect(name):
+    if name not in _DIALECTS:
+        raise ValueError(
+            f"`dialect` must be 'tensorflow' or 'pytorch'. Received: dialect={name!r}"
+        )
+    return _DIALECTS[name]
+
+
+def _check_arguments(width, gated, output_activation, channels):
+    # The last convolution has width / 2 filters, half of which are gates.
+    multiple = 4 if gated else 2
+    if width < multiple or width % multiple:
+        raise ValueError(
+            f"`width` must be a positive multiple of {multiple} for "
+            f"{'gated' if gated else 'plain'} convolutions. Received: width={width}"
+        )
+    if channels < 1:
+        raise ValueError(
+            "`channels` counts the pictures' channels and must be at least 1. "
+            f"Received: channels={channels}"
+        )
+    if output_activation not in OUTPUT_ACTIVATIONS:
+        raise ValueError(
+            "`output_activation` must be one of 'clip', 'tanh'. "
+            f"Received: output_activation={output_activation!r}"
+        )

@@ -1,0 +1,87 @@
+"""The critic of SN-PatchGAN."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.layers import SpectralConv2D
+
+_MULTIPLES = (1, 2, 4, 4, 4, 4)
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class PatchCritic(keras.Model):
+    """Scores every neighbourhood of a picture, whatever the shape of its hole.
+
+    Six strided convolutions with spectral normalisation; every channel of every
+    position of the last one is a score. There is no dense layer, so that pictures may
+    have any size, and no local patch, so that holes may have any shape.
+
+    Args:
+        width: int, at least 1. Filters of the first convolution.
+        channels: int. Channels of the pictures.
+        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+
+    Call arguments:
+        inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
+            in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`:
+            1 in the hole, else 0.
+        training: bool. Whether the power iteration's vectors are kept for the next call.
+
+    Returns:
+        Tensor of shape `(batch, scores)`: unbounded.
+
+    Example:
+    >>> critic = keras_inpaint.models.PatchCritic(width=8)
+    >>> inputs = {"images": keras.ops.ones((2, 64, 128, 3)), "masks": keras.ops.ones((2, 64, 128, 1))}
+    >>> tuple(critic(inputs).shape)
+    (2, 64)
+
+    Reference:
+    - [Yu et al., 2019](https://arxiv.org/abs/1806.03589), section 3.3
+    """
+
+    def __init__(self, width=64, channels=3, padding="same", **kwargs):
+        super().__init__(**kwargs)
+        if width < 1:
+            raise ValueError(
+                "`width` counts the first convolution's filters and must be at least 1. "
+                f"Received: width={width}"
+            )
+        self.width = width
+        self.channels = channels
+        self.padding = padding
+        self.convolutions = [
+            SpectralConv2D(
+                multiple * width,
+                5,
+                strides=2,
+                padding=padding,
+                # After every convolution, the last too.
+                activation=keras.layers.LeakyReLU(0.2, dtype=self.dtype_policy),
+                dtype=self.dtype_policy,
+                name=f"conv{place}",
+            )
+            for place, multiple in enumerate(_MULTIPLES, start=1)
+        ]
+        self.build()
+
+    def build(self, input_shape=None):
+        shape = (None, None, None, self.channels + 1)
+        for convolution in self.convolutions:
+            convolution.build(shape)
+            shape = convolution.compute_output_shape(shape)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        scores = ops.concatenate([inputs["images"], inputs["masks"]], axis=-1)
+        for convolution in self.convolutions:
+            scores = convolution(scores, training=training)
+        return ops.reshape(scores, (ops.shape(scores)[0], -1))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "channels": self.channels,
+            "padding": self.padding,
+        }

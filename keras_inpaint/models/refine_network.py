@@ -1,0 +1,153 @@
+"""The second guess."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.layers import ContextualAttention, PaddedConv2D
+from keras_inpaint.models.coarse_network import OUTPUT_ACTIVATIONS
+from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
+
+_DILATED_BRANCH = (
+    Convolution("xconv1", 1, kernel_size=5),
+    Convolution("xconv2_downsample", 1, strides=2),
+    Convolution("xconv3", 2),
+    Convolution("xconv4_downsample", 2, strides=2),
+    Convolution("xconv5", 4),
+    Convolution("xconv6", 4),
+    Convolution("xconv7_atrous", 4, dilation_rate=2),
+    Convolution("xconv8_atrous", 4, dilation_rate=4),
+    Convolution("xconv9_atrous", 4, dilation_rate=8),
+    Convolution("xconv10_atrous", 4, dilation_rate=16),
+)
+_BEFORE_ATTENTION = (
+    Convolution("pmconv1", 1, kernel_size=5),
+    Convolution("pmconv2_downsample", 1, strides=2),
+    Convolution("pmconv3", 2),
+    Convolution("pmconv4_downsample", 4, strides=2),
+    Convolution("pmconv5", 4),
+    Convolution("pmconv6", 4, activation="relu"),
+)
+_AFTER_ATTENTION = (
+    Convolution("pmconv9", 4),
+    Convolution("pmconv10", 4),
+)
+_JOIN = (
+    Convolution("allconv11", 4),
+    Convolution("allconv12", 4),
+    Convolution("allconv13_upsample", 2, enlarges=True),
+    Convolution("allconv14", 2),
+    Convolution("allconv15_upsample", 1, enlarges=True),
+    Convolution("allconv16", 0.5),
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class RefineNetwork(keras.layers.Layer):
+    """Redraws the hole in detail, from a first guess and from the rest of the picture.
+
+    Two branches, one of dilated convolutions that invents and one of contextual
+    attention that copies, are joined by a common decoder.
+
+    Args:
+        width: int. Filters of the first convolution.
+        gated: bool. Whether the convolutions are gated (v2) or plain (v1).
+        output_activation: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
+        sees_mask: bool. Whether the mask is an input (v1) or not (v2).
+        channels: int. Channels of the pictures.
+        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        attention: dict or `None`. Arguments of `keras_inpaint.layers.ContextualAttention`.
+
+    Call arguments:
+        guess: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`: the
+            pictures with their holes filled by the first guess; height and width are
+            multiples of 8.
+        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+
+    Returns:
+        tuple: the network's view of every pixel, a tensor like `guess`, and the
+        attention's `"offsets"`, see `keras_inpaint.layers.ContextualAttention`.
+
+    Example:
+    >>> network = keras_inpaint.models.RefineNetwork(width=8)
+    >>> refined, offsets = network(keras.ops.zeros((1, 32, 48, 3)), keras.ops.ones((1, 32, 48, 1)))
+    >>> tuple(refined.shape), tuple(offsets.shape)
+    ((1, 32, 48, 3), (1, 4, 6, 2))
+
+    Reference:
+    - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), section 4.1
+    """
+
+    def __init__(
+        self,
+        width=48,
+        gated=True,
+        output_activation="tanh",
+        sees_mask=False,
+        channels=3,
+        padding="same",
+        attention=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.width = width
+        self.gated = gated
+        self.output_activation = output_activation
+        self.sees_mask = sees_mask
+        self.channels = channels
+        self.padding = padding
+        chain = {"width": width, "gated": gated, "padding": padding, "dtype": self.dtype_policy}
+        self.dilated_branch = ConvolutionChain(_DILATED_BRANCH, **chain, name="dilated_branch")
+        self.before_attention = ConvolutionChain(
+            _BEFORE_ATTENTION, **chain, name="before_attention"
+        )
+        self.attention = ContextualAttention(
+            **(attention or {}), dtype=self.dtype_policy, name="attention"
+        )
+        self.after_attention = ConvolutionChain(
+            _AFTER_ATTENTION, **chain, name="after_attention"
+        )
+        self.join = ConvolutionChain(_JOIN, **chain, name="join")
+        self.head = PaddedConv2D(channels, 3, dtype=self.dtype_policy, name="allconv17")
+
+    def build(self, guess_shape, masks_shape=None):
+        channels = self.channels + (2 if self.sees_mask else 0)
+        self.dilated_branch.build((None, None, None, channels))
+        self.before_attention.build((None, None, None, channels))
+        features = self.before_attention.compute_output_shape((None, None, None, channels))
+        self.after_attention.build(features)
+        joined = (None, None, None, 2 * features[-1])
+        self.join.build(joined)
+        self.head.build(self.join.compute_output_shape(joined))
+
+    def call(self, guess, masks):
+        inputs = guess
+        if self.sees_mask:
+            inputs = ops.concatenate([guess, ops.ones_like(masks), masks], axis=-1)
+        dilated = self.dilated_branch(inputs)
+        attended = self.attention(self.before_attention(inputs), masks)
+        copied = self.after_attention(attended["features"])
+        joined = self.join(ops.concatenate([dilated, copied], axis=-1))
+        refined = OUTPUT_ACTIVATIONS[self.output_activation](self.head(joined))
+        return refined, attended["offsets"]
+
+    def compute_output_spec(self, guess, masks):
+        batch, height, width, _ = guess.shape
+        grid = [size and size // (4 * self.attention.rate) for size in (height, width)]
+        return (
+            keras.KerasTensor(guess.shape, self.compute_dtype),
+            keras.KerasTensor((batch, *grid, 2), "int32"),
+        )
+
+    def get_config(self):
+        attention = self.attention.get_config()
+        own = ("rate", "scale", "fuse", "resampling", "key_norm", "paste")
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "gated": self.gated,
+            "output_activation": self.output_activation,
+            "sees_mask": self.sees_mask,
+            "channels": self.channels,
+            "padding": self.padding,
+            "attention": {name: attention[name] for name in own},
+        }
