@@ -1,0 +1,23 @@
+"""Reading and writing picture files, upright and whole."""
+
+from keras_inpaint.pictures.folders import list_pictures
+from keras_inpaint.pictures.formats import SUFFIXES, is_lossy, is_picture_name
+from keras_inpaint.pictures.picture import Picture
+from keras_inpaint.pictures.plain import is_plain
+from keras_inpaint.pictures.reading import read_mask, read_picture
+from keras_inpaint.pictures.sheets import sheet
+from keras_inpaint.pictures.writing import check_writable, write_picture
+
+__all__ = [
+    "SUFFIXES",
+    "Picture",
+    "check_writable",
+    "is_lossy",
+    "is_picture_name",
+    "is_plain",
+    "list_pictures",
+    "read_mask",
+    "read_picture",
+    "sheet",
+    "write_picture",
+]

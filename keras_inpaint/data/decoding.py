@@ -1,0 +1,122 @@
+"""From the path of a photo to a square of its pixels."""
+
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from keras_inpaint.data.skip_log import SkipLog
+from keras_inpaint.data.windows import Window
+from keras_inpaint.pictures import is_plain, read_picture
+
+Tensor = Any
+Dataset = Any
+
+
+class CropDecoder:
+    """Decodes squares of photos, fast where it can be and right everywhere.
+
+    Plain JPEG and PNG files go through TensorFlow's decoders, of a JPEG only
+    the rows of the square are decoded, and large ones at a half, a quarter or
+    an eighth of their size where that is enough. What these decoders refuse,
+    or would get wrong (turned, CMYK, 16 bits, other formats), goes through
+    `keras_inpaint.pictures.read_picture`; what that refuses is skipped.
+
+    Args:
+        window: Function of height, width and seed that returns
+            `(top, left, side)` of the square.
+        image_size: int. Side of the square that comes out.
+        num_photos: int. Photos of the source: when all are skipped, there is
+            nothing to go on with.
+        log: `SkipLog` that keeps what is skipped.
+    """
+
+    def __init__(self, window: Window, image_size: int, num_photos: int, log: SkipLog) -> None:
+        self.window = window
+        self.image_size = image_size
+        self.num_photos = num_photos
+        self.log = log
+
+    def attempts(self, path: Tensor, seed: Tensor) -> Dataset:
+        """Returns a dataset of one crop `(size, size, 3)` in `[0, 255]`, or of none."""
+        photo = tf.data.Dataset.from_tensors((path, seed))
+        # A graph has no `try`; datasets have: an element whose decoder fails
+        # is dropped, and the next attempt takes its place.
+        fast = photo.map(self._decode_fast).ignore_errors(log_warning=False)
+        slow = photo.map(self._decode_slow).filter(lambda crop, is_read: is_read)
+        return fast.concatenate(slow.map(lambda crop, is_read: crop)).take(1)
+
+    def _decode_fast(self, path: Tensor, seed: Tensor) -> Tensor:
+        content = tf.io.read_file(path)
+        is_jpeg = tf.strings.substr(content, 0, 2) == b"\xff\xd8"
+        plain = tf.numpy_function(is_plain, [content], tf.bool, stateful=False)
+        with tf.control_dependencies([tf.debugging.Assert(plain, ["not plain"])]):
+            crop = tf.cond(
+                is_jpeg,
+                lambda: self._crop_jpeg(content, seed),
+                lambda: self._crop(tf.image.decode_png(content, channels=3), seed),
+            )
+        return self._resize(crop)
+
+    def _decode_slow(self, path: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+        pixels, is_read = tf.numpy_function(
+            self._read, [path], (tf.uint8, tf.bool), stateful=False
+        )
+        pixels.set_shape((None, None, 3))
+        is_read.set_shape(())
+        return self._resize(self._crop(pixels, seed)), is_read
+
+    def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
+        name = os.fsdecode(path)
+        if name not in self.log:
+            try:
+                return read_picture(name).pixels, np.True_
+            except (OSError, ValueError) as error:
+                self.log.add(name, str(error))
+        if self.log.count >= self.num_photos:
+            raise ValueError(
+                "None of the photos can be decoded any more; is their folder still "
+                f"there? Received: {self.num_photos} photos, the last one {name!r}"
+            )
+        return np.zeros((1, 1, 3), np.uint8), np.False_
+
+    def _crop_jpeg(self, content: Tensor, seed: Tensor) -> Tensor:
+        height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(content), num=3)
+        top, left, side = tf.unstack(self.window(height, width, seed), num=3)
+
+        def decode(ratio: int) -> Tensor:
+            return tf.raw_ops.DecodeAndCropJpeg(
+                contents=content,
+                crop_window=tf.stack([top, left, side, side]) // ratio,
+                channels=3,
+                ratio=ratio,
+                dct_method="INTEGER_ACCURATE",
+            )
+
+        # CMYK has four channels, and needs its profile.
+        with tf.control_dependencies([tf.debugging.assert_less(channels, 4)]):
+            halvings = sum(
+                tf.cast(side >= ratio * self.image_size, tf.int32) for ratio in (2, 4, 8)
+            )
+        return tf.switch_case(
+            halvings, [lambda ratio=ratio: decode(ratio) for ratio in (1, 2, 4, 8)]
+        )
+
+    def _crop(self, pixels: Tensor, seed: Tensor) -> Tensor:
+        shape = tf.shape(pixels)
+        top, left, side = tf.unstack(self.window(shape[0], shape[1], seed), num=3)
+        return pixels[top : top + side, left : left + side]
+
+    def _resize(self, crop: Tensor) -> Tensor:
+        size = (self.image_size, self.image_size)
+        crop = tf.ensure_shape(crop, (None, None, 3))
+        # The mean over an area keeps fine patterns from aliasing; for
+        # enlarging it would repeat pixels.
+        crop = tf.cond(
+            tf.shape(crop)[0] >= self.image_size,
+            lambda: tf.image.resize(crop, size, method="area"),
+            lambda: tf.image.resize(crop, size, method="bilinear"),
+        )
+        return tf.ensure_shape(crop, (*size, 3))

@@ -1,0 +1,80 @@
+"""EXIF data that stays true after a picture was turned and repacked."""
+
+from PIL import ExifTags, Image
+
+_ORIENTATION = ExifTags.Base.Orientation
+# Orientations that swap height and width when they are undone.
+_SIDEWAYS = (5, 6, 7, 8)
+# Tags that say how one file stores its pixels, or hold what `Picture` carries
+# elsewhere. TIFF keeps them among the descriptive ones; in another file, or
+# another picture, they would be false.
+_STORAGE_TAGS = frozenset(
+    # fmt: off
+    [
+        *range(254, 269),
+        273,
+        *range(277, 282),
+        284,
+        *range(288, 294),
+        297,
+        301,
+        317,
+        320,
+        *range(322, 326),
+        330,
+        332,
+        *range(336, 343),
+        347,
+        512,
+        513,
+        514,
+        *range(529, 533),
+        700,
+        33723,
+        34377,
+        34675,
+        40965,
+    ]
+    # fmt: on
+)
+
+
+def orientation(image: Image.Image) -> int:
+    """Returns how the picture is turned, from 1 (upright) to 8; 1 if unknown."""
+    value = _exif(image).get(_ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def upright_exif(image: Image.Image) -> bytes | None:
+    """Returns the EXIF data as it holds once `image` stands upright.
+
+    The thumbnail is left out: it would show what the picture no longer does.
+
+    Args:
+        image: `PIL.Image.Image` as opened, not yet turned.
+
+    Returns:
+        bytes that begin with `Exif`, or None where there is nothing to say.
+    """
+    exif = _exif(image)
+    try:
+        turned = orientation(image) in _SIDEWAYS
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        width, height = ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight
+        if turned and width in details and height in details:
+            details[width], details[height] = details[height], details[width]
+        for tag in {_ORIENTATION, *_STORAGE_TAGS} & set(exif):
+            del exif[tag]
+        return exif.tobytes() if len(exif) else None
+    except Exception:
+        # Pillow's parser trips over broken EXIF in many ways. The picture is
+        # whole without it.
+        return None
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    try:
+        return image.getexif()
+    except Exception:
+        # As above: broken EXIF is no reason to refuse a picture.
+        return Image.Exif()

@@ -1,0 +1,136 @@
+"""Writing pictures to files, whole or not at all."""
+
+import io
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_inpaint.pictures.formats import FORMATS, SUFFIXES
+from keras_inpaint.pictures.picture import Picture
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "BMP": {},
+    # Without subsampling, colours keep to their side of the hole's edge.
+    "JPEG": {"quality": 95, "subsampling": "4:4:4"},
+    "PNG": {},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+    # `exact` keeps the colours under full transparency.
+    "WEBP": {"lossless": True, "exact": True},
+}
+_KEEPS_ALPHA = ("PNG", "TIFF", "WEBP")
+_KEEPS_METADATA = ("JPEG", "PNG", "TIFF", "WEBP")
+# EXIF has to fit into one segment, whose length is a 16-bit number.
+_JPEG_EXIF_LIMIT = 65533
+
+
+def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
+    """Writes a picture in the format its suffix names.
+
+    PNG, TIFF and WebP (lossless) keep pixels, alpha, colour profile and EXIF.
+    JPEG (quality 95, colours at full resolution) drops alpha: the colours
+    under it are written as they are. BMP keeps the pixels only.
+
+    The file appears at once and whole: it is written under another name in
+    the same folder and renamed. An existing file is replaced.
+
+    Args:
+        path: str or Path whose suffix is one of `SUFFIXES`.
+        picture: `Picture`.
+
+    Raises:
+        ValueError: If the suffix is unknown or the format cannot hold the
+            picture.
+        OSError: If the folder is missing or cannot be written to.
+
+    Example:
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "black.png")
+    >>> picture = keras_inpaint.pictures.Picture(np.zeros((4, 6, 3), "uint8"))
+    >>> keras_inpaint.pictures.write_picture(path, picture)
+    >>> keras_inpaint.pictures.read_picture(path).size
+    (4, 6)
+    """
+    check_writable(path)
+    content = _encode(path, picture)
+    # A symbolic link stays one; the file it points to is replaced.
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Checks that a picture can be written to `path`, before any work is done.
+
+    Args:
+        path: str or Path of the file to be.
+
+    Raises:
+        ValueError: If the suffix names no format that can be written.
+        FileNotFoundError: If the folder is missing.
+        NotADirectoryError: If the folder is a file.
+        IsADirectoryError: If `path` is a folder.
+        PermissionError: If the folder cannot be written to.
+
+    Example:
+    >>> keras_inpaint.pictures.check_writable("filled.png")
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            "`path` must name a picture file, not a folder. Add a file name. "
+            f"Received: path={str(path)!r}"
+        )
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(
+            f"`path` must end in one of {', '.join(SUFFIXES)}, which names the format. "
+            f"Received: path={str(path)!r}"
+        )
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.exists():
+        raise FileNotFoundError(
+            "The folder of `path` does not exist. Create it first. "
+            f"Received: path={str(path)!r}"
+        )
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            "The folder of `path` is a file. Choose another folder. "
+            f"Received: path={str(path)!r}"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            "The folder of `path` cannot be written to. Change its permissions or choose "
+            f"another folder. Received: path={str(path)!r}"
+        )
+
+
+def _encode(path: str | os.PathLike[str], picture: Picture) -> bytes:
+    kind = FORMATS[Path(path).suffix.lower()]
+    pixels = picture.pixels
+    if picture.alpha is not None and kind in _KEEPS_ALPHA:
+        pixels = np.dstack([pixels, picture.alpha])
+    options = dict(_OPTIONS[kind])
+    if picture.icc_profile and kind in _KEEPS_METADATA:
+        options["icc_profile"] = picture.icc_profile
+    if picture.exif and kind in _KEEPS_METADATA:
+        is_too_long = kind == "JPEG" and len(picture.exif) > _JPEG_EXIF_LIMIT
+        if not is_too_long:
+            options["exif"] = picture.exif
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(pixels).save(buffer, format=kind, **options)
+    except Exception as error:
+        # Each encoder has its own limits (WebP: 16383 pixels) and errors.
+        height, width = picture.size
+        raise ValueError(
+            f"The picture cannot be written as {kind}: {error}. Choose another suffix. "
+            f"Received: path={os.fspath(path)!r}, a picture of {height} x {width} pixels"
+        ) from error
+    return buffer.getvalue()
