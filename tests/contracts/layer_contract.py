@@ -229,7 +229,9 @@ def _weight_gradients(layer, inputs):
     import jax
 
     weights, rest = _state(layer)
-    return jax.grad(lambda w: _mixture(layer.stateless_call(w, rest, *inputs)[0]))(weights)
+    # Compiled as a whole: operation by operation takes JAX four times as long.
+    gradient = jax.grad(lambda w: _mixture(layer.stateless_call(w, rest, *inputs)[0]))
+    return jax.jit(gradient)(weights)
 
 
 def _input_gradient(layer, inputs):
@@ -242,9 +244,9 @@ def _input_gradient(layer, inputs):
         return tape.gradient(number, inputs[0])
     import jax
 
-    return jax.grad(
-        lambda first: _mixture(layer.stateless_call(*_state(layer), first, *inputs[1:])[0])
-    )(inputs[0])
+    state = _state(layer)
+    gradient = jax.grad(lambda x: _mixture(layer.stateless_call(*state, x, *inputs[1:])[0]))
+    return jax.jit(gradient)(inputs[0])
 
 
 def _numbers(outputs):
