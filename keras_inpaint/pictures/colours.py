@@ -7,14 +7,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 Bytes = NDArray[np.uint8]
+# TIFF 6.0, section 8: how numbers become light.
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
 def pixels_and_alpha(image: Image.Image) -> tuple[Bytes, Bytes | None]:
     """Converts a loaded Pillow image to RGB pixels and its alpha, if any.
 
     Grey of 16 bits is rounded to the nearest of 256 levels. Pillow hands out
-    only the high byte of 16-bit *colour*, which is at most one level below
-    the nearest.
+    only the high byte of 16-bit *colour*, which is within one level of the
+    nearest.
 
     Args:
         image: `PIL.Image.Image`, upright.
@@ -59,6 +61,9 @@ def _colour_space(profile: bytes) -> bytes:
 
 def _from_grey16(image: Image.Image) -> tuple[Bytes, Bytes | None]:
     levels = np.asarray(image).astype(np.uint32)  # (height, width)
+    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        # Pillow undoes this for 8 bits, not for 16.
+        levels = 65535 - levels
     # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
     grey = ((levels + 128) // 257).astype(np.uint8)
     transparent = image.info.get("transparency")

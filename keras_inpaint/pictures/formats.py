@@ -14,9 +14,9 @@ FORMATS = {
     ".webp": "WEBP",
 }
 SUFFIXES = tuple(sorted(FORMATS))
-# MPO is what phones write under `.jpg`. Pillow knows many more formats; some
-# of them start other programs, so only these are let in.
-READ_FORMATS = (*sorted(set(FORMATS.values())), "MPO")
+# Pillow knows many more formats; some of them start other programs, so only
+# these are let in.
+READ_FORMATS = tuple(sorted(set(FORMATS.values())))
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:

@@ -3,40 +3,27 @@
 from PIL import ExifTags, Image
 
 _ORIENTATION = ExifTags.Base.Orientation
-# Orientations that swap height and width when they are undone.
-_SIDEWAYS = (5, 6, 7, 8)
+# What undoes each orientation (EXIF 2.32, 4.6.4 A).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIZE_TAGS = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 # Tags that say how one file stores its pixels, or hold what `Picture` carries
 # elsewhere. TIFF keeps them among the descriptive ones; in another file, or
 # another picture, they would be false.
-_STORAGE_TAGS = frozenset(
-    # fmt: off
-    [
-        *range(254, 269),
-        273,
-        *range(277, 282),
-        284,
-        *range(288, 294),
-        297,
-        301,
-        317,
-        320,
-        *range(322, 326),
-        330,
-        332,
-        *range(336, 343),
-        347,
-        512,
-        513,
-        514,
-        *range(529, 533),
-        700,
-        33723,
-        34377,
-        34675,
-        40965,
-    ]
-    # fmt: on
-)
+# fmt: off
+_STORAGE_TAGS = frozenset((
+    *range(254, 269), 273, *range(277, 282), 284, *range(288, 294), 297, 301, 317, 320,
+    *range(322, 326), 330, 332, *range(336, 343), 347, 512, 513, 514, *range(529, 533),
+    700, 33723, 34377, 34675, 40965,
+))
+# fmt: on
 
 
 def orientation(image: Image.Image) -> int:
@@ -45,24 +32,31 @@ def orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def upright_exif(image: Image.Image) -> bytes | None:
+def turn_upright(image: Image.Image) -> Image.Image:
+    """Undoes the orientation that a loaded image's EXIF data still names."""
+    turn = _TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def upright_exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
     """Returns the EXIF data as it holds once `image` stands upright.
 
     The thumbnail is left out: it would show what the picture no longer does.
 
     Args:
-        image: `PIL.Image.Image` as opened, not yet turned.
+        image: `PIL.Image.Image` as opened.
+        size: Pair of ints. Width and height upright.
 
     Returns:
         bytes that begin with `Exif`, or None where there is nothing to say.
     """
     exif = _exif(image)
     try:
-        turned = orientation(image) in _SIDEWAYS
-        details = exif.get_ifd(ExifTags.IFD.Exif)
-        width, height = ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight
-        if turned and width in details and height in details:
-            details[width], details[height] = details[height], details[width]
+        if ExifTags.IFD.Exif in exif:
+            details = exif.get_ifd(ExifTags.IFD.Exif)
+            for tag, length in zip(_SIZE_TAGS, size, strict=True):
+                if tag in details:
+                    details[tag] = length
         for tag in {_ORIENTATION, *_STORAGE_TAGS} & set(exif):
             del exif[tag]
         return exif.tobytes() if len(exif) else None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from keras_inpaint.pictures.colours import pixels_and_alpha, rgb_profile
 from keras_inpaint.pictures.formats import READ_FORMATS, SUFFIXES
-from keras_inpaint.pictures.metadata import upright_exif
+from keras_inpaint.pictures.metadata import turn_upright, upright_exif
 from keras_inpaint.pictures.picture import Picture
 
 
@@ -22,8 +22,8 @@ def read_picture(path: str | Path) -> Picture:
     Grey, palette, 1-bit, 16-bit and CMYK pictures become 8-bit RGB; a turned
     photo is set upright; of several frames or pages the first is read. CMYK
     is converted by its embedded profile. Of 16-bit colour Pillow gives the
-    high byte only (at most one level below the nearest); 16-bit grey is
-    rounded. Pictures of 32-bit numbers have no known white and are refused.
+    high byte only (within one level of the nearest); 16-bit grey is rounded.
+    Pictures of 32-bit numbers have no known white and are refused.
 
     Args:
         path: str or Path of a JPEG, PNG, WebP, BMP or TIFF file. The content
@@ -49,9 +49,11 @@ def read_picture(path: str | Path) -> Picture:
     _check_is_file(path)
     try:
         with _silent_pillow(), Image.open(path, formats=READ_FORMATS) as image:
-            profile, exif = rgb_profile(image), upright_exif(image)
+            # TIFF files are turned by Pillow as they are loaded, others not.
             image.load()
-            pixels, alpha = pixels_and_alpha(_upright(image))
+            upright = turn_upright(image)
+            pixels, alpha = pixels_and_alpha(upright)
+            profile, exif = rgb_profile(image), upright_exif(image, upright.size)
     except PermissionError:
         raise
     except UnidentifiedImageError as error:
@@ -125,14 +127,6 @@ def _check_is_file(path: Path) -> None:
         )
     if not path.exists():
         raise FileNotFoundError(f"There is no such picture. Received: path={str(path)!r}")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:
-        # Broken EXIF; Pillow fails on rewriting it, before or after turning.
-        return image
 
 
 _silence_lock = threading.Lock()
