@@ -1,0 +1,8 @@
+"""Holes, drawn on the device from seeds, a different one for each picture."""
+
+from keras_inpaint.masks.boxes import Boxes
+from keras_inpaint.masks.mixture import Mixture
+from keras_inpaint.masks.strokes import Strokes
+from keras_inpaint.masks.union import Union
+
+__all__ = ["Boxes", "Mixture", "Strokes", "Union"]

@@ -82,8 +82,7 @@ def uniform(seeds, num, stream=0):
     >>> tuple(uniform(seeds, 3).shape)
     (2, 3)
     """
-    # By way of int32, because TensorFlow turns no unsigned integers into floats on a GPU.
-    bits = ops.cast(ops.right_shift(_bits(seeds, num, stream), _words(8)), "int32")
+    bits = ops.right_shift(_bits(seeds, num, stream), _words(8))
     return ops.cast(bits, "float32") * 2.0**-24
 
 
@@ -134,7 +133,7 @@ def normal(seeds, num, stream=0):
     """
     bits = ops.right_shift(_bits(seeds, 12 * num, stream), _words(16))
     # float32 holds every partial sum of 16-bit integers exactly, in any order.
-    bits = ops.cast(ops.cast(bits, "int32"), "float32")
+    bits = ops.cast(bits, "float32")
     sums = ops.sum(ops.reshape(bits, (-1, num, 12)), axis=-1)
     return (2.0 * sums - 12.0 * 65535.0) * 2.0**-17
 

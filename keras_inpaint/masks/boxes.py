@@ -1,0 +1,115 @@
+"""One box a picture."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.masks.sizes import picture_size
+from keras_inpaint.ops.chance import integers
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class Boxes:
+    """Draws a hole in a box of fixed size, somewhere in each picture.
+
+    The box is the local patch that a local critic looks at. The hole is the box
+    moved in on each side by a few drawn pixels, so that the network cannot rely
+    on the hole's size.
+
+    Args:
+        height: int. Height of the box, in pixels.
+        width: int. Width of the box, in pixels.
+        margin: int. Least distance, in pixels, from the box to the border of
+            the picture.
+        jitter: int. Each side of the hole lies 0 to `jitter` pixels inside the
+            box, each number drawn as often, each side for itself.
+
+    Call arguments:
+        seeds: Tensor of shape `(batch,)`, from
+            `keras_inpaint.ops.chance.picture_seeds`.
+        height: int or scalar integer tensor. Height of the pictures, in pixels.
+        width: int or scalar integer tensor. Width of the pictures, in pixels.
+
+    Returns:
+        Pair `(masks, boxes)`: float32 tensor of shape
+        `(batch, height, width, 1)`, 1 in the hole; int32 tensor of shape
+        `(batch, 4)`: top, left, height and width of the box.
+
+    Raises:
+        ValueError: If an argument is out of bounds or, when called, if the box
+            and its margins do not fit into the picture. A size that is known
+            only when a compiled function runs cannot be checked: there the box
+            sticks out.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> sampler = keras_inpaint.masks.Boxes(32, 32, jitter=4)
+    >>> masks, boxes = sampler(picture_seeds(0, 0, keras.ops.arange(2)), 64, 96)
+    >>> tuple(masks.shape), tuple(boxes.shape)
+    ((2, 64, 96, 1), (2, 4))
+
+    Reference:
+    - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), section 5
+    """
+
+    def __init__(self, height=128, width=128, margin=0, jitter=16):
+        if min(height, width) < 1:
+            raise ValueError(
+                "`height` and `width` of the box must be at least 1 pixel. "
+                f"Received: height={height}, width={width}"
+            )
+        if margin < 0:
+            raise ValueError(
+                "`margin` is a distance in pixels and must not be negative. "
+                f"Received: margin={margin}"
+            )
+        if jitter < 0 or 2 * jitter >= min(height, width):
+            raise ValueError(
+                "`jitter` must be at least 0 and less than half of the box, or nothing is "
+                "left of the hole. "
+                f"Received: jitter={jitter}, height={height}, width={width}"
+            )
+        self.height = height
+        self.width = width
+        self.margin = margin
+        self.jitter = jitter
+
+    def __call__(self, seeds, height, width):
+        height, width = picture_size(height, width)
+        self._check_fit(height, width)
+        room = ops.stack([height - self.height, width - self.width]) - 2 * self.margin
+        corners = self.margin + integers(seeds, 2, room + 1, stream=0)
+        sizes = ops.full_like(corners, 1) * ops.convert_to_tensor([self.height, self.width])
+        moved_in = integers(seeds, 4, self.jitter + 1, stream=1)
+        starts = corners + moved_in[:, :2]
+        ends = corners + sizes - moved_in[:, 2:]
+        rows = _between(ops.arange(height), starts[:, 0], ends[:, 0])
+        columns = _between(ops.arange(width), starts[:, 1], ends[:, 1])
+        holes = ops.logical_and(rows[:, :, None, None], columns[:, None, :, None])
+        return ops.cast(holes, "float32"), ops.concatenate([corners, sizes], axis=1)
+
+    def get_config(self):
+        return {
+            "height": self.height,
+            "width": self.width,
+            "margin": self.margin,
+            "jitter": self.jitter,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def _check_fit(self, height, width):
+        needed = (self.height + 2 * self.margin, self.width + 2 * self.margin)
+        for size, least in zip((height, width), needed, strict=True):
+            if isinstance(size, int) and size < least:
+                raise ValueError(
+                    f"A box of {self.height} x {self.width} pixels with a margin of "
+                    f"{self.margin} must fit into the picture. Draw smaller boxes or take "
+                    f"larger pictures. Received: height={height}, width={width}"
+                )
+
+
+def _between(positions, starts, ends):
+    positions = ops.cast(positions, "int32")[None, :]
+    return ops.logical_and(positions >= starts[:, None], positions < ends[:, None])

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_inpaint.masks import Boxes, Mixture, Strokes, Union
+from keras_inpaint.ops.chance import derived_seeds, picture_seeds
+
+
+def draw(sampler, quick, num, height=64, width=64, seeds=lambda seeds: seeds):
+    has_boxes = []
+
+    @quick
+    def sample(places):
+        masks, boxes = sampler(seeds(picture_seeds(0, 0, places)), height, width)
+        has_boxes.append(boxes is not None)
+        return masks, boxes if has_boxes[-1] else ops.zeros((1, 4))
+
+    masks, boxes = sample(ops.arange(num, dtype="int32"))
+    masks = ops.convert_to_numpy(masks)[..., 0]
+    return masks, ops.convert_to_numpy(boxes) if has_boxes[-1] else None
+
+
+def test_a_union_holds_the_holes_of_all_its_samplers(quick):
+    samplers = [Strokes(), Boxes(32, 32, jitter=4), Strokes()]
+    masks, boxes = draw(Union(samplers), quick, 8)
+    parts = [
+        draw(sampler, quick, 8, seeds=lambda seeds, index=index: derived_seeds(seeds, index))
+        for index, sampler in enumerate(samplers)
+    ]
+    np.testing.assert_array_equal(masks, np.max([part for part, _ in parts], axis=0))
+    np.testing.assert_array_equal(boxes, parts[1][1])
+    # Two samplers alike draw different holes.
+    assert not (parts[0][0] == parts[2][0]).all(axis=(1, 2)).any()
+
+
+def test_a_union_without_boxes_has_none(quick):
+    assert draw(Union([Strokes(), Strokes()]), quick, 2)[1] is None
+
+
+def test_a_mixture_uses_its_samplers_by_weight(quick):
+    samplers = [Boxes(size, size, jitter=0) for size in (4, 8, 12, 16)]
+    masks, boxes = draw(Mixture(samplers, [1, 0, 3, 0]), quick, 400)
+    used, counts = np.unique(boxes[:, 2], return_counts=True)
+    assert used.tolist() == [4, 12]
+    assert abs(counts[0] - 100) < 5 * (400 * 3 / 16) ** 0.5
+    # Each picture's box is that of its hole.
+    np.testing.assert_array_equal(masks.sum(axis=(1, 2)), boxes[:, 2] ** 2)
+    for mask, (top, left, height, width) in zip(masks, boxes, strict=True):
+        assert mask[top : top + height, left : left + width].all()
+
+
+def test_samplers_without_weights_are_used_alike(quick):
+    _, boxes = draw(Mixture([Boxes(4, 4, jitter=0), Boxes(8, 8, jitter=0)]), quick, 400)
+    assert abs((boxes[:, 2] == 4).sum() - 200) < 5 * 10
+
+
+def test_a_mixture_has_boxes_only_if_all_its_samplers_do(quick):
+    assert draw(Mixture([Boxes(8, 8, jitter=0), Strokes()]), quick, 2)[1] is None
+    bounded = Mixture([Strokes(), Strokes()], max_area=0.2)
+    assert draw(bounded, quick, 2)[1] is None
+
+
+def test_holes_outside_the_bounds_are_drawn_again(quick):
+    # The hole's sides are 8 to 32 pixels: half or so of the first draws lie outside.
+    boxes = Boxes(32, 32, jitter=12)
+    masks, drawn = draw(Mixture([boxes], min_area=0.1, max_area=0.16, num_draws=50), quick, 100)
+    areas = masks.mean(axis=(1, 2))
+    assert areas.min() >= 0.1
+    assert areas.max() <= 0.16
+    first_masks, first_boxes = draw(Mixture([boxes]), quick, 100)
+    fits = (first_masks.mean(axis=(1, 2)) >= 0.1) & (first_masks.mean(axis=(1, 2)) <= 0.16)
+    assert 20 < fits.sum() < 80
+    # A hole that fits at once stays as it is, and so does its box.
+    np.testing.assert_array_equal((masks == first_masks).all(axis=(1, 2)), fits)
+    np.testing.assert_array_equal(drawn[fits], first_boxes[fits])
+    for mask, (top, left, height, width) in zip(masks, drawn, strict=True):
+        assert mask[top : top + height, left : left + width].sum() == mask.sum()
+
+
+def test_the_closest_hole_is_kept_where_none_fits(quick):
+    boxes = Boxes(32, 32, jitter=12)
+    few, many = (
+        draw(Mixture([boxes], min_area=0.9, num_draws=num), quick, 50)[0].sum(axis=(1, 2))
+        for num in (2, 12)
+    )
+    single = draw(Mixture([boxes]), quick, 50)[0].sum(axis=(1, 2))
+    assert (few >= single).all()
+    assert (many >= few).all()
+    assert single.mean() < few.mean() < many.mean()
+
+
+def test_drawing_again_keeps_to_the_weights(quick):
+    samplers = [Boxes(8, 8, jitter=0), Boxes(32, 32, jitter=12)]
+    mixture = Mixture(samplers, [1, 1], max_area=0.1, num_draws=50)
+    _, boxes = draw(mixture, quick, 400)
+    assert abs((boxes[:, 2] == 8).sum() - 200) < 5 * 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"samplers": []}, r"at least one sampler.*samplers=\[\]"),
+        ({"samplers": [Boxes]}, r"such as `Boxes\(\)`.*samplers=.*Boxes"),
+        ({"weights": [1]}, r"one number a sampler.*weights=\[1\.0\] for 2"),
+        ({"weights": [1, -1]}, r"none negative.*weights=\[1\.0, -1\.0\]"),
+        ({"weights": [0, 0]}, r"not all 0.*weights=\[0\.0, 0\.0\]"),
+        ({"min_area": 0.5, "max_area": 0.5}, r"shares .*min_area=0\.5, max_area=0\.5"),
+        ({"max_area": 1.5}, r"from 0 to 1.*max_area=1\.5"),
+        ({"num_draws": 0}, r"`num_draws` .*num_draws=0"),
+    ],
+)
+def test_impossible_mixtures_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Mixture(**{"samplers": [Strokes(), Strokes()], **arguments})
+
+
+def test_an_empty_union_is_refused():
+    with pytest.raises(ValueError, match=r"at least one sampler.*samplers=\[\]"):
+        Union([])
