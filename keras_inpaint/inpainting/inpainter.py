@@ -1,0 +1,183 @@
+"""What ships: photos and masks in, filled photos out."""
+
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_inpaint.inpainting.pixels import (
+    Bytes,
+    Holes,
+    check_masks,
+    check_photos,
+    pad,
+    to_holes,
+    to_images,
+    to_photos,
+)
+from keras_inpaint.inpainting.preset import read_network
+from keras_inpaint.inpainting.preset_writing import write_preset
+from keras_inpaint.ops.compositing import corrupt
+
+# The widest dilation spans 16 positions of features at a quarter of the picture's size.
+# On anything smaller it would see nothing but zeros.
+_SMALLEST_SIZE = 64
+
+
+class Inpainter:
+    """Fills holes of photographs of any size, bytes in and bytes out.
+
+    A generator works on images in `[-1, 1]` whose size it can divide. Around it, an
+    inpainter checks and converts what users have, continues the photo by mirroring
+    where its size does not divide, and puts the prediction into the hole and nowhere
+    else: known pixels come back bit for bit.
+
+    The first photo of a size is slower, as the generator is compiled for it. TensorFlow
+    takes any size from the third one on, JAX compiles for each.
+
+    Args:
+        generator: `keras_inpaint.models.Generator`, or a `keras.Model` called like it
+            and with its `channels` and `size_multiple`.
+        name: str. What to call it.
+
+    Example:
+    >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=8)
+    >>> inpainter = keras_inpaint.Inpainter(generator)
+    >>> photo, mask = np.full((50, 70, 3), 90, "uint8"), np.zeros((50, 70), bool)
+    >>> mask[20:30, 40:60] = True
+    >>> filled = inpainter.inpaint(photo, mask)
+    >>> filled.shape, bool((filled == photo)[~mask].all())
+    ((50, 70, 3), True)
+    """
+
+    def __init__(self, generator: Any, name: str = "inpainter") -> None:
+        self.generator = generator
+        self.name = name
+
+    @classmethod
+    def from_preset(cls, preset: str | PathLike[str]) -> Self:
+        """Loads a trained inpainter.
+
+        Args:
+            preset: str or path. A name that
+                `keras_inpaint.inpainting.bundled_presets` lists, or a folder that
+                `save_to_preset` wrote.
+
+        Returns:
+            `Inpainter`.
+
+        Raises:
+            FileNotFoundError: If there is no such preset, or a file of it is missing.
+            ValueError: If the preset is damaged, or written by a newer version.
+
+        Example:
+        >>> import os, tempfile
+        >>> folder = os.path.join(tempfile.mkdtemp(), "untrained")
+        >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=8)
+        >>> keras_inpaint.Inpainter(generator).save_to_preset(folder)
+        >>> keras_inpaint.Inpainter.from_preset(folder).name
+        'untrained'
+        """
+        generator, folder = read_network(preset)
+        return cls(generator, name=folder.name)
+
+    def save_to_preset(
+        self,
+        folder: str | PathLike[str],
+        metadata: dict[str, Any] | None = None,
+        card: str | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Saves the generator, and what is known of it, into a folder.
+
+        See `keras_inpaint.inpainting.write_preset`, which does the work.
+
+        Args:
+            folder: str or path. Made where it is missing; a preset there is replaced,
+                any other folder that holds files is refused.
+            metadata: dict or `None`. What to say of the weights: `architecture`,
+                `trained_on`, `image_size`, `licence`, and whatever else JSON can hold.
+            card: str or `None`. The text of README.md; `None` to write one from
+                `metadata`.
+            dtype: `"float32"` or `"float16"`: half the size, and weights rounded to
+                11 bits.
+
+        Raises:
+            ValueError: If the folder holds other files, or `dtype` is neither.
+        """
+        write_preset(folder, {"model": self.generator}, metadata, card, dtype)
+
+    def inpaint(self, photo: Any, mask: Any) -> Bytes:
+        """Fills the hole of one photo.
+
+        Args:
+            photo: uint8 array of shape `(height, width, 3)`: RGB, any size.
+            mask: Array of shape `(height, width)` or `(height, width, 1)`. Of bools, or
+                of zeros and ones of any type: True or 1 is the hole. Of uint8 with
+                values beyond 1: grey levels, those above 127 are the hole. Where it has
+                no hole, the photo comes back unchanged.
+
+        Returns:
+            uint8 array like `photo`, a new one. Known pixels are those of `photo`.
+
+        Raises:
+            ValueError: If type, shape or size are others, or the mask is ambiguous: soft
+                values, or uint8 beyond 1 with none above 127.
+        """
+        (filled,) = self.inpaint_batch(np.asarray(photo)[None], np.asarray(mask)[None])
+        return np.asarray(filled)
+
+    def inpaint_batch(self, photos: Any, masks: Any) -> Bytes:
+        """Fills the holes of photos of one size, all at once.
+
+        Args:
+            photos: uint8 array of shape `(num, height, width, 3)`, or a list of photos
+                of one size.
+            masks: Array of shape `(num, height, width)` or `(num, height, width, 1)`, or
+                a list; the values are those that `inpaint` takes.
+
+        Returns:
+            uint8 array like `photos`.
+
+        Raises:
+            ValueError: As `inpaint`, and if there is not one mask a photo.
+        """
+        photos, masks = _stack("photo", photos), _stack("mask", masks)
+        if len(photos) != len(masks):
+            raise ValueError(
+                "Each photo needs a mask of its own. "
+                f"Received: {len(photos)} photos, {len(masks)} masks"
+            )
+        check_photos(photos, self.generator.channels)
+        check_masks(masks, photos)
+        # One by one: zeros and ones in one mask and grey levels in the next are both clear.
+        holes = np.stack([to_holes(mask) for mask in masks]).reshape((*photos.shape[:3], 1))
+        if not holes.any():
+            return np.array(photos)
+        return np.where(holes, self._predict(photos, holes), photos)
+
+    def _predict(self, photos: Bytes, holes: Holes) -> Bytes:
+        multiple = self.generator.size_multiple
+        images = pad(to_images(photos), multiple, _SMALLEST_SIZE)
+        masks = pad(holes.astype("float32"), multiple, _SMALLEST_SIZE)
+        # Compiled; a plain call of the generator would run operation by operation.
+        outputs = self.generator.predict_on_batch(
+            {"corrupted": corrupt(images, masks), "masks": masks}
+        )
+        num, height, width, _ = photos.shape
+        # A generator made under a distribution strategy answers once a replica.
+        return to_photos(np.asarray(outputs["refined"])[:num, :height, :width])
+
+    def __repr__(self) -> str:
+        return f"<Inpainter name={self.name}, generator={self.generator.name}>"
+
+
+def _stack(kind: str, pictures: Any) -> NDArray[Any]:
+    shapes = {np.shape(picture) for picture in pictures}
+    if len(shapes) != 1:
+        raise ValueError(
+            f"A batch needs at least one {kind}, and all of one size. Fill others one by "
+            f"one with `inpaint`. Received: {kind} shapes {sorted(shapes)}"
+        )
+    return np.asarray(pictures)

@@ -1,0 +1,176 @@
+"""Finding and reading presets: trained networks as folders of files."""
+
+import hashlib
+import json
+import os
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+
+# Presets name classes of these; Keras finds a class once its module is imported.
+import keras_inpaint.models  # noqa: F401
+from keras_inpaint.version import __version__
+
+FORMAT_VERSION = 1
+
+_BUNDLED = Path(__file__).parent / "presets"
+WEIGHTS_SUFFIX = ".weights.h5"
+
+
+def bundled_presets() -> list[str]:
+    """Lists the names of the presets that come with the package.
+
+    Example:
+    >>> names = keras_inpaint.inpainting.bundled_presets()
+    >>> names == sorted(names)
+    True
+    """
+    return sorted(path.parent.name for path in _BUNDLED.glob("*/metadata.json"))
+
+
+def find_preset(preset: str | PathLike[str]) -> Path:
+    """Finds the folder of a preset.
+
+    Args:
+        preset: str or path. A bundled name, or a folder; a folder of a bundled name is
+            written `./name`.
+
+    Returns:
+        Path.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+        ValueError: If it lies on the Hugging Face hub.
+    """
+    name = os.fspath(preset)
+    if name.startswith("hf://"):
+        raise ValueError(
+            "Presets on the Hugging Face hub are not fetched yet. Download the folder and "
+            f"name it instead. Received: preset={name!r}"
+        )
+    if name in bundled_presets():
+        return _BUNDLED / name
+    if not os.path.isdir(name):
+        names = ", ".join(bundled_presets()) or "none in this version"
+        raise FileNotFoundError(
+            f"`preset` must be a folder or the name of a bundled preset ({names}). "
+            f"Received: preset={name!r}"
+        )
+    return Path(name)
+
+
+def read_metadata(folder: Path) -> dict[str, Any]:
+    """Reads what is known of a preset's weights.
+
+    Args:
+        folder: Path that `find_preset` returned.
+
+    Returns:
+        dict: `format_version`, `sha256` of the weight files, and what the author said.
+
+    Raises:
+        FileNotFoundError: If the folder has no `metadata.json`.
+        ValueError: If it is damaged, or written by a newer version.
+    """
+    metadata = _read_json(folder / "metadata.json")
+    version = metadata.get("format_version")
+    if not isinstance(version, int) or version < 1:
+        raise ValueError(
+            "`format_version` in metadata.json must be an int of at least 1; the file is "
+            f"damaged or none of a preset. Received: format_version={version!r} in {folder}"
+        )
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"The preset was written by a newer keras_inpaint; this one ({__version__}) reads "
+            f"format_version {FORMAT_VERSION}. Run `pip install --upgrade keras-inpaint`. "
+            f"Received: format_version={version} in {folder}"
+        )
+    return metadata
+
+
+def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any, Path]:
+    """Loads one network of a preset, once its checksum is seen to be right.
+
+    Args:
+        preset: str or path, see `find_preset`.
+        name: str. `"model"` for the generator; others as `write_preset` was given them.
+
+    Returns:
+        tuple: the network, and the preset's folder.
+
+    Raises:
+        FileNotFoundError: If the preset, or a file of it, is missing.
+        ValueError: If it is damaged, written by a newer version, or lacks the network.
+    """
+    folder = find_preset(preset)
+    checksums = read_metadata(folder).get("sha256", {})
+    network = read_object(folder, name)
+    weights = folder / f"{name}{WEIGHTS_SUFFIX}"
+    _check_exists(weights)
+    found, expected = sha256(weights), checksums.get(weights.name)
+    if found != expected:
+        raise ValueError(
+            f"{weights} is not the file that metadata.json describes: it is damaged or was "
+            "exchanged. Copy the whole preset again. "
+            f"Received: sha256={found}, expected {expected}"
+        )
+    network.load_weights(weights)
+    return network, folder
+
+
+def read_object(preset: str | PathLike[str], name: str) -> Any:
+    """Makes what a preset describes in `config.json`: a network is yet without weights.
+
+    Args:
+        preset: str or path, see `find_preset`.
+        name: str. The object's name, as `write_preset` was given it.
+
+    Returns:
+        The object.
+
+    Raises:
+        FileNotFoundError: If the preset, or a file of it, is missing.
+        ValueError: If it is damaged, written by a newer version, or lacks the object.
+    """
+    folder = find_preset(preset)
+    read_metadata(folder)
+    configs = _read_json(folder / "config.json")
+    if name not in configs:
+        raise ValueError(
+            f"The preset must describe {name!r}. Name one that does, or save it anew from "
+            f"all of its parts. Received: {sorted(configs)} in {folder}"
+        )
+    try:
+        return keras.saving.deserialize_keras_object(configs[name])
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name!r} of {folder / 'config.json'} cannot be made. If its class is your own, "
+            f"import its module first. Keras says: {error}"
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    _check_exists(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}. Copy the whole preset again.") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object. Copy the whole preset again.")
+    return content
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"A preset needs the file {path.name}, and {path.parent} has none. Name a folder "
+            "that `save_to_preset` wrote."
+        )
+
+
+def sha256(path: Path) -> str:
+    """Returns the checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,189 @@
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_inpaint import Inpainter
+from keras_inpaint.inpainting import (
+    bundled_presets,
+    find_preset,
+    read_metadata,
+    read_network,
+    read_object,
+    write_preset,
+)
+from keras_inpaint.models import Generator, PatchCritic
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return Generator.deepfill_v1(width=8, dialect="pytorch", attention={"scale": 7.0})
+
+
+@pytest.fixture
+def preset(generator, tmp_path):
+    folder = tmp_path / "tiny"
+    Inpainter(generator).save_to_preset(folder, {"licence": "CC0-1.0", "image_size": 64})
+    return folder
+
+
+def change_json(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def filled_once(inpainter, rng):
+    photo = rng.integers(0, 256, (40, 56, 3)).astype("uint8")
+    mask = np.zeros((40, 56), bool)
+    mask[10:30, 10:30] = True
+    return inpainter.inpaint(photo, mask)
+
+
+def test_loaded_preset_fills_as_the_saved_one(generator, preset):
+    loaded = Inpainter.from_preset(preset)
+    assert loaded.name == "tiny"
+    assert loaded.generator.get_config() == generator.get_config()
+    expected = filled_once(Inpainter(generator), np.random.default_rng(1))
+    np.testing.assert_array_equal(filled_once(loaded, np.random.default_rng(1)), expected)
+
+
+def test_metadata_tells_what_was_said_and_the_checksum(preset):
+    metadata = json.loads((preset / "metadata.json").read_text())
+    weights = (preset / "model.weights.h5").read_bytes()
+    assert metadata["licence"] == "CC0-1.0"
+    assert metadata["format_version"] == 1
+    assert metadata["sha256"] == {"model.weights.h5": hashlib.sha256(weights).hexdigest()}
+
+
+def test_model_card_tells_people_the_same(preset):
+    card = (preset / "README.md").read_text()
+    assert card.startswith("# tiny\n")
+    assert "| licence | CC0-1.0 |" in card
+    assert "| trained on | not told |" in card
+
+
+def test_model_card_of_the_author_is_kept(generator, tmp_path):
+    Inpainter(generator).save_to_preset(tmp_path / "tiny", card="# Mine\n")
+    assert (tmp_path / "tiny" / "README.md").read_text() == "# Mine\n"
+
+
+def test_half_precision_rounds_the_weights_and_nothing_else(generator, preset, tmp_path):
+    Inpainter(generator).save_to_preset(tmp_path / "half", dtype="float16")
+    loaded = Inpainter.from_preset(tmp_path / "half").generator
+    for weights, saved in zip(loaded.get_weights(), generator.get_weights(), strict=True):
+        assert weights.dtype == np.float32
+        np.testing.assert_array_equal(weights, saved.astype("float16"))
+    sizes = [(f / "model.weights.h5").stat().st_size for f in (tmp_path / "half", preset)]
+    assert sizes[0] < 0.75 * sizes[1]
+
+
+def test_preset_holds_a_critic_and_other_objects(generator, tmp_path):
+    critic = PatchCritic(8)
+    schedule = keras.optimizers.schedules.CosineDecay(0.5, 100)
+    networks = {"model": generator, "critic": critic}
+    write_preset(tmp_path / "whole", networks, objects={"schedule": schedule})
+    loaded, _ = read_network(tmp_path / "whole", "critic")
+    for weights, saved in zip(loaded.get_weights(), critic.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, saved)
+    assert read_object(tmp_path / "whole", "schedule").get_config() == schedule.get_config()
+
+
+def test_preset_without_a_critic_says_so(preset):
+    with pytest.raises(ValueError, match=r"'critic'.*Received: \['model'\]"):
+        read_network(preset, "critic")
+
+
+def test_preset_is_replaced_by_the_next_one(preset):
+    other = Generator.deepfill_v2(width=8)
+    Inpainter(other).save_to_preset(preset)
+    assert Inpainter.from_preset(preset).generator.gated
+    assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("stranger", ["thesis.tex", "config.json"])
+def test_folder_of_other_files_is_never_overwritten(generator, tmp_path, stranger):
+    (tmp_path / stranger).write_text("mine")
+    with pytest.raises(ValueError, match=rf"nothing else.*{stranger}"):
+        Inpainter(generator).save_to_preset(tmp_path)
+    assert (tmp_path / stranger).read_text() == "mine"
+
+
+def test_preset_with_a_stranger_in_it_is_not_replaced(generator, preset):
+    (preset / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"nothing else.*notes\.txt"):
+        Inpainter(generator).save_to_preset(preset)
+
+
+def test_failed_save_leaves_the_old_preset_and_nothing_else(generator, preset):
+    with pytest.raises(TypeError):
+        Inpainter(generator).save_to_preset(preset, {"licence": object()})
+    Inpainter.from_preset(preset)
+    assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
+
+
+def test_unknown_dtype_is_refused(generator, tmp_path):
+    with pytest.raises(ValueError, match="dtype='int8'"):
+        Inpainter(generator).save_to_preset(tmp_path / "tiny", dtype="int8")
+
+
+def test_damaged_weights_are_refused(preset):
+    weights = preset / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"model\.weights\.h5.*Copy the whole preset again"):
+        Inpainter.from_preset(preset)
+
+
+def test_preset_of_a_newer_version_is_refused(preset):
+    change_json(preset / "metadata.json", format_version=2)
+    with pytest.raises(ValueError, match=r"pip install --upgrade.*format_version=2"):
+        Inpainter.from_preset(preset)
+
+
+@pytest.mark.parametrize("version", [None, "1", 0])
+def test_preset_of_no_version_is_refused(preset, version):
+    change_json(preset / "metadata.json", format_version=version)
+    with pytest.raises(ValueError, match=f"format_version={version!r}"):
+        Inpainter.from_preset(preset)
+
+
+@pytest.mark.parametrize("file", ["config.json", "metadata.json", "model.weights.h5"])
+def test_missing_file_is_named(preset, file):
+    (preset / file).unlink()
+    with pytest.raises(FileNotFoundError, match=f"needs the file {file}"):
+        Inpainter.from_preset(preset)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\0"])
+def test_damaged_json_is_named(preset, content):
+    (preset / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config\.json.*Copy the whole preset again"):
+        Inpainter.from_preset(preset)
+
+
+def test_class_that_keras_does_not_know_is_named(preset):
+    config = {"module": "mine", "class_name": "Mine", "registered_name": "mine>Mine"}
+    change_json(preset / "config.json", model={**config, "config": {}})
+    with pytest.raises(ValueError, match=r"import its module first.*[Mm]ine"):
+        Inpainter.from_preset(preset)
+
+
+def test_unknown_name_is_answered_with_the_bundled_ones():
+    names = ", ".join(bundled_presets()) or "none"
+    with pytest.raises(FileNotFoundError, match=rf"{names}.*preset='flowrs'"):
+        Inpainter.from_preset("flowrs")
+
+
+def test_hub_is_refused_for_now():
+    with pytest.raises(ValueError, match=r"Download the folder.*preset='hf://a/b'"):
+        Inpainter.from_preset("hf://a/b")
+
+
+@pytest.mark.parametrize("name", bundled_presets())
+def test_bundled_preset_is_whole(name, rng):
+    inpainter = Inpainter.from_preset(name)
+    metadata = read_metadata(find_preset(name))
+    assert inpainter.name == name
+    assert {"architecture", "trained_on", "image_size", "licence"} <= set(metadata)
+    assert (find_preset(name) / "README.md").read_text().startswith("# ")
+    assert np.isfinite(filled_once(inpainter, rng)).all()
