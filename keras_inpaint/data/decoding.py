@@ -28,25 +28,29 @@ class CropDecoder:
         window: Function of height, width and seed that returns
             `(top, left, side)` of the square.
         image_size: int. Side of the square that comes out.
+        flip: bool. Whether to mirror every second square, by chance.
         num_photos: int. Photos of the source: when all are skipped, there is
             nothing to go on with.
         log: `SkipLog` that keeps what is skipped.
     """
 
-    def __init__(self, window: Window, image_size: int, num_photos: int, log: SkipLog) -> None:
+    def __init__(
+        self, window: Window, image_size: int, flip: bool, num_photos: int, log: SkipLog
+    ) -> None:
         self.window = window
         self.image_size = image_size
+        self.flip = flip
         self.num_photos = num_photos
         self.log = log
 
     def attempts(self, path: Tensor, seed: Tensor) -> Dataset:
-        """Returns a dataset of one crop `(size, size, 3)` in `[0, 255]`, or of none."""
+        """Returns a dataset of one image `(size, size, 3)`, or of none."""
         photo = tf.data.Dataset.from_tensors((path, seed))
         # A graph has no `try`; datasets have: an element whose decoder fails
         # is dropped, and the next attempt takes its place.
         fast = photo.map(self._decode_fast).ignore_errors(log_warning=False)
-        slow = photo.map(self._decode_slow).filter(lambda crop, is_read: is_read)
-        return fast.concatenate(slow.map(lambda crop, is_read: crop)).take(1)
+        slow = photo.map(self._decode_slow).filter(lambda image, is_read: is_read)
+        return fast.concatenate(slow.map(lambda image, is_read: image)).take(1)
 
     def _decode_fast(self, path: Tensor, seed: Tensor) -> Tensor:
         content = tf.io.read_file(path)
@@ -58,7 +62,7 @@ class CropDecoder:
                 lambda: self._crop_jpeg(content, seed),
                 lambda: self._crop(tf.image.decode_png(content, channels=3), seed),
             )
-        return self._resize(crop)
+        return self._finish(crop, seed)
 
     def _decode_slow(self, path: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         pixels, is_read = tf.numpy_function(
@@ -66,7 +70,7 @@ class CropDecoder:
         )
         pixels.set_shape((None, None, 3))
         is_read.set_shape(())
-        return self._resize(self._crop(pixels, seed)), is_read
+        return self._finish(self._crop(pixels, seed), seed), is_read
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
         name = os.fsdecode(path)
@@ -109,14 +113,22 @@ class CropDecoder:
         top, left, side = tf.unstack(self.window(shape[0], shape[1], seed), num=3)
         return pixels[top : top + side, left : left + side]
 
-    def _resize(self, crop: Tensor) -> Tensor:
+    def _finish(self, crop: Tensor, seed: Tensor) -> Tensor:
+        """Turns bytes of a square into an image in `[-1, 1]`, perhaps mirrored."""
         size = (self.image_size, self.image_size)
         crop = tf.ensure_shape(crop, (None, None, 3))
+        if self.flip:
+            # The window draws from `seed` itself; the mirror must not follow it.
+            mirror_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+            is_mirrored = tf.random.stateless_uniform((), mirror_seed) < 0.5
+            crop = tf.cond(is_mirrored, lambda: tf.reverse(crop, [1]), lambda: crop)
         # The mean over an area keeps fine patterns from aliasing; for
         # enlarging it would repeat pixels.
-        crop = tf.cond(
+        image = tf.cond(
             tf.shape(crop)[0] >= self.image_size,
             lambda: tf.image.resize(crop, size, method="area"),
             lambda: tf.image.resize(crop, size, method="bilinear"),
         )
-        return tf.ensure_shape(crop, (*size, 3))
+        # The mean of many 255 can exceed 255 in float32.
+        image = tf.minimum(image, 255.0) / 127.5 - 1.0
+        return tf.ensure_shape(image, (*size, 3))

@@ -94,11 +94,9 @@ def photos(
     _check_any_is_read(paths, log)
 
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
-    decoder = CropDecoder(window, image_size, len(paths), log)
+    decoder = CropDecoder(window, image_size, flip, len(paths), log)
     dataset = _ordered(paths, shuffle, seed).interleave(
-        lambda path, crop_seed: decoder.attempts(path, crop_seed).map(
-            lambda crop: _finish(crop, crop_seed, flip)
-        ),
+        decoder.attempts,
         cycle_length=_NUM_IN_FLIGHT,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
@@ -122,16 +120,6 @@ def _ordered(paths: list[str], shuffle: bool, seed: int) -> Any:
         order = order.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
     seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
     return tf.data.Dataset.zip(order, seeds)
-
-
-def _finish(crop: Any, seed: Any, flip: bool) -> Any:
-    if flip:
-        # The crop draws from `seed` itself; the mirror must not depend on it.
-        mirror_seed = tf.random.experimental.stateless_fold_in(seed, 1)
-        is_mirrored = tf.random.stateless_uniform((), mirror_seed) < 0.5
-        crop = tf.where(is_mirrored, crop[:, ::-1], crop)
-    # The mean of many 255 can exceed 255 in float32.
-    return tf.minimum(crop, 255.0) / 127.5 - 1.0
 
 
 def _options() -> Any:

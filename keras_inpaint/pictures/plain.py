@@ -8,6 +8,7 @@ from keras_inpaint.pictures.metadata import orientation
 
 _JPEG = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
+_SCAN = b"\xda"
 _PNG = b"\x89PNG\r\n\x1a\n"
 # PNG specification, 11.2.1: IHDR follows the signature; byte 24 is the bit
 # depth, byte 25 the colour type: 0 grey, 2 RGB, 6 RGB with alpha.
@@ -32,15 +33,27 @@ def is_plain(content: bytes) -> bool:
     """
     if content.startswith(_JPEG):
         # 0xFF in compressed data is always followed by 0: this is the end.
-        return _JPEG_END in content[-4096:] and _is_upright(content)
+        is_whole = _JPEG_END in content[-4096:]
+        return is_whole and _is_upright(content, _jpeg_head(content))
     if content.startswith(_PNG):
-        return content[24:26] in _PLAIN_HEADERS and _is_upright(content)
+        # PNG may say how it is turned after the pixels too.
+        return content[24:26] in _PLAIN_HEADERS and _is_upright(content, content)
     return False
 
 
-def _is_upright(content: bytes) -> bool:
-    # Searching the bytes is ten times faster than parsing every header.
-    if not any(mark in content for mark in (b"Exif\0", b"eXIf", b"tiff:Orientation")):
+def _jpeg_head(content: bytes) -> bytes:
+    """Returns the segments before the compressed data (ITU-T T.81, B.1.1)."""
+    position = 2
+    while content[position : position + 1] == b"\xff":
+        if content[position + 1 : position + 2] == _SCAN:
+            break
+        position += 2 + int.from_bytes(content[position + 2 : position + 4])
+    return content[:position]
+
+
+def _is_upright(content: bytes, head: bytes) -> bool:
+    # Searching bytes is ten times faster than having Pillow parse every header.
+    if not any(mark in head for mark in (b"Exif\0", b"eXIf", b"tiff:Orientation")):
         return True
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
