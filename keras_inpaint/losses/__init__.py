@@ -1,0 +1,17 @@
+"""Losses: plain functions of tensors, a value a picture."""
+
+from keras_inpaint.losses.discounts import box_discounts, distance_discounts
+from keras_inpaint.losses.hinge_objective import HingeObjective
+from keras_inpaint.losses.loss_weights import LossWeights
+from keras_inpaint.losses.reconstruction import discounted_l1, known_l1
+from keras_inpaint.losses.wasserstein_objective import WassersteinObjective
+
+__all__ = [
+    "HingeObjective",
+    "LossWeights",
+    "WassersteinObjective",
+    "box_discounts",
+    "discounted_l1",
+    "distance_discounts",
+    "known_l1",
+]

@@ -8,7 +8,10 @@ from keras_inpaint.ops.attention import (
     patch_scores,
     valid_keys,
 )
+from keras_inpaint.ops.chance import derived_seeds, integers, normal, picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
+from keras_inpaint.ops.distance import distance_to_known
+from keras_inpaint.ops.local_patches import boxes_around_holes, crop_patches
 from keras_inpaint.ops.resampling import (
     enlarge_nearest,
     nearest_corners,
@@ -17,14 +20,22 @@ from keras_inpaint.ops.resampling import (
 
 __all__ = [
     "attend",
+    "boxes_around_holes",
     "composite",
     "corrupt",
+    "crop_patches",
+    "derived_seeds",
+    "distance_to_known",
     "enlarge_nearest",
     "fuse_scores",
+    "integers",
     "nearest_corners",
     "nearest_strided",
+    "normal",
     "paste_patches",
     "patch_norms",
     "patch_scores",
+    "picture_seeds",
+    "uniform",
     "valid_keys",
 ]

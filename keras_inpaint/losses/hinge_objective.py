@@ -1,0 +1,117 @@
+"""The losses of v2."""
+
+import keras
+from keras import ops
+
+from keras_inpaint.losses.loss_weights import LossWeights
+from keras_inpaint.losses.reconstruction import known_l1
+from keras_inpaint.ops.compositing import composite
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class HingeObjective:
+    """Hinge losses for a patch critic, with a plain L1 loss on the whole picture.
+
+    For any shape of hole: there is no local patch, no discount and no gradient penalty
+    (the critic's spectral normalisation does its work). With the default weights the
+    reconstruction is the mean absolute difference over all pixels, of the coarse and of
+    the refined guess, as published; `hole` and `known` split it.
+
+    Example:
+    >>> objective = keras_inpaint.losses.HingeObjective()
+    >>> objective.default_weights.adversarial
+    1.0
+
+    Reference:
+    - [Yu et al., 2019](https://arxiv.org/abs/1806.03589), sections 3.3 and 3.4
+    """
+
+    default_weights = LossWeights(hole=1.0, known=1.0, adversarial=1.0, coarse=1.0)
+    critic_term_names = ("critic_loss", "real_score", "fake_score")
+    generator_term_names = ("generator_loss", "hole_loss", "known_loss", "adversarial_loss")
+    adam_betas = (0.5, 0.999)
+
+    def critic_terms(
+        self,
+        critic,
+        images,
+        completed,
+        masks,
+        weights,
+        boxes=None,
+        interpolation=None,
+        input_gradients=None,
+    ):
+        """The critic's loss and its parts.
+
+        Args:
+            critic: function of a dict of `"images"` and `"masks"`, and of `training`,
+                to scores of shape `(batch, scores)`: a `PatchCritic`.
+            images: Tensor of shape `(batch, height, width, channels)`, the true
+                pictures in `[-1, 1]`.
+            completed: Tensor like `images`: the filled pictures.
+            masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+            weights: `LossWeights`.
+            boxes: Not used, and so `interpolation` and `input_gradients`: what
+                `WassersteinObjective` needs besides.
+
+        Returns:
+            dict of tensors of shape `(batch,)`, a value a picture: `"critic_loss"`,
+            `"real_score"`, `"fake_score"`.
+        """
+        # One batch of both, as published: the power iteration steps once.
+        inputs = {
+            "images": ops.concatenate([images, completed], axis=0),
+            "masks": ops.concatenate([masks, masks], axis=0),
+        }
+        real, fake = ops.split(critic(inputs, training=True), 2, axis=0)
+        losses = 0.5 * (ops.relu(1.0 - real) + ops.relu(1.0 + fake))
+        return {
+            "critic_loss": ops.mean(losses, axis=1),
+            "real_score": ops.mean(real, axis=1),
+            "fake_score": ops.mean(fake, axis=1),
+        }
+
+    def generator_terms(self, critic, images, outputs, masks, weights, boxes=None):
+        """The generator's loss and its parts.
+
+        Args:
+            critic: As in `critic_terms`.
+            images: Tensor of shape `(batch, height, width, channels)`, the true
+                pictures in `[-1, 1]`.
+            outputs: dict of `"coarse"` and `"refined"`, tensors like `images`.
+            masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+            weights: `LossWeights`.
+            boxes: Not used.
+
+        Returns:
+            dict of tensors of shape `(batch,)`, a value a picture: `"generator_loss"`
+            and, before their weights, `"hole_loss"`, `"known_loss"`,
+            `"adversarial_loss"`.
+        """
+        hole = known = 0.0
+        for name, weight in (("coarse", weights.coarse), ("refined", 1.0)):
+            hole += weight * known_l1(outputs[name], images, 1.0 - masks, mean_over="picture")
+            known += weight * known_l1(outputs[name], images, masks, mean_over="picture")
+        adversarial = self._adversarial(critic, images, outputs, masks, weights)
+        total = weights.hole * hole + weights.known * known + weights.adversarial * adversarial
+        return {
+            "generator_loss": total,
+            "hole_loss": hole,
+            "known_loss": known,
+            "adversarial_loss": adversarial,
+        }
+
+    def _adversarial(self, critic, images, outputs, masks, weights):
+        if not weights.adversarial:  # Nothing is learned from it: its price is saved.
+            return ops.zeros_like(images[:, 0, 0, 0])
+        completed = composite(images, outputs["refined"], masks)
+        scores = critic({"images": completed, "masks": masks}, training=True)
+        return -ops.mean(scores, axis=1)
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
