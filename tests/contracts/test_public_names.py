@@ -64,6 +64,14 @@ PUBLIC_NAMES = {
         "Strokes",
         "Union",
     ],
+    "metrics": [
+        "frechet_distance",
+        "l1",
+        "l2",
+        "psnr",
+        "ssim",
+        "total_variation",
+    ],
     "models": [
         "CoarseNetwork",
         "Generator",
