@@ -44,15 +44,14 @@ class CropDecoder:
         self.log = log
 
     def attempts(self, path: Tensor, seed: Tensor) -> Dataset:
-        """Returns a dataset of one image `(size, size, 3)`, or of none."""
+        """Returns a dataset of one pair: an image, and whether it was read."""
         photo = tf.data.Dataset.from_tensors((path, seed))
         # A graph has no `try`; datasets have: an element whose decoder fails
         # is dropped, and the next attempt takes its place.
         fast = photo.map(self._decode_fast).ignore_errors(log_warning=False)
-        slow = photo.map(self._decode_slow).filter(lambda image, is_read: is_read)
-        return fast.concatenate(slow.map(lambda image, is_read: image)).take(1)
+        return fast.concatenate(photo.map(self._decode_slow)).take(1)
 
-    def _decode_fast(self, path: Tensor, seed: Tensor) -> Tensor:
+    def _decode_fast(self, path: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         content = tf.io.read_file(path)
         is_jpeg = tf.strings.substr(content, 0, 2) == b"\xff\xd8"
         plain = tf.numpy_function(is_plain, [content], tf.bool, stateful=False)
@@ -62,7 +61,7 @@ class CropDecoder:
                 lambda: self._crop_jpeg(content, seed),
                 lambda: self._crop(tf.image.decode_png(content, channels=3), seed),
             )
-        return self._finish(crop, seed)
+        return self._finish(crop, seed), tf.constant(True)
 
     def _decode_slow(self, path: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         pixels, is_read = tf.numpy_function(

@@ -101,6 +101,7 @@ def photos(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
+    dataset = dataset.filter(_is_read).map(_image)
     # The places of skipped photos are taken by the next ones, so that epochs
     # are of equal, known length: callbacks and schedules count on it.
     dataset = dataset.repeat().take(len(paths)).batch(batch_size, drop_remainder)
@@ -120,6 +121,16 @@ def _ordered(paths: list[str], shuffle: bool, seed: int) -> Any:
         order = order.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
     seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
     return tf.data.Dataset.zip(order, seeds)
+
+
+def _is_read(image: Any, is_read: Any) -> Any:
+    del image
+    return is_read
+
+
+def _image(image: Any, is_read: Any) -> Any:
+    del is_read
+    return image
 
 
 def _options() -> Any:

@@ -97,14 +97,23 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_file_gives_the_pixels_of_read_picture(name, tmp_path):
+@pytest.fixture(scope="module")
+def kinds(tmp_path_factory):
+    """The folder of a file of each kind, and the image that `photos` makes of it."""
+    folder = tmp_path_factory.mktemp("kinds")
     pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    KINDS[name](Image.fromarray(pixels), tmp_path / name)
-    expected = read_picture(tmp_path / name).pixels
+    for name, save in KINDS.items():
+        save(Image.fromarray(pixels), folder / name)
+    images = gather(photos([folder / name for name in KINDS], 48, len(KINDS), **VALIDATION))
+    return folder, dict(zip(KINDS, images, strict=True))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_file_gives_the_pixels_of_read_picture(name, kinds):
+    folder, images = kinds
+    expected = read_picture(folder / name).pixels
     top, left = (expected.shape[0] - 48) // 2, (expected.shape[1] - 48) // 2
-    (image,) = gather(photos(tmp_path / name, 48, 1, **VALIDATION))
-    difference = as_bytes(image) - expected[top : top + 48, left : left + 48]
+    difference = as_bytes(images[name]) - expected[top : top + 48, left : left + 48]
     # A JPEG's chroma is interpolated across the edge of the decoded window.
     assert np.abs(difference[:, 1:-1]).max() < 1e-3
 
