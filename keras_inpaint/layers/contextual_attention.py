@@ -56,7 +56,8 @@ class ContextualAttention(keras.layers.Layer):
 
     Example:
     >>> layer = keras_inpaint.layers.ContextualAttention()
-    >>> masks = keras.ops.pad(keras.ops.ones((1, 16, 16, 1)), ((0, 0), (24, 24), (24, 24), (0, 0)))
+    >>> around = ((0, 0), (24, 24), (24, 24), (0, 0))
+    >>> masks = keras.ops.pad(keras.ops.ones((1, 16, 16, 1)), around)
     >>> outputs = layer(keras.random.normal((1, 16, 16, 8)), masks)
     >>> tuple(outputs["features"].shape), tuple(outputs["offsets"].shape)
     ((1, 16, 16, 8), (1, 8, 8, 2))
@@ -168,5 +169,6 @@ def _offsets(best, grid):
 def _check_choice(name, value, choices):
     if value not in choices:
         raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}"
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
+            f"Received: {name}={value!r}"
         )

@@ -56,11 +56,6 @@ class PaddedConv2D(keras.layers.Conv2D):
     def call(self, inputs):
         return super().call(self._pad(inputs))
 
-    def compute_output_spec(self, inputs):
-        batch, height, width, _ = inputs.shape
-        shape = self.compute_output_shape((batch, height, width, inputs.shape[-1]))
-        return keras.KerasTensor(shape, dtype=self.compute_dtype)
-
     def compute_output_shape(self, input_shape):
         sizes = [
             None if size is None else -(-size // stride)

@@ -1,0 +1,56 @@
+"""Gates that let features through."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_inpaint.layers import GatedConv2D
+
+
+@pytest.fixture
+def inputs(rng):
+    return rng.normal(size=(2, 6, 5, 3)).astype("float32")
+
+
+@pytest.mark.parametrize(("bias", "share"), [(0.0, 0.5), (np.log(3.0), 0.75), (100.0, 1.0)])
+def test_half_open_gate_halves_the_features(bias, share):
+    layer = GatedConv2D(2, 1, activation="linear")
+    layer.build((None, None, None, 2))
+    # The first half of the filters copies the input, the second half is a constant gate.
+    layer.conv.kernel.assign(np.float32([[[[1, 0, 0, 0], [0, 1, 0, 0]]]]))
+    layer.conv.bias.assign([0, 0, bias, bias])
+    inputs = np.float32([[[[3.0, -2.0]]]])
+    np.testing.assert_allclose(ops.convert_to_numpy(layer(inputs)), share * inputs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["elu", "relu", "linear"])
+def test_first_half_is_features_and_second_half_gates(rng, inputs, activation):
+    layer = GatedConv2D(4, 3, activation=activation)
+    layer.build(inputs.shape)
+    layer.conv.bias.assign(rng.normal(size=8))
+    outputs = np.float64(ops.convert_to_numpy(layer.conv(inputs)))
+    features, gates = outputs[..., :4], outputs[..., 4:]
+    activated = {
+        "elu": np.where(features > 0, features, np.expm1(features)),
+        "relu": np.maximum(features, 0),
+        "linear": features,
+    }[activation]
+    expected = activated / (1 + np.exp(-gates))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(layer(inputs)), expected, rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("padding", ["same", "centred"])
+def test_gated_conv_keeps_the_contract(check_layer, inputs, padding):
+    layer = GatedConv2D(4, 3, strides=2, activation="relu", padding=padding)
+    check_layer(layer, inputs)
+
+
+def test_dilated_gated_conv_keeps_the_contract(check_layer, inputs):
+    check_layer(GatedConv2D(4, (3, 5), dilation_rate=2), inputs)
+
+
+def test_no_filters_are_refused():
+    with pytest.raises(ValueError, match=r"at least 1.*filters=0"):
+        GatedConv2D(0, 3)

@@ -1,0 +1,73 @@
+"""Two paddings of strided convolutions, against loops."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_inpaint.layers import PaddedConv2D
+
+
+def naive_convolution(inputs, kernel, bias, before, sizes, stride=1, dilation=1):
+    """Every output position by itself; `before` zeros above and to the left."""
+    far = kernel.shape[0] * dilation
+    padded = np.pad(inputs, ((0, 0), (before, far), (before, far), (0, 0)))
+    outputs = np.empty((len(inputs), *sizes, kernel.shape[-1]))
+    for row, column in np.ndindex(*sizes):
+        top, left = row * stride, column * stride
+        window = padded[:, top : top + far : dilation, left : left + far : dilation]
+        outputs[:, row, column] = np.tensordot(window, kernel, axes=3) + bias
+    return outputs
+
+
+def sizes_after(shape, stride):
+    return tuple(-(-size // stride) for size in shape[1:3])
+
+
+@pytest.fixture
+def convolved(rng):
+    """Outputs of a layer with random weights, and what the loop gives."""
+
+    def run(shape, size, stride, dilation, padding, before):
+        inputs = rng.normal(size=shape).astype("float32")
+        layer = PaddedConv2D(4, size, stride, padding, dilation_rate=dilation)
+        layer.build(shape)
+        layer.bias.assign(rng.normal(size=4))
+        kernel, bias = (ops.convert_to_numpy(weight.value) for weight in layer.weights)
+        sizes = sizes_after(shape, stride)
+        expected = naive_convolution(inputs, kernel, bias, before, sizes, stride, dilation)
+        return ops.convert_to_numpy(layer(inputs)), expected
+
+    return run
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 7, 9, 1)])
+@pytest.mark.parametrize(("size", "stride", "dilation"), [(5, 2, 1), (3, 2, 1), (3, 1, 2)])
+def test_centred_padding_is_the_same_on_all_sides(convolved, shape, size, stride, dilation):
+    before = dilation * (size // 2)
+    outputs, expected = convolved(shape, size, stride, dilation, "centred", before)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "before"), [(5, 1), (3, 0)])
+def test_same_padding_has_its_odd_row_below_and_right(convolved, size, before):
+    outputs, expected = convolved((2, 8, 6, 3), size, 2, 1, "same", before)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", ["same", "centred"])
+@pytest.mark.parametrize(("stride", "dilation"), [(2, 1), (1, 2)])
+def test_padded_conv_keeps_the_contract(check_layer, rng, padding, stride, dilation):
+    layer = PaddedConv2D(
+        4, (3, 5), stride, padding, dilation_rate=dilation, activation="elu", use_bias=True
+    )
+    check_layer(layer, rng.normal(size=(2, 8, 7, 3)).astype("float32"))
+
+
+def test_unknown_padding_is_refused():
+    with pytest.raises(ValueError, match=r"'same' .* or 'centred' .*padding='valid'"):
+        PaddedConv2D(4, 3, padding="valid")
+
+
+def test_centred_kernel_without_a_middle_is_refused():
+    with pytest.raises(ValueError, match=r"must be odd.*kernel_size=4"):
+        PaddedConv2D(4, 4, padding="centred")
