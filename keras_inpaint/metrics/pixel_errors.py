@@ -20,8 +20,8 @@ def l1(images, completed, masks=None):
 
     Example:
     >>> black, white = -np.ones((1, 8, 8, 3)), np.ones((1, 8, 8, 3))
-    >>> keras_inpaint.metrics.l1(black, white).tolist()
-    [1.0]
+    >>> float(keras_inpaint.metrics.l1(black, white)[0])
+    1.0
     """
     return _mean(ops.abs(_difference(images, completed)), masks)
 
@@ -42,8 +42,8 @@ def l2(images, completed, masks=None):
 
     Example:
     >>> black, grey = -np.ones((1, 8, 8, 3)), np.zeros((1, 8, 8, 3))
-    >>> keras_inpaint.metrics.l2(black, grey).tolist()
-    [0.25]
+    >>> float(keras_inpaint.metrics.l2(black, grey)[0])
+    0.25
     """
     return _mean(ops.square(_difference(images, completed)), masks)
 
@@ -64,8 +64,8 @@ def psnr(images, completed, masks=None):
 
     Example:
     >>> black, grey = -np.ones((1, 8, 8, 3)), np.zeros((1, 8, 8, 3))
-    >>> [round(value, 2) for value in keras_inpaint.metrics.psnr(black, grey).tolist()]
-    [6.02]
+    >>> round(float(keras_inpaint.metrics.psnr(black, grey)[0]), 2)
+    6.02
     """
     errors = l2(images, completed, masks)
     return ops.log(errors) * (-10.0 / math.log(10.0))

@@ -25,7 +25,7 @@ def distance_to_known(masks):
     Example:
     >>> from keras_inpaint.ops.distance import distance_to_known
     >>> masks = np.reshape([0.0, 1.0, 1.0, 1.0], (1, 1, 4, 1))
-    >>> keras.ops.reshape(distance_to_known(masks), (-1,)).tolist()
+    >>> keras.ops.convert_to_numpy(distance_to_known(masks)).ravel().tolist()
     [0.0, 1.0, 2.0, 3.0]
 
     Reference:

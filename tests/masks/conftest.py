@@ -2,7 +2,7 @@ import keras
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def quick():
     """Makes a function of tensors quick: JAX compiles every operation it meets one by one."""
     if keras.backend.backend() == "jax":
@@ -12,13 +12,11 @@ def quick():
     return lambda function: function
 
 
-@pytest.fixture
-def compilers():
+@pytest.fixture(scope="session")
+def compilers(quick):
     """All the ways in which the backend runs a function of tensors."""
     if keras.backend.backend() == "jax":
-        import jax
-
-        return [jax.jit]
+        return [quick]
     import tensorflow as tf
 
-    return [lambda f: f, tf.function, lambda f: tf.function(f, jit_compile=True)]
+    return [quick, tf.function, tf.function(jit_compile=True, autograph=False)]

@@ -5,6 +5,9 @@ from keras import ops
 from keras_inpaint.masks import Boxes, Mixture, Strokes, Union
 from keras_inpaint.ops.chance import derived_seeds, picture_seeds
 
+# Few segments, which compile quickly.
+STROKES = Strokes(num_strokes=(1, 1), num_segments=(1, 2), widths=(4, 9))
+
 
 def draw(sampler, quick, num, height=64, width=64, seeds=lambda seeds: seeds):
     has_boxes = []
@@ -21,7 +24,7 @@ def draw(sampler, quick, num, height=64, width=64, seeds=lambda seeds: seeds):
 
 
 def test_a_union_holds_the_holes_of_all_its_samplers(quick):
-    samplers = [Strokes(), Boxes(32, 32, jitter=4), Strokes()]
+    samplers = [STROKES, Boxes(32, 32, jitter=4), STROKES]
     masks, boxes = draw(Union(samplers), quick, 8)
     parts = [
         draw(sampler, quick, 8, seeds=lambda seeds, index=index: derived_seeds(seeds, index))
@@ -34,7 +37,7 @@ def test_a_union_holds_the_holes_of_all_its_samplers(quick):
 
 
 def test_a_union_without_boxes_has_none(quick):
-    assert draw(Union([Strokes(), Strokes()]), quick, 2)[1] is None
+    assert draw(Union([STROKES, STROKES]), quick, 2)[1] is None
 
 
 def test_a_mixture_uses_its_samplers_by_weight(quick):
@@ -55,8 +58,8 @@ def test_samplers_without_weights_are_used_alike(quick):
 
 
 def test_a_mixture_has_boxes_only_if_all_its_samplers_do(quick):
-    assert draw(Mixture([Boxes(8, 8, jitter=0), Strokes()]), quick, 2)[1] is None
-    bounded = Mixture([Strokes(), Strokes()], max_area=0.2)
+    assert draw(Mixture([Boxes(8, 8, jitter=0), STROKES]), quick, 2)[1] is None
+    bounded = Mixture([STROKES, STROKES], max_area=0.2)
     assert draw(bounded, quick, 2)[1] is None
 
 
@@ -111,7 +114,7 @@ def test_drawing_again_keeps_to_the_weights(quick):
 )
 def test_impossible_mixtures_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Mixture(**{"samplers": [Strokes(), Strokes()], **arguments})
+        Mixture(**{"samplers": [STROKES, STROKES], **arguments})
 
 
 def test_an_empty_union_is_refused():
