@@ -33,6 +33,8 @@ def test_a_single_level_segment_has_the_length_and_width_asked_for(quick):
     assert max(lengths) <= 129
     assert min(lengths) >= 0
     assert abs(np.mean(lengths) - 64.5) < 5 * 32 / len(lengths) ** 0.5
+    # Half the mean, a little less for what is cut off at two deviations.
+    assert 27 < np.std(lengths) < 33
 
 
 def test_steep_segments_are_drawn_at_their_angle(quick):
