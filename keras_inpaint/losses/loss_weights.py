@@ -1,6 +1,6 @@
 """The weights of the terms of both losses."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import keras
 
@@ -42,6 +42,33 @@ class LossWeights:
                 raise ValueError(
                     f"`{name}` must be a weight of at least 0. Received: {name}={weight}"
                 )
+
+    def replaced(self, weights):
+        """These weights with some of them replaced.
+
+        Args:
+            weights: `LossWeights`, which replaces all; a dict of some; or `None`.
+
+        Returns:
+            `LossWeights`.
+
+        Raises:
+            ValueError: If the dict names others.
+
+        Example:
+        >>> weights = keras_inpaint.losses.LossWeights().replaced({"adversarial": 0.01})
+        >>> weights.adversarial, weights.hole
+        (0.01, 1.2)
+        """
+        if isinstance(weights, LossWeights):
+            return weights
+        unknown = sorted(set(weights or ()) - set(asdict(self)))
+        if unknown:
+            raise ValueError(
+                f"The loss weights are {', '.join(asdict(self))}. "
+                f"Received: {', '.join(unknown)}"
+            )
+        return replace(self, **(weights or {}))
 
     def get_config(self):
         return asdict(self)

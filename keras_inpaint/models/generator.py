@@ -144,16 +144,17 @@ class Generator(keras.Model):
     def call(self, inputs):
         corrupted, masks = inputs["corrupted"], inputs["masks"]
         self._check_size(corrupted.shape)
-        coarse = self.coarse_network(corrupted, masks)
+        # Composited in the weights' precision: half precision is for what lies between.
+        coarse = ops.cast(self.coarse_network(corrupted, masks), self.variable_dtype)
         guess = ops.stop_gradient(coarse) if self.stop_coarse_gradient else coarse
         refined, offsets = self.refine_network(composite(corrupted, guess, masks), masks)
+        refined = ops.cast(refined, self.variable_dtype)
         return {"coarse": coarse, "refined": refined, "offsets": offsets}
 
     def compute_output_spec(self, inputs, training=False):
-        shape = inputs["corrupted"].shape
-        coarse = keras.KerasTensor(shape, self.compute_dtype)
-        refined, offsets = self.refine_network.compute_output_spec(coarse, inputs["masks"])
-        return {"coarse": coarse, "refined": refined, "offsets": offsets}
+        coarse = keras.KerasTensor(inputs["corrupted"].shape, self.variable_dtype)
+        _, offsets = self.refine_network.compute_output_spec(coarse, inputs["masks"])
+        return {"coarse": coarse, "refined": coarse, "offsets": offsets}
 
     @property
     def size_multiple(self):

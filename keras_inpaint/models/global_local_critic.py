@@ -1,6 +1,7 @@
 """The pair of critics of WGAN-GP."""
 
 import keras
+from keras import ops
 
 from keras_inpaint.layers import PaddedConv2D
 
@@ -74,9 +75,13 @@ class GlobalLocalCritic(keras.Model):
         self.built = True
 
     def call(self, inputs):
+        scores = {
+            "global": self.global_critic(inputs["images"]),
+            "local": self.local_critic(inputs["patches"]),
+        }
+        # In the weights' precision: losses are sums of what may be large.
         return {
-            "global": self.global_critic(inputs["images"])[:, 0],
-            "local": self.local_critic(inputs["patches"])[:, 0],
+            side: ops.cast(score[:, 0], self.variable_dtype) for side, score in scores.items()
         }
 
     def _critic(self, name, size, multiples):

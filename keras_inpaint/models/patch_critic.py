@@ -32,8 +32,8 @@ class PatchCritic(keras.Model):
 
     Example:
     >>> critic = keras_inpaint.models.PatchCritic(width=8)
-    >>> inputs = {"images": keras.ops.ones((2, 64, 128, 3)), "masks": keras.ops.ones((2, 64, 128, 1))}
-    >>> tuple(critic(inputs).shape)
+    >>> images, masks = keras.ops.ones((2, 64, 128, 3)), keras.ops.ones((2, 64, 128, 1))
+    >>> tuple(critic({"images": images, "masks": masks}).shape)
     (2, 64)
 
     Reference:
@@ -76,6 +76,8 @@ class PatchCritic(keras.Model):
         scores = ops.concatenate([inputs["images"], inputs["masks"]], axis=-1)
         for convolution in self.convolutions:
             scores = convolution(scores, training=training)
+        # In the weights' precision: losses are sums of what may be large.
+        scores = ops.cast(scores, self.variable_dtype)
         return ops.reshape(scores, (ops.shape(scores)[0], -1))
 
     def get_config(self):

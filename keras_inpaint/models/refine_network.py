@@ -69,7 +69,8 @@ class RefineNetwork(keras.layers.Layer):
 
     Example:
     >>> network = keras_inpaint.models.RefineNetwork(width=8)
-    >>> refined, offsets = network(keras.ops.zeros((1, 32, 48, 3)), keras.ops.ones((1, 32, 48, 1)))
+    >>> guess, masks = keras.ops.zeros((1, 32, 48, 3)), keras.ops.ones((1, 32, 48, 1))
+    >>> refined, offsets = network(guess, masks)
     >>> tuple(refined.shape), tuple(offsets.shape)
     ((1, 32, 48, 3), (1, 4, 6, 2))
 

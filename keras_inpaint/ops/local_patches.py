@@ -49,9 +49,11 @@ def crop_patches(images, boxes, size):
     """
     batch, height, width, _ = ops.shape(images)
     channels = images.shape[-1]
-    boxes = ops.cast(boxes, "int32")
-    rows = boxes[:, 0, None] + ops.arange(size[0], dtype="int32")
-    columns = boxes[:, 1, None] + ops.arange(size[1], dtype="int32")
+    # Split, not `boxes[:, 0, None]`: TensorFlow's graph optimizer turns a slice of a
+    # stack into its part and forgets the new axis.
+    top, left = ops.split(ops.cast(boxes, "int32")[:, :2], 2, axis=1)  # (batch, 1) each
+    rows = top + ops.arange(size[0], dtype="int32")
+    columns = left + ops.arange(size[1], dtype="int32")
     pictures = ops.arange(batch, dtype="int32")[:, None, None]
     places = (pictures * height + rows[:, :, None]) * width + columns[:, None, :]
     return ops.take(ops.reshape(images, (-1, channels)), places, axis=0)

@@ -1,0 +1,84 @@
+"""What a batch is: who sees which picture, and where the local patch lies."""
+
+from keras import ops
+
+from keras_inpaint.ops.local_patches import boxes_around_holes
+
+
+def unpack(data):
+    """Reads `images`, `(images, masks)` or `(images, masks, boxes)`.
+
+    Args:
+        data: What `fit` hands to a step: one of those, possibly padded with `None`.
+
+    Returns:
+        tuple: images, masks or `None`, boxes or `None`.
+
+    Raises:
+        ValueError: If there are more than three parts, or boxes without masks.
+    """
+    parts = list(data) if isinstance(data, (tuple, list)) else [data]
+    while parts and parts[-1] is None:
+        parts.pop()
+    if not 1 <= len(parts) <= 3 or (len(parts) == 3 and parts[1] is None):
+        raise ValueError(
+            "A batch must be images, (images, masks) or (images, masks, boxes). "
+            f"Received: {len(parts)} parts, of which "
+            f"{sum(part is None for part in parts)} are None"
+        )
+    return tuple(parts + [None] * (3 - len(parts)))
+
+
+def deal(batch, num_shares):
+    """Splits a batch into shares: picture `p` goes to share `p mod num_shares`.
+
+    Args:
+        batch: dict of tensors of shape `(batch, ...)`, or `None`.
+        num_shares: int, at least 1.
+
+    Returns:
+        list of dicts like `batch`.
+
+    Raises:
+        ValueError: If the batch does not divide, where its size is known.
+    """
+    size = batch["images"].shape[0]
+    if size is not None and size % num_shares:
+        needed = num_shares * -(-size // num_shares)
+        raise ValueError(
+            f"A batch must hold a share for each of the {num_shares} critic updates: a "
+            f"multiple of {num_shares} pictures a device, say {needed}, the last batch too "
+            f"(`drop_remainder=True`). Received: a batch of {size}"
+        )
+    return [
+        {
+            name: None if values is None else values[first::num_shares]
+            for name, values in batch.items()
+        }
+        for first in range(num_shares)
+    ]
+
+
+def local_boxes(masks, boxes, critic, require):
+    """The boxes of the local patches, for a critic that looks at some.
+
+    Args:
+        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+        boxes: int tensor of shape `(batch, 4)`, or `None` where the masks bring none.
+        critic: The critic; one with a `patch_size` needs boxes.
+        require: function of a bool tensor and a message, which stops where the tensor is
+            false.
+
+    Returns:
+        int tensor of shape `(batch, 4)`, or `None` where none are needed.
+    """
+    size = getattr(critic, "patch_size", None)
+    if size is None or boxes is not None:
+        return boxes
+    boxes, fits = boxes_around_holes(masks, size)
+    require(
+        ops.all(fits),
+        f"A hole does not fit into the local patch of {size[0]} x {size[1]} pixels. Draw "
+        "smaller holes, enlarge the critic's `patch_size`, or use a PatchCritic.",
+    )
+    return boxes

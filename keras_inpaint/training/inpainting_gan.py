@@ -1,0 +1,335 @@
+"""The model that trains: its schedule, read from top to bottom."""
+
+import importlib
+
+import keras
+from keras import ops
+
+from keras_inpaint.inpainting import Inpainter
+from keras_inpaint.losses import HingeObjective, WassersteinObjective
+from keras_inpaint.masks import Boxes, Strokes, Union
+from keras_inpaint.metrics import l1, psnr, ssim
+from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
+from keras_inpaint.ops.chance import picture_seeds, uniform
+from keras_inpaint.ops.compositing import composite, corrupt
+from keras_inpaint.training.batches import deal, local_boxes, unpack
+from keras_inpaint.training.paired_optimizer import PairedOptimizer
+from keras_inpaint.training.saving import Saving
+
+# The algorithm stands here; taking a gradient and applying it differs by backend.
+_backend = importlib.import_module(f"keras_inpaint.training.{keras.backend.backend()}_steps")
+# No sampler of masks draws from this stream.
+_INTERPOLATION_STREAM = 0x6970
+# Masks for validation are drawn as no training step draws them.
+_VALIDATION_INDEX = 2**32 - 1
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class InpaintingGAN(_backend.Steps, Saving, keras.Model):
+    """Trains a generator against a critic to fill holes in pictures.
+
+    Args:
+        generator: `keras_inpaint.models.Generator`.
+        critic: `keras_inpaint.models.GlobalLocalCritic` or `PatchCritic`.
+        objective: `keras_inpaint.losses.WassersteinObjective` for the former,
+            `HingeObjective` for the latter.
+        masks: A sampler of `keras_inpaint.masks`, for batches that bring no masks.
+        seed: int. Masks and the points of the gradient penalty follow from it, from the
+            number of the step and from the picture's place in the batch: a run that was
+            resumed, or spread over devices, draws the same ones.
+
+    Call arguments:
+        inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
+            in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`: 1
+            in the hole, else 0. What lies in the hole is not looked at.
+
+    Returns:
+        dict of `"completed"`, tensors like `images` whose holes are filled, and what the
+        generator returns.
+
+    `fit` takes batches of `images`, of `(images, masks)` or of `(images, masks, boxes)`.
+    A batch holds `critic_steps` shares: picture `p` belongs to the critic's update
+    `p mod critic_steps`, and the generator's update is made on the last share.
+
+    Example:
+    >>> gan = keras_inpaint.InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=8)
+    >>> gan.compile()
+    >>> history = gan.fit(np.zeros((4, 64, 64, 3), "float32"), batch_size=2, verbose=0)
+    >>> sorted(history.history)[:4]
+    ['adversarial_loss', 'critic_loss', 'fake_score', 'generator_loss']
+
+    Reference:
+    - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), algorithm 1
+    - [Yu et al., 2019](https://arxiv.org/abs/1806.03589), section 3
+    """
+
+    def __init__(self, generator, critic, objective, masks=None, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.generator = generator
+        self.critic = critic
+        self.objective = objective
+        self.masks = masks
+        self.seed = seed
+        self.trackers = {
+            name: keras.metrics.Mean(name=name)
+            for name in (*objective.critic_term_names, *objective.generator_term_names)
+        }
+        self.measures = {name: keras.metrics.Mean(name=name) for name in _MEASURES}
+        self.pictures_seen = keras.metrics.Sum(name="pictures_seen", dtype="float32")
+        self.built = True
+
+    @classmethod
+    def deepfill_v1(
+        cls,
+        width=32,
+        image_size=256,
+        patch_size=None,
+        critic_width=64,
+        dialect="tensorflow",
+        objective=None,
+        masks=None,
+        seed=0,
+    ):
+        """The model of the CVPR 2018 paper, for square pictures.
+
+        Args:
+            width: int. Filters of the generator's first convolutions.
+            image_size: int. Height and width of the pictures, a multiple of 16.
+            patch_size: int. Height and width of the local patch, a multiple of 16; half
+                of the picture's unless given.
+            critic_width: int. Filters of the critics' first convolutions.
+            dialect: `"tensorflow"` or `"pytorch"`, see
+                `keras_inpaint.models.Generator.deepfill_v1`.
+            objective: Its own `WassersteinObjective` unless given.
+            masks: A box as large as the patch, shrunk on each side by up to an eighth,
+                unless given.
+            seed: int, see `InpaintingGAN`.
+        """
+        patch_size = patch_size or image_size // 2
+        generator = Generator.deepfill_v1(width, dialect=dialect)
+        critic = GlobalLocalCritic(
+            critic_width, image_size, patch_size, padding=generator.padding
+        )
+        masks = masks or Boxes(patch_size, patch_size, jitter=patch_size // 8)
+        return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
+
+    @classmethod
+    def deepfill_v2(
+        cls,
+        width=48,
+        image_size=256,
+        critic_width=64,
+        dialect="tensorflow",
+        objective=None,
+        masks=None,
+        seed=0,
+    ):
+        """The model of the ICCV 2019 paper.
+
+        Args:
+            width: int. Filters of the generator's first convolutions, half of them gates.
+            image_size: int. Height and width of the pictures for which masks are drawn; the
+                networks take any size.
+            critic_width: int. Filters of the critic's first convolution.
+            dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
+            objective: `HingeObjective` unless given.
+            masks: A box of half the picture's size together with brush strokes unless
+                given.
+            seed: int, see `InpaintingGAN`.
+        """
+        generator = Generator.deepfill_v2(width, dialect=dialect)
+        critic = PatchCritic(critic_width, padding=generator.padding)
+        side = image_size // 2
+        masks = masks or Union(
+            [Boxes(side, side, jitter=side // 8), Strokes(widths=_brush_widths(image_size))]
+        )
+        return cls(generator, critic, objective or HingeObjective(), masks, seed)
+
+    # ---- What is trained, and by what ------------------------------------------------
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        critic_optimizer=None,
+        loss_weights=None,
+        critic_steps=1,
+        **kwargs,
+    ):
+        """Configures the training.
+
+        Args:
+            generator_optimizer: keras.optimizers.Optimizer, or its name; Adam as
+                published for this objective unless given.
+            critic_optimizer: The same for the critic.
+            loss_weights: `keras_inpaint.losses.LossWeights` or a dict of some of its
+                arguments; the objective's own unless given.
+            critic_steps: int, at least 0. Updates of the critic for one of the
+                generator. The paper's v1 has 5; 0 leaves the critic out, to begin with
+                reconstruction alone (`adversarial=0` among the weights).
+            **kwargs: `run_eagerly`, `jit_compile`, `steps_per_execution`.
+        """
+        if not isinstance(critic_steps, int) or critic_steps < 0:
+            raise ValueError(
+                "`critic_steps` counts the critic's updates for one of the generator's and "
+                f"must be an int of at least 0. Received: critic_steps={critic_steps}"
+            )
+        loss_weights = self.objective.default_weights.replaced(loss_weights)
+        if critic_steps == 0 and loss_weights.adversarial:
+            raise ValueError(
+                "Without updates of the critic its opinion means nothing: set the weight "
+                "`adversarial` to 0, or `critic_steps` to at least 1. Received: "
+                f"critic_steps=0, adversarial={loss_weights.adversarial}"
+            )
+        self.critic_steps = critic_steps
+        self.loss_weights = loss_weights
+        pair = PairedOptimizer(
+            self._optimizer(generator_optimizer), self._optimizer(critic_optimizer)
+        )
+        pair.generator_optimizer.build(self.generator.trainable_variables)
+        pair.critic_optimizer.build(self.critic.trainable_variables)
+        pair.build(self.trainable_variables)
+        # Each part scales its own loss in half precision, the pair must not.
+        super().compile(optimizer=pair, auto_scale_loss=False, **kwargs)
+
+    def _optimizer(self, optimizer):
+        if optimizer is None:
+            beta_1, beta_2 = self.objective.adam_betas
+            optimizer = keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
+        optimizer = keras.optimizers.get(optimizer)
+        if self.dtype_policy.compute_dtype == "float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
+
+    @property
+    def steps(self):
+        """int variable: How many training steps were made."""
+        return self.optimizer.iterations
+
+    @property
+    def inpainter(self):
+        """`keras_inpaint.Inpainter`: What ships, with the generator as it is now."""
+        return Inpainter(self.generator)
+
+    # ---- The algorithm ---------------------------------------------------------------
+
+    def _train(self, data):
+        shares = deal(self._draw(data, self.steps.value), max(1, self.critic_steps))
+        for share in shares[:-1]:
+            completed = self._complete(share, self.generator(_corrupted(share), training=True))
+            self._improve_critic(share, completed)
+        # The last share serves both: the generator runs once, the critic learns from
+        # what it made, and then the generator from the critic.
+        share = shares[-1]
+        outputs, record = self._record(self.generator, _corrupted(share))
+        critic_terms = {}
+        if self.critic_steps:
+            critic_terms = self._improve_critic(share, self._complete(share, outputs))
+        generator_terms = self._improve_recorded(
+            self.generator,
+            self.optimizer.generator_optimizer,
+            outputs,
+            record,
+            lambda outputs: self.objective.generator_terms(
+                self.critic,
+                share["images"],
+                outputs,
+                share["masks"],
+                self.loss_weights,
+                boxes=share["boxes"],
+            ),
+        )
+        self.steps.assign_add(1)
+        return self._track(self.trackers, critic_terms | generator_terms)
+
+    def _improve_critic(self, share, completed):
+        return self._improve(
+            self.critic,
+            self.optimizer.critic_optimizer,
+            lambda: self.objective.critic_terms(
+                self.critic,
+                share["images"],
+                completed,
+                share["masks"],
+                self.loss_weights,
+                boxes=share["boxes"],
+                interpolation=share["interpolation"],
+                input_gradients=_backend.input_gradients,
+            ),
+        )
+
+    def _complete(self, share, outputs):
+        completed = composite(share["images"], outputs["refined"], share["masks"])
+        return ops.stop_gradient(completed)
+
+    def _draw(self, data, index, first=0):
+        """Masks, local patches and points of the penalty for a batch."""
+        images, masks, boxes = unpack(data)
+        batch, height, width, _ = ops.shape(images)
+        places = first + self._replica()[0] * batch + ops.arange(batch, dtype="int32")
+        seeds = picture_seeds(self.seed, index, places)
+        if masks is None:
+            masks, boxes = self._sampler()(seeds, height, width)
+        masks = ops.cast(masks, images.dtype)
+        return {
+            "images": images,
+            "masks": masks,
+            "boxes": local_boxes(masks, boxes, self.critic, self._require),
+            "interpolation": uniform(seeds, 2, stream=_INTERPOLATION_STREAM),
+        }
+
+    def _sampler(self):
+        if self.masks is None:
+            raise ValueError(
+                "Batches without masks need a sampler of them: pass `masks=` to "
+                "`InpaintingGAN`, or batches of `(images, masks)`. Received: masks=None"
+            )
+        return self.masks
+
+    # ---- Validation and use ----------------------------------------------------------
+
+    def _test(self, data):
+        batch = self._draw(data, _VALIDATION_INDEX, first=self._next_picture(data))
+        images, masks = batch["images"], batch["masks"]
+        outputs = self.generator(_corrupted(batch), training=False)
+        completed = composite(images, outputs["refined"], masks)
+        return self._track(
+            self.measures,
+            {name: measure(images, completed, masks) for name, measure in _MEASURES.items()},
+        )
+
+    def _next_picture(self, data):
+        """The place of this batch's first picture: every picture has masks of its own."""
+        images, _, _ = unpack(data)
+        seen = ops.cast(self.pictures_seen.result(), "int32")
+        self.pictures_seen.update_state(ops.cast(ops.shape(images)[0], "float32"))
+        return seen * self._replica()[1]
+
+    def _track(self, trackers, terms):
+        for name, values in terms.items():
+            trackers[name].update_state(values)
+        return {name: tracker.result() for name, tracker in trackers.items()}
+
+    def call(self, inputs, training=False):
+        outputs = self.generator(_corrupted(inputs), training=training)
+        completed = composite(inputs["images"], outputs["refined"], inputs["masks"])
+        return {"completed": completed, **outputs}
+
+
+_MEASURES = {
+    "hole_l1": l1,
+    "l1": lambda images, completed, masks: l1(images, completed),
+    "psnr": lambda images, completed, masks: psnr(images, completed),
+    "ssim": lambda images, completed, masks: ssim(images, completed),
+}
+
+
+def _brush_widths(image_size):
+    """The published 12 to 40 pixels in 256, in proportion."""
+    return max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
+
+
+def _corrupted(share):
+    return {
+        "corrupted": corrupt(share["images"], share["masks"]),
+        "masks": share["masks"],
+    }

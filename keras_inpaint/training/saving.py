@@ -1,0 +1,83 @@
+"""What a training model writes to disk, and how it comes back."""
+
+import keras
+
+from keras_inpaint.inpainting import read_network, read_object, write_preset
+
+_PARTS = ("generator", "critic", "objective", "masks")
+_OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
+
+
+class Saving:
+    """The part of `InpaintingGAN` that saves and loads it.
+
+    A `.keras` file holds everything, both optimizers included; a preset holds the
+    networks and what they are trained with.
+    """
+
+    def save_to_preset(self, folder, metadata=None, card=None, dtype="float32"):
+        """Saves both networks and what they are trained with, but no optimizer state.
+
+        Args:
+            folder: str or path, see `keras_inpaint.inpainting.write_preset`, and so the
+                other arguments.
+            metadata: dict or `None`. What to say of the weights.
+            card: str or `None`. The text of README.md.
+            dtype: `"float32"` or `"float16"`.
+        """
+        networks = {"model": self.generator, "critic": self.critic}
+        objects = {"objective": self.objective, "masks": self.masks}
+        write_preset(folder, networks, metadata, card, dtype, objects)
+
+    @classmethod
+    def from_preset(cls, preset, seed=0):
+        """Loads what `save_to_preset` saved, to train it further.
+
+        Args:
+            preset: str or path, see `keras_inpaint.Inpainter.from_preset`. A preset of
+                a generator alone cannot be trained further without a critic.
+            seed: int, see `InpaintingGAN`.
+
+        Returns:
+            `InpaintingGAN`, not compiled.
+        """
+        generator, critic = (read_network(preset, name)[0] for name in ("model", "critic"))
+        objective, masks = (read_object(preset, name) for name in ("objective", "masks"))
+        return cls(generator, critic, objective, masks, seed)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **{
+                name: keras.saving.serialize_keras_object(getattr(self, name))
+                for name in _PARTS
+            },
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for name in _PARTS:
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+    def get_compile_config(self):
+        return {
+            **{
+                name: keras.optimizers.serialize(getattr(self.optimizer, name))
+                for name in _OPTIMIZERS
+            },
+            "loss_weights": self.loss_weights.get_config(),
+            "critic_steps": self.critic_steps,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            # Not what it was resolved to on the machine that saved.
+            "jit_compile": "auto",
+        }
+
+    def compile_from_config(self, config):
+        config = dict(config)
+        for name in _OPTIMIZERS:
+            config[name] = keras.optimizers.deserialize(config[name])
+        self.compile(**config)

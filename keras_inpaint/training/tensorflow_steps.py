@@ -1,0 +1,80 @@
+"""Taking a gradient and applying it, on TensorFlow."""
+
+import tensorflow as tf
+
+
+class Steps:
+    """What `InpaintingGAN` needs of its backend, for TensorFlow.
+
+    Losses are functions that return terms, dicts of tensors of a value a picture; the
+    mean of the first term is what is minimised.
+    """
+
+    def train_step(self, data):
+        return self._train(data)
+
+    def test_step(self, data):
+        return self._test(data)
+
+    def _replica(self):
+        """This replica's number, and how many there are."""
+        context = tf.distribute.get_replica_context()
+        if context is None:  # A plain call outside of `fit`.
+            return 0, 1
+        return context.replica_id_in_sync_group, context.num_replicas_in_sync
+
+    def _require(self, condition, message):
+        """Stops with `message` unless `condition`, a bool tensor, holds."""
+        check = tf.debugging.Assert(condition, [message])
+        return [] if check is None else [check]
+
+    def _improve(self, network, optimizer, loss):
+        """One update of `network`; returns the terms of its loss."""
+        with tf.GradientTape() as tape:
+            terms = loss()
+            total = optimizer.scale_loss(self._mean(terms))
+        variables = network.trainable_variables
+        optimizer.apply(tape.gradient(total, variables), variables)
+        return terms
+
+    def _record(self, network, inputs):
+        """Runs `network` so that `_improve_recorded` can go on from its outputs."""
+        with tf.GradientTape() as tape:
+            outputs = network(inputs, training=True)
+        return outputs, tape
+
+    def _improve_recorded(self, network, optimizer, outputs, tape, loss):
+        """One update of `network`, whose run was recorded, by a loss of its outputs."""
+        differentiable = {
+            name: output for name, output in outputs.items() if output.dtype.is_floating
+        }
+        with tf.GradientTape() as second_tape:
+            second_tape.watch(differentiable)
+            terms = loss(outputs)
+            total = optimizer.scale_loss(self._mean(terms))
+        gradients = second_tape.gradient(total, differentiable, unconnected_gradients="zero")
+        variables = network.trainable_variables
+        gradients = tape.gradient(differentiable, variables, output_gradients=gradients)
+        optimizer.apply(gradients, variables)
+        return terms
+
+    def _mean(self, terms):
+        total = next(iter(terms.values()))
+        # Optimizers sum gradients over replicas.
+        return tf.reduce_mean(tf.cast(total, tf.float32)) / self._replica()[1]
+
+
+def input_gradients(function, inputs):
+    """Gradients with respect to `inputs` of the sum of all that `function` returns.
+
+    Args:
+        function: function of a dict of tensors to a tensor, or a structure of tensors.
+        inputs: dict of tensors.
+
+    Returns:
+        dict of tensors like `inputs`, differentiable themselves.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        outputs = tf.nest.flatten(function(inputs))
+    return tape.gradient(outputs, inputs)
