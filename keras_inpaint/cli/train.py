@@ -1,0 +1,94 @@
+"""`keras-inpaint train`: from a folder of photos to a preset."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from keras_inpaint.cli.quiet_start import quiet_start
+
+# Name, type and meaning of each setting. Defaults stand in
+# `keras_inpaint.training.settings.Settings` alone, which takes seconds to load.
+SETTINGS: tuple[tuple[str, type, str], ...] = (
+    ("data", str, "photos to learn from: a folder, a pattern, or a text file of paths"),
+    ("output", str, "folder of the run: new, empty, or that of a run to go on with"),
+    ("architecture", str, "deepfill_v1 or deepfill_v2 (default)"),
+    ("width", int, "filters of the first convolutions (default: 32 for v1, 48 for v2)"),
+    ("image_size", int, "height and width of the images (default: 256)"),
+    ("batch_size", int, "images a step (default: 16)"),
+    ("steps", int, "training steps in all (default: 100000)"),
+    ("critic_steps", int, "updates of the critic for one of the generator (default: 1)"),
+    ("learning_rate", float, "of both optimizers (default: 0.0001)"),
+    ("validation", str, "photos to measure on, given as --data is"),
+    ("preset", str, "bundled preset or folder of one to start from"),
+    ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
+    ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
+)
+
+
+def add_verb(verbs: Any) -> None:
+    """Adds the verb to a parser's subparsers."""
+    parser = verbs.add_parser(
+        "train",
+        help="train on a folder of photos",
+        description="Trains on photos. The run's folder gets settings.json, log.csv, "
+        "checkpoint/ and preset/, which `keras-inpaint inpaint --preset` takes. Started again "
+        "with the same --output, a run goes on; Ctrl-C saves first.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="JSON with any of the settings below (image_size for --image-size); those given "
+        "here come first",
+    )
+    for name, kind, meaning in SETTINGS:
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            help=meaning,
+            metavar={int: "N", float: "RATE", str: "NAME"}[kind],
+            default=argparse.SUPPRESS,
+        )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the arguments say and returns the exit code."""
+    names = [name for name, _, _ in SETTINGS]
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    chosen = {**_read_config(arguments.config, names), **given}
+    for name in ("data", "output"):
+        if not chosen.get(name):
+            raise ValueError(f"Name the {name}: --{name}, or {name!r} in the file of --config.")
+
+    with quiet_start():
+        from keras_inpaint.training.run import train
+        from keras_inpaint.training.settings import Settings
+
+        settings = Settings.from_dict(chosen)
+    steps = train(settings, verbose=1 if sys.stdout.isatty() else 0)
+    if steps < settings.steps:
+        config = Path(settings.output) / "settings.json"
+        print(f"Stopped after step {steps}. Go on with: keras-inpaint train --config {config}")
+        return 130
+    print(Path(settings.output) / "preset")
+    return 0
+
+
+def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"--config must name a file. Received: {str(path)!r}") from error
+    except ValueError as error:
+        raise ValueError(f"--config must be a JSON file; {path} is none: {error}") from error
+    unknown = sorted(set(config) - set(names)) if isinstance(config, dict) else ["no object"]
+    if unknown:
+        raise ValueError(
+            f"--config may set {', '.join(names)}. Received: {', '.join(unknown)} in {path}"
+        )
+    return dict(config)

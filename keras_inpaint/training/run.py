@@ -1,0 +1,165 @@
+"""A whole training run: from photos on disk to a preset."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_inpaint.data import photos
+from keras_inpaint.inpainting import find_preset, read_network, write_preset
+from keras_inpaint.training.inpainting_gan import InpaintingGAN
+from keras_inpaint.training.run_folder import RunFolder
+from keras_inpaint.training.settings import Settings
+from keras_inpaint.training.stop_request import StopRequest
+
+
+def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = print) -> int:
+    """Trains a network on photos, or goes on where an earlier run stopped.
+
+    Every `save_every` steps the run is measured, logged and saved. Ctrl-C ends it after
+    the step under way, and saves. A run that was stopped at a checkpoint and goes on sees
+    the photos and masks that it would have seen without the stop.
+
+    Args:
+        settings: `keras_inpaint.training.settings.Settings`.
+        verbose: `0`, or `1` to show Keras's progress bar.
+        report: Called with a line of text for each thing worth telling.
+
+    Returns:
+        int: Steps made so far; fewer than `settings.steps` where the run was stopped.
+
+    Raises:
+        FileNotFoundError: If the photos or the preset are missing.
+        ValueError: If the settings do not fit each other, the photos, or the run that
+            `output` holds.
+    """
+    # What can be wrong is looked at before anything is written.
+    validation = _validation_photos(settings)
+    _photos(settings, step=0)
+    gan = _build(settings, report)
+    folder = RunFolder(settings)
+    if folder.restore(gan):
+        report(f"Going on from step {_steps(gan)} of {folder.path}.")
+
+    step = _steps(gan)
+    with StopRequest() as stop:
+        while step < settings.steps and not stop.asked:
+            # Up to the next multiple, so that an interrupted run falls into step again.
+            end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
+            measures = _fit(gan, _photos(settings, step), end - step, verbose, stop)
+            if validation is not None and not stop.asked:
+                for name, value in gan.evaluate(
+                    validation, verbose=0, return_dict=True
+                ).items():
+                    measures[f"val_{name}"] = float(value)
+            step = _steps(gan)
+            _save(gan, folder, settings, step, measures)
+            told = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
+            report(f"step {step}/{settings.steps}  {told}")
+    return step
+
+
+def _fit(
+    gan: Any, batches: Any, num_steps: int, verbose: int, stop: StopRequest
+) -> dict[str, float]:
+    history = gan.fit(
+        batches,
+        steps_per_epoch=num_steps,
+        epochs=1,
+        shuffle=False,
+        verbose=verbose,
+        callbacks=[stop],
+    )
+    return {name: float(values[-1]) for name, values in history.history.items()}
+
+
+def _save(
+    gan: Any, folder: RunFolder, settings: Settings, step: int, measures: dict[str, float]
+) -> None:
+    folder.save(gan, step)
+    folder.log({"step": step, **measures})
+    metadata = {
+        "architecture": f"{settings.architecture}, width {gan.generator.width}",
+        "trained_on": f"{Path(settings.data).name}, {step} steps of {settings.batch_size}",
+        "image_size": settings.image_size,
+    }
+    networks = {"model": gan.generator, "critic": gan.critic}
+    objects = {"objective": gan.objective, "masks": gan.masks}
+    write_preset(folder.preset, networks, metadata, objects=objects)
+
+
+def _photos(settings: Settings, step: int) -> Any:
+    return photos(
+        settings.data,
+        image_size=settings.image_size,
+        batch_size=settings.batch_size,
+        # A run that goes on at `step` draws what it would have drawn there.
+        seed=settings.seed + step,
+        repeat=True,
+    )
+
+
+def _validation_photos(settings: Settings) -> Any:
+    if settings.validation is None:
+        return None
+    return photos(
+        settings.validation,
+        image_size=settings.image_size,
+        batch_size=settings.batch_size,
+        shuffle=False,
+        flip=False,
+        crop="centre",
+        drop_remainder=False,
+    )
+
+
+def _build(settings: Settings, report: Callable[[str], None]) -> Any:
+    keras.utils.set_random_seed(settings.seed)
+    preset = settings.preset and read_network(settings.preset)[0]
+    width = settings.width or (preset.width if preset else None)
+    make = getattr(InpaintingGAN, settings.architecture)
+    options = {"image_size": settings.image_size, "seed": settings.seed}
+    gan = make(**options) if width is None else make(width=width, **options)
+    if preset:
+        _start_from(gan, preset, settings, report)
+    gan.compile(critic_steps=settings.critic_steps)
+    for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
+        optimizer.learning_rate = settings.learning_rate
+    return gan
+
+
+def _start_from(
+    gan: Any, generator: Any, settings: Settings, report: Callable[[str], None]
+) -> None:
+    differing = _differing(gan.generator, generator)
+    if differing:
+        raise ValueError(
+            "`preset` must hold the network that `architecture` and `width` ask for. Received: "
+            f"preset={settings.preset!r}, which differs in {', '.join(differing)}"
+        )
+    gan.generator.set_weights(generator.get_weights())
+    assert settings.preset is not None
+    if not (find_preset(settings.preset) / "critic.weights.h5").exists():
+        report("The preset has no critic: a new one is trained.")
+        return
+    critic, _ = read_network(settings.preset, "critic")
+    if _differing(gan.critic, critic):
+        report("The preset's critic is another network: a new one is trained.")
+    else:
+        gan.critic.set_weights(critic.get_weights())
+
+
+def _differing(network: Any, other: Any) -> list[str]:
+    """Arguments in which two networks differ; names and types are none."""
+    if type(network) is not type(other):
+        return ["class"]
+    ours, theirs = network.get_config(), other.get_config()
+    return sorted(
+        name for name in ours if name not in ("name", "dtype") and ours[name] != theirs[name]
+    )
+
+
+def _steps(gan: Any) -> int:
+    return int(ops.convert_to_numpy(gan.steps.value))

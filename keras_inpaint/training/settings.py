@@ -1,0 +1,111 @@
+"""What a training run is told."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Self
+
+_ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
+_COUNTS = ("image_size", "batch_size", "steps", "critic_steps", "save_every")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a training run is told, as it stands in its `settings.json`.
+
+    Args:
+        data: str. Photos to learn from: a folder, a pattern, or a text file that lists
+            them, see `keras_inpaint.data.photos`.
+        output: str. The run's folder: new, empty, or that of a run to go on with.
+        architecture: `"deepfill_v1"` or `"deepfill_v2"`.
+        width: int or `None`. Filters of the generator's first convolutions; `None` for
+            those of `preset`, or else the published ones.
+        image_size: int. Height and width of the images, in pixels.
+        batch_size: int. Images a step, a multiple of `critic_steps`.
+        steps: int. Training steps in all, those before an interruption included.
+        critic_steps: int. Updates of the critic for one of the generator.
+        learning_rate: float. Of both optimizers.
+        validation: str or `None`. Photos to measure on, given as `data` is.
+        preset: str or `None`. A bundled preset or a folder of one, to start from.
+        seed: int. Seed of weights, masks, and the order of photos.
+        save_every: int. Steps from one checkpoint, measurement and line of the log to
+            the next.
+
+    Raises:
+        ValueError: If a value is of another type or out of its bounds.
+
+    Example:
+    >>> settings = keras_inpaint.training.settings.Settings("photos", "runs/1", steps=10)
+    >>> settings.steps, settings.batch_size
+    (10, 16)
+    """
+
+    data: str
+    output: str
+    architecture: str = "deepfill_v2"
+    width: int | None = None
+    image_size: int = 256
+    batch_size: int = 16
+    steps: int = 100_000
+    critic_steps: int = 1
+    learning_rate: float = 1e-4
+    validation: str | None = None
+    preset: str | None = None
+    seed: int = 0
+    save_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("data", "output"):
+            _check(self, name, "a path", isinstance(getattr(self, name), str | Path))
+            object.__setattr__(self, name, str(getattr(self, name)))
+        for name in ("validation", "preset"):
+            value = getattr(self, name)
+            _check(self, name, "a path", value is None or isinstance(value, str | Path))
+            object.__setattr__(self, name, None if value is None else str(value))
+        for name in _COUNTS:
+            is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 1
+            _check(self, name, "an int of at least 1", is_count)
+        is_width = self.width is None or (_is_int(self.width) and self.width >= 1)
+        _check(self, "width", "an int of at least 1", is_width)
+        _check(self, "seed", "an int of at least 0", _is_int(self.seed) and self.seed >= 0)
+        is_rate = isinstance(self.learning_rate, int | float) and self.learning_rate > 0
+        _check(self, "learning_rate", "a number above 0", is_rate)
+        is_known = self.architecture in _ARCHITECTURES
+        _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
+        divides = self.batch_size % self.critic_steps == 0
+        _check(self, "batch_size", f"a multiple of critic_steps={self.critic_steps}", divides)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """Makes settings of what a JSON file holds.
+
+        Raises:
+            ValueError: If one is unknown, or `data` or `output` is missing.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise ValueError(
+                f"Settings are named {', '.join(names)}. Received: {', '.join(unknown)}"
+            )
+        missing = [name for name in ("data", "output") if settings.get(name) is None]
+        if missing:
+            raise ValueError(
+                f"Training needs `data`, photos to learn from, and `output`, a folder for the "
+                f"run. Received: no {' and no '.join(missing)}"
+            )
+        return cls(**settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what `from_dict` takes."""
+        return dataclasses.asdict(self)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check(settings: Settings, name: str, kind: str, is_right: bool) -> None:
+    if not is_right:
+        raise ValueError(
+            f"`{name}` must be {kind}. Received: {name}={getattr(settings, name)!r}"
+        )

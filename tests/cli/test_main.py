@@ -1,0 +1,50 @@
+import subprocess
+import sys
+
+import pytest
+
+from keras_inpaint.cli.main import main
+from keras_inpaint.version import __version__
+
+
+def test_version_is_that_of_the_package(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"keras-inpaint {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ([], "VERB"),
+        (["paint"], "invalid choice: 'paint'"),
+        (["inpaint", "photo.png"], "--mask, --output"),
+        (
+            ["inpaint", "photo.png", "--mask", "mask.png", "--output", "o.png", "--fast"],
+            "--fast",
+        ),
+    ],
+    ids=["nothing", "verb", "missing", "unknown"],
+)
+def test_wrong_use_is_told_in_one_line(capsys, words, advice):
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert advice in told.err
+    assert "--help" in told.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["train", "--help"], ["inpaint", "no.png", "--mask", "m", "--output", "o"]],
+)
+def test_keras_is_not_loaded_before_the_arguments_are_right(words):
+    # In a process of its own: here, Keras is loaded.
+    program = (
+        "import sys; from keras_inpaint.cli.main import main; "
+        f"main({words}); print(sorted({{'keras', 'tensorflow', 'jax'}} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,96 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow only"
+)
+
+from keras_inpaint.cli.main import main  # noqa: E402
+from keras_inpaint.cli.train import SETTINGS  # noqa: E402
+from keras_inpaint.training import run  # noqa: E402
+from keras_inpaint.training.settings import Settings  # noqa: E402
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the run is asked for; it stops one step early where `stops` is set."""
+    asked = {"stops": False}
+
+    def train(settings, verbose):
+        asked["settings"] = settings
+        return settings.steps - asked["stops"]
+
+    monkeypatch.setattr(run, "train", train)
+    return asked
+
+
+def test_every_setting_has_an_option():
+    fields = dataclasses.fields(Settings)
+    assert [name for name, _, _ in SETTINGS] == [field.name for field in fields]
+
+
+def test_help_tells_the_defaults(capsys):
+    main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(Settings):
+        if isinstance(field.default, int | float):
+            assert f"(default: {field.default})" in told
+
+
+def test_options_come_before_the_file_and_the_file_before_the_defaults(asked, tmp_path, capsys):
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"data": "photos", "steps": 5, "batch_size": 4}))
+    output = str(tmp_path / "run")
+    assert main(["train", "--config", str(config), "--output", output, "--steps", "7"]) == 0
+    assert asked["settings"] == Settings("photos", output, steps=7, batch_size=4)
+    assert capsys.readouterr().out == f"{tmp_path / 'run' / 'preset'}\n"
+
+
+def test_stopped_run_says_how_to_go_on(asked, capsys):
+    asked["stops"] = True
+    assert main(["train", "--data", "photos", "--output", "run", "--steps", "7"]) == 130
+    told = capsys.readouterr().out
+    assert "Stopped after step 6" in told
+    assert "keras-inpaint train --config run/settings.json" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["--data", "photos"], "--output"),
+        (["--output", "run"], "--data"),
+        (["--data", "p", "--output", "run", "--steps", "many"], "invalid int value: 'many'"),
+        (["--data", "p", "--output", "run", "--width", "0"], "width=0"),
+        (["--config", "none.json"], "must name a file"),
+        (["--config", "broken.json"], "must be a JSON file"),
+        (["--config", "unknown.json"], "Received: batchsize"),
+        (["--config", "list.json"], "Received: no object"),
+        (["--data", "nowhere", "--output", "run"], "nowhere"),
+    ],
+)
+def test_wrong_use_of_train_is_told_in_one_line(tmp_path, monkeypatch, capsys, words, advice):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "unknown.json").write_text('{"batchsize": 3}')
+    (tmp_path / "list.json").write_text("[]")
+    before = set(tmp_path.iterdir())
+    assert main(["train", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert advice in error
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_photo_that_is_none_is_told_in_one_line(tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(np.zeros((40, 40), "uint8")).save(tmp_path / "photos" / "a.png")
+    words = ["--data", str(tmp_path / "photos"), "--output", str(tmp_path / "run")]
+    assert main(["train", *words]) == 2
+    assert "Received: 1 photos, batch_size=16" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

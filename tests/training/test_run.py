@@ -1,0 +1,221 @@
+import csv
+import dataclasses
+import json
+import os
+import shutil
+import signal
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = [
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow only"),
+    # The photos are read compiled all the same.
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
+]
+
+from keras_inpaint import Inpainter  # noqa: E402
+from keras_inpaint.inpainting import read_network  # noqa: E402
+from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
+from keras_inpaint.training.run import train  # noqa: E402
+from keras_inpaint.training.settings import Settings  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3))
+        Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
+    return str(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Small critics and no compiling, which would take most of the time."""
+    make = InpaintingGAN.deepfill_v2
+    tf.config.run_functions_eagerly(True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            InpaintingGAN,
+            "deepfill_v2",
+            staticmethod(lambda **options: make(critic_width=4, **options)),
+        )
+        yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def begun(photos, tmp_path_factory, quick):
+    """The settings and the folder of a run of one step."""
+    settings = Settings(
+        photos,
+        str(tmp_path_factory.mktemp("begun") / "run"),
+        width=8,
+        image_size=32,
+        batch_size=2,
+        steps=1,
+        save_every=2,
+    )
+    train(settings, report=str)
+    return settings
+
+
+@pytest.fixture
+def settings(begun, tmp_path):
+    """Settings of a run that is yet to begin."""
+    return dataclasses.replace(begun, output=str(tmp_path / "run"))
+
+
+@pytest.fixture
+def copied(begun, settings):
+    """Settings of a run of which one step was made."""
+    shutil.copytree(begun.output, settings.output)
+    return settings
+
+
+def log_of(settings):
+    with open(os.path.join(settings.output, "log.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(settings):
+    return read_network(os.path.join(settings.output, "preset"))[0].get_weights()
+
+
+def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_path):
+    settings = dataclasses.replace(settings, steps=4, validation=photos)
+    lines = []
+    assert train(settings, report=lines.append) == 4
+    run = tmp_path / "run"
+    assert json.loads((run / "settings.json").read_text()) == settings.to_dict()
+    assert [path.name for path in sorted((run / "checkpoint").iterdir())] == [
+        "step-000000002.weights.h5",
+        "step-000000004.weights.h5",
+    ]
+    log = log_of(settings)
+    assert [row["step"] for row in log] == ["2", "4"]
+    assert {"generator_loss", "critic_loss", "val_hole_l1", "val_psnr"} <= set(log[0])
+    assert lines[0].startswith("step 2/4 ")
+    filled = Inpainter.from_preset(run / "preset").inpaint(
+        np.zeros((20, 20, 3), "uint8"), np.eye(20, dtype=bool)
+    )
+    assert filled.shape == (20, 20, 3)
+
+
+def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
+    unbroken = dataclasses.replace(settings, steps=4, output=str(tmp_path / "unbroken"))
+    train(unbroken, report=str)
+    train(dataclasses.replace(settings, steps=2), report=str)
+    lines = []
+    assert train(dataclasses.replace(settings, steps=4), report=lines.append) == 4
+    assert lines[0].startswith("Going on from step 2 ")
+    assert [row["step"] for row in log_of(settings)] == ["2", "4"]
+    for weights, expected in zip(weights_of(settings), weights_of(unbroken), strict=True):
+        # Adam's first steps are 1e-4 long: without its state they would differ by as much.
+        np.testing.assert_allclose(weights, expected, atol=2e-6)
+
+
+def test_finished_run_is_not_trained_further(begun, copied):
+    assert train(copied, report=str) == 1
+    for weights, expected in zip(weights_of(copied), weights_of(begun), strict=True):
+        np.testing.assert_array_equal(weights, expected)
+
+
+def test_stopped_run_saves_what_it_has(settings, monkeypatch):
+    class Interrupting(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    fit = InpaintingGAN.fit
+    monkeypatch.setattr(
+        InpaintingGAN,
+        "fit",
+        lambda self, *args, callbacks, **options: fit(
+            self, *args, callbacks=[Interrupting(), *callbacks], **options
+        ),
+    )
+    before = signal.getsignal(signal.SIGINT)
+    assert train(dataclasses.replace(settings, steps=9, save_every=5), report=str) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+    assert [row["step"] for row in log_of(settings)] == ["2"]
+
+
+def test_run_starts_from_a_preset_with_its_critic(begun, settings):
+    preset = os.path.join(begun.output, "preset")
+    lines = []
+    # Too small a rate to move the weights, and another seed.
+    changes = {"preset": preset, "width": None, "seed": 9, "learning_rate": 1e-12}
+    train(dataclasses.replace(settings, **changes), report=lines.append)
+    for name in ("model", "critic"):
+        ours, _ = read_network(os.path.join(settings.output, "preset"), name)
+        theirs, _ = read_network(preset, name)
+        for weights, expected in zip(
+            ours.trainable_weights, theirs.trainable_weights, strict=True
+        ):
+            np.testing.assert_allclose(weights.numpy(), expected.numpy(), atol=1e-7)
+    assert not any("new one is trained" in line for line in lines)
+
+
+def test_preset_of_another_network_is_refused(begun, settings, tmp_path):
+    preset = os.path.join(begun.output, "preset")
+    with pytest.raises(ValueError, match="differs in width"):
+        train(dataclasses.replace(settings, preset=preset, width=16), report=str)
+    assert not (tmp_path / "run").exists()
+
+
+def test_run_of_another_network_is_not_gone_on_with(copied):
+    with pytest.raises(ValueError, match=r"width=8.*Received: width=16"):
+        train(dataclasses.replace(copied, width=16), report=str)
+
+
+def test_folder_of_other_files_is_no_output(settings, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match="must be a new folder"):
+        train(settings, report=str)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+def test_damaged_checkpoint_is_named(copied, tmp_path):
+    checkpoint = tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5"
+    checkpoint.write_bytes(b"cut short")
+    with pytest.raises(ValueError, match=r"step-000000001\.weights\.h5 cannot be read. Delete"):
+        train(copied, report=str)
+
+
+def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
+    (tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5").unlink()
+    assert train(copied, report=str) == 1
+    assert [row["step"] for row in log_of(copied)] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 0}, "steps=0"),
+        ({"steps": 1.5}, "steps=1.5"),
+        ({"image_size": "64"}, "image_size='64'"),
+        ({"width": True}, "width=True"),
+        ({"seed": -1}, "seed=-1"),
+        ({"learning_rate": 0}, "learning_rate=0"),
+        ({"architecture": "unet"}, "deepfill_v1, deepfill_v2. Received: architecture='unet'"),
+        ({"batch_size": 16, "critic_steps": 5}, "multiple of critic_steps=5.*batch_size=16"),
+        ({"data": 3}, "data=3"),
+        ({"batchsize": 3}, "image_size, batch_size.*Received: batchsize"),
+        ({"data": None}, "no data"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+def test_wrong_settings_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Settings.from_dict({"data": "photos", "output": "run", **changes})
+
+
+def test_settings_come_back_from_json():
+    settings = Settings("photos", "run", width=8, learning_rate=2e-4, validation="more")
+    assert Settings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
