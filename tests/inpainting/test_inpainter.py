@@ -89,11 +89,13 @@ def test_photo_is_continued_as_a_mirror_would(photo):
     assert masks[50, 70] == 1
 
 
-def test_photo_without_a_hole_comes_back_as_a_copy(inpainter, photo):
-    filled = inpainter.inpaint(photo, np.zeros((50, 70), bool))
+def test_photo_without_a_hole_comes_back_as_a_copy_at_once(photo):
+    painter = Painter()
+    filled = Inpainter(painter).inpaint(photo, np.zeros((50, 70), bool))
     np.testing.assert_array_equal(filled, photo)
     filled[:] = 0
     assert photo.any()
+    assert not hasattr(painter, "shown")
 
 
 @pytest.mark.parametrize(
