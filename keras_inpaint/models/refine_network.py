@@ -115,6 +115,7 @@ class RefineNetwork(keras.layers.Layer):
         self.dilated_branch.build((None, None, None, channels))
         self.before_attention.build((None, None, None, channels))
         features = self.before_attention.compute_output_shape((None, None, None, channels))
+        self.attention.build(features)
         self.after_attention.build(features)
         joined = (None, None, None, 2 * features[-1])
         self.join.build(joined)

@@ -1,0 +1,150 @@
+"""Taking a gradient and applying it, on JAX."""
+
+import jax
+import keras
+from jax import numpy as jnp
+
+
+class Steps:
+    """What `InpaintingGAN` needs of its backend, for JAX.
+
+    JAX's functions are pure: Keras hands all variables' values to a step and takes the
+    new ones from it. Between the two they live in a `keras.StatelessScope`, in which
+    reading and assigning variables works as ever.
+    """
+
+    def train_step(self, state, data):
+        variables = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+        return _in_scope(variables, state, lambda: self._train(data))
+
+    def test_step(self, state, data):
+        variables = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.metrics_variables,
+        )
+        return _in_scope(variables, state, lambda: self._test(data))
+
+    def _replica(self):
+        """This replica's number, and how many there are: one program sees the whole batch."""
+        return 0, 1
+
+    def _require(self, condition, message):
+        """Stops with `message` unless `condition`, a bool tensor, holds."""
+
+        def check(holds):
+            if not holds:
+                raise ValueError(message)
+
+        jax.debug.callback(check, condition)
+
+    def _improve(self, network, optimizer, loss):
+        """One update of `network`; returns the terms of its loss."""
+        values = [variable.value for variable in network.trainable_variables]
+
+        def total(values):
+            terms, changes = self._run(network, values, loss)
+            return optimizer.scale_loss(_mean(terms)), (terms, changes)
+
+        gradients, (terms, changes) = jax.grad(total, has_aux=True)(values)
+        self._assign(changes)
+        optimizer.apply(gradients, network.trainable_variables)
+        return terms
+
+    def _record(self, network, inputs):
+        """Runs `network` so that `_improve_recorded` can go on from its outputs."""
+        values = [variable.value for variable in network.trainable_variables]
+
+        def outputs(values):
+            outputs, changes = self._run(
+                network, values, lambda: network(inputs, training=True)
+            )
+            differentiable, others = _split(outputs)
+            return differentiable, (others, changes)
+
+        differentiable, pull_back, (others, changes) = jax.vjp(outputs, values, has_aux=True)
+        self._assign(changes)
+        return differentiable | others, pull_back
+
+    def _improve_recorded(self, network, optimizer, outputs, pull_back, loss):
+        """One update of `network`, whose run was recorded, by a loss of its outputs."""
+        differentiable, others = _split(outputs)
+
+        def total(differentiable):
+            terms, changes = self._run(network, None, lambda: loss(differentiable | others))
+            return optimizer.scale_loss(_mean(terms)), (terms, changes)
+
+        gradients, (terms, changes) = jax.grad(total, has_aux=True)(differentiable)
+        self._assign(changes)
+        (gradients,) = pull_back(gradients)
+        optimizer.apply(gradients, network.trainable_variables)
+        return terms
+
+    def _run(self, network, values, function):
+        """Calls `function` with `network`'s weights set to `values`.
+
+        Assignments made inside, as those of spectral vectors, are returned and not made:
+        JAX's gradient would find its tracers outside of the function otherwise.
+        """
+        mapping = {id(v): (v, v.value) for v in self.variables}
+        if values is not None:
+            for variable, value in zip(network.trainable_variables, values, strict=True):
+                mapping[id(variable)] = (variable, value)
+        with keras.StatelessScope(state_mapping=list(mapping.values())):
+            result = function()
+            changes = [variable.value for variable in self.non_trainable_variables]
+        return result, changes
+
+    def _assign(self, changes):
+        for variable, value in zip(self.non_trainable_variables, changes, strict=True):
+            variable.assign(value)
+
+
+def input_gradients(function, inputs):
+    """Gradients with respect to `inputs` of the sum of all that `function` returns.
+
+    Args:
+        function: function of a dict of tensors to a tensor, or a structure of tensors.
+        inputs: dict of tensors.
+
+    Returns:
+        dict of tensors like `inputs`, differentiable themselves.
+    """
+
+    def total(inputs):
+        return sum(jnp.sum(output) for output in jax.tree.leaves(function(inputs)))
+
+    return jax.grad(total)(inputs)
+
+
+def _in_scope(variables, state, step):
+    """Runs `step` on the values of `state`; returns its logs and the new values."""
+    mapping = [
+        pair
+        for group, values in zip(variables, state, strict=True)
+        for pair in zip(group, values, strict=True)
+    ]
+    with keras.StatelessScope(state_mapping=mapping):
+        logs = step()
+        state = tuple([variable.value for variable in group] for group in variables)
+    return logs, state
+
+
+def _split(outputs):
+    """Outputs that a gradient can flow through, and the others."""
+    floats = {
+        name for name, output in outputs.items() if jnp.issubdtype(output.dtype, jnp.floating)
+    }
+    return (
+        {name: output for name, output in outputs.items() if name in floats},
+        {name: output for name, output in outputs.items() if name not in floats},
+    )
+
+
+def _mean(terms):
+    return jnp.mean(next(iter(terms.values())).astype("float32"))
