@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.data import photos
-from keras_inpaint.inpainting import find_preset, read_network, write_preset
+from keras_inpaint.inpainting import find_preset, read_network
 from keras_inpaint.training.inpainting_gan import InpaintingGAN
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
@@ -85,9 +85,7 @@ def _save(
         "trained_on": f"{Path(settings.data).name}, {step} steps of {settings.batch_size}",
         "image_size": settings.image_size,
     }
-    networks = {"model": gan.generator, "critic": gan.critic}
-    objects = {"objective": gan.objective, "masks": gan.masks}
-    write_preset(folder.preset, networks, metadata, objects=objects)
+    gan.save_to_preset(folder.preset, metadata)
 
 
 def _photos(settings: Settings, step: int) -> Any:
@@ -117,34 +115,33 @@ def _validation_photos(settings: Settings) -> Any:
 
 def _build(settings: Settings, report: Callable[[str], None]) -> Any:
     keras.utils.set_random_seed(settings.seed)
-    preset = settings.preset and read_network(settings.preset)[0]
-    width = settings.width or (preset.width if preset else None)
+    preset, width = settings.preset, settings.width
+    generator = None if preset is None else read_network(preset)[0]
+    if width is None and generator is not None:
+        width = generator.width
     make = getattr(InpaintingGAN, settings.architecture)
     options = {"image_size": settings.image_size, "seed": settings.seed}
     gan = make(**options) if width is None else make(width=width, **options)
-    if preset:
-        _start_from(gan, preset, settings, report)
+    if preset is not None:
+        _start_from(gan, preset, generator, report)
     gan.compile(critic_steps=settings.critic_steps)
     for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
         optimizer.learning_rate = settings.learning_rate
     return gan
 
 
-def _start_from(
-    gan: Any, generator: Any, settings: Settings, report: Callable[[str], None]
-) -> None:
+def _start_from(gan: Any, preset: str, generator: Any, report: Callable[[str], None]) -> None:
     differing = _differing(gan.generator, generator)
     if differing:
         raise ValueError(
             "`preset` must hold the network that `architecture` and `width` ask for. Received: "
-            f"preset={settings.preset!r}, which differs in {', '.join(differing)}"
+            f"preset={preset!r}, which differs in {', '.join(differing)}"
         )
     gan.generator.set_weights(generator.get_weights())
-    assert settings.preset is not None
-    if not (find_preset(settings.preset) / "critic.weights.h5").exists():
+    if not (find_preset(preset) / "critic.weights.h5").exists():
         report("The preset has no critic: a new one is trained.")
         return
-    critic, _ = read_network(settings.preset, "critic")
+    critic, _ = read_network(preset, "critic")
     if _differing(gan.critic, critic):
         report("The preset's critic is another network: a new one is trained.")
     else:

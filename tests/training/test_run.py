@@ -18,7 +18,9 @@ pytestmark = [
 ]
 
 from keras_inpaint import Inpainter  # noqa: E402
+from keras_inpaint.data import photos as read  # noqa: E402
 from keras_inpaint.inpainting import read_network  # noqa: E402
+from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
 from keras_inpaint.training.settings import Settings  # noqa: E402
@@ -83,7 +85,10 @@ def log_of(settings):
 
 
 def weights_of(settings):
-    return read_network(os.path.join(settings.output, "preset"))[0].get_weights()
+    """The weights of both networks, in the run's preset."""
+    preset = os.path.join(settings.output, "preset")
+    networks = [read_network(preset, name)[0] for name in ("model", "critic")]
+    return [variable.numpy() for network in networks for variable in network.trainable_weights]
 
 
 def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_path):
@@ -119,6 +124,19 @@ def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
         np.testing.assert_allclose(weights, expected, atol=2e-6)
 
 
+def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
+    seeds = []
+
+    def watched(*args, seed, **options):
+        seeds.append(seed)
+        return read(*args, seed=seed, **options)
+
+    monkeypatch.setattr(run_module, "photos", watched)
+    train(dataclasses.replace(settings, steps=2, save_every=1), report=str)
+    # The first look is to see that there are photos.
+    assert len(set(seeds[1:])) == 2
+
+
 def test_finished_run_is_not_trained_further(begun, copied):
     assert train(copied, report=str) == 1
     for weights, expected in zip(weights_of(copied), weights_of(begun), strict=True):
@@ -151,13 +169,8 @@ def test_run_starts_from_a_preset_with_its_critic(begun, settings):
     # Too small a rate to move the weights, and another seed.
     changes = {"preset": preset, "width": None, "seed": 9, "learning_rate": 1e-12}
     train(dataclasses.replace(settings, **changes), report=lines.append)
-    for name in ("model", "critic"):
-        ours, _ = read_network(os.path.join(settings.output, "preset"), name)
-        theirs, _ = read_network(preset, name)
-        for weights, expected in zip(
-            ours.trainable_weights, theirs.trainable_weights, strict=True
-        ):
-            np.testing.assert_allclose(weights.numpy(), expected.numpy(), atol=1e-7)
+    for weights, expected in zip(weights_of(settings), weights_of(begun), strict=True):
+        np.testing.assert_allclose(weights, expected, atol=1e-7)
     assert not any("new one is trained" in line for line in lines)
 
 
