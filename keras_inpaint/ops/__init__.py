@@ -12,6 +12,7 @@ from keras_inpaint.ops.chance import derived_seeds, integers, normal, picture_se
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.distance import distance_to_known
 from keras_inpaint.ops.local_patches import boxes_around_holes, crop_patches
+from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.ops.resampling import (
     enlarge_nearest,
     nearest_corners,
@@ -32,6 +33,7 @@ __all__ = [
     "nearest_corners",
     "nearest_strided",
     "normal",
+    "offset_colors",
     "paste_patches",
     "patch_norms",
     "patch_scores",

@@ -11,48 +11,61 @@ from keras import ops
 _HUES = (15, 6, 4, 11, 13, 6)
 
 
-def offset_colors(offsets):
+def offset_colors(offsets, longest_of="picture"):
     """Shows displacements by the colour wheel of the Middlebury benchmark.
 
     The hue tells the direction, the saturation the length: white stands still,
-    the longest displacement of the batch is fully saturated.
+    the longest displacement is fully saturated. As in the published
+    pictures of contextual attention, the wheel's horizontal axis stands for
+    displacements in rows and its vertical one for those in columns.
 
     Args:
         offsets: Integer or float tensor of shape `(batch, height, width, 2)`:
             displacement in rows and in columns, in any unit.
+        longest_of: `"picture"` (the published v2) or `"batch"` (v1). Which longest
+            displacement is fully saturated.
 
     Returns:
         Tensor of shape `(batch, height, width, 3)`: RGB in `[-1, 1]`, rounded
         down to the 256 values of a byte, as the benchmark's code does.
+
+    Raises:
+        ValueError: If `longest_of` is neither.
 
     Example:
     >>> from keras_inpaint.ops.offset_colors import offset_colors
     >>> offsets = np.reshape([0, 0, 0, -5], (1, 1, 2, 2))
     >>> colors = (offset_colors(offsets) + 1) * 127.5
     >>> np.round(keras.ops.convert_to_numpy(colors))[0, 0].astype(int).tolist()
-    [[255, 255, 255], [0, 209, 255]]
+    [[255, 255, 255], [87, 0, 255]]
 
     Reference:
     - [Baker et al., 2011](https://vision.middlebury.edu/flow/floweval-ijcv2011.pdf),
       section 4.3
     """
+    if longest_of not in ("picture", "batch"):
+        raise ValueError(
+            f"`longest_of` must be 'picture' or 'batch'. Received: longest_of={longest_of!r}"
+        )
     offsets = ops.cast(offsets, keras.config.floatx())
     lengths = ops.sqrt(ops.sum(offsets * offsets, axis=-1, keepdims=True))
-    saturation = lengths / ops.maximum(ops.max(lengths), keras.config.epsilon())
-    colors = 1.0 - saturation * (1.0 - _hues(offsets[..., 0], offsets[..., 1]))
+    axes = (1, 2, 3) if longest_of == "picture" else None
+    longest = ops.max(lengths, axis=axes, keepdims=True)
+    saturation = lengths / ops.maximum(longest, keras.config.epsilon())
+    colors = 1.0 - saturation * (1.0 - _hues(offsets[..., 1], offsets[..., 0]))
     return ops.floor(255.0 * colors) / 127.5 - 1.0
 
 
-def _hues(rows, columns):
+def _hues(upright, level):
     """The saturated colours of directions, RGB in `[0, 1]`."""
     wheel = _wheel()
     # No negative zero, whose angle is the other end of the wheel.
-    rows = ops.where(rows == 0, 0.0, rows)
-    turns = ops.arctan2(-rows, -columns) / math.pi
+    upright = ops.where(upright == 0, 0.0, upright)
+    turns = ops.arctan2(-upright, -level) / math.pi
     places = (turns + 1.0) / 2.0 * (len(wheel) - 1)
     below = ops.cast(ops.floor(places), "int32")
     shares = (places - ops.floor(places))[..., None]
-    wheel = ops.convert_to_tensor(wheel, dtype=rows.dtype)
+    wheel = ops.convert_to_tensor(wheel, dtype=upright.dtype)
     colors = ops.take(wheel, below, axis=0)
     return (1.0 - shares) * colors + shares * ops.take(wheel, (below + 1) % len(wheel), axis=0)
 

@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import keras
 import numpy as np
@@ -21,7 +22,8 @@ def published_wheel():
 
 def published_color(row, column, longest):
     wheel = published_wheel()
-    place = (math.atan2(-row, -column) / math.pi + 1) / 2 * 54
+    # The published pictures of contextual attention put rows on the wheel's level axis.
+    place = (math.atan2(-column, -row) / math.pi + 1) / 2 * 54
     below = int(place)
     share = place - below
     length = math.hypot(row, column) / longest
@@ -45,7 +47,7 @@ def test_colors_are_those_of_the_published_formula(dtype):
     )
     # Where the exact number is whole, float32 may round down to the one below.
     is_clear = np.abs(exact - np.round(exact)) > 1e-3
-    colors = drawn(offsets).reshape(-1, 3)
+    colors = drawn(offsets, partial(offset_colors, longest_of="batch")).reshape(-1, 3)
     np.testing.assert_allclose(colors[is_clear], np.floor(exact)[is_clear], atol=1e-3)
     np.testing.assert_allclose(colors[~is_clear], np.round(exact)[~is_clear], atol=1.001)
     assert is_clear.mean() > 0.5
@@ -71,13 +73,21 @@ def test_standing_still_is_white_even_if_nothing_moves():
     np.testing.assert_array_equal(drawn(np.zeros((1, 2, 3, 2), "int32")), 255)
 
 
-def test_the_radius_runs_over_the_batch():
-    offsets = np.array([[3.0, 4.0], [6.0, 8.0]], "float32").reshape(2, 1, 1, 2)
-    near, far = drawn(offsets)[:, 0, 0]
-    np.testing.assert_allclose(255 - near, (255 - far) / 2, atol=1)
-    assert far.min() == 0
-
-
 def test_a_negative_zero_is_a_zero():
     zero, negative_zero = (drawn(np.array([[[[row, 1.0]]]], "float32")) for row in (0.0, -0.0))
     np.testing.assert_array_equal(zero, negative_zero)
+
+
+def test_the_longest_displacement_is_that_of_each_picture_or_of_the_batch():
+    offsets = np.array([[3.0, 4.0], [6.0, 8.0]], "float32").reshape(2, 1, 1, 2)
+    near, far = drawn(offsets)[:, 0, 0]
+    np.testing.assert_array_equal(near, far)
+    far_of_both = drawn(offsets, partial(offset_colors, longest_of="batch"))[:, 0, 0]
+    np.testing.assert_array_equal(far_of_both[1], far)
+    np.testing.assert_allclose(255 - far_of_both[0], (255 - far) / 2, atol=1)
+    assert far.min() == 0
+
+
+def test_another_scope_is_refused():
+    with pytest.raises(ValueError, match=r"Received: longest_of='all'"):
+        offset_colors(np.zeros((1, 1, 1, 2), "float32"), longest_of="all")
