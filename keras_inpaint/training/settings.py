@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Self
 
 _ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
-_COUNTS = ("image_size", "batch_size", "steps", "critic_steps", "save_every")
+_COUNTS = ("image_size", "batch_size", "steps", "save_every")
+_OPTIONAL_COUNTS = ("width", "critic_width")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,12 @@ class Settings:
         image_size: int. Height and width of the images, in pixels.
         batch_size: int. Images a step, a multiple of `critic_steps`.
         steps: int. Training steps in all, those before an interruption included.
-        critic_steps: int. Updates of the critic for one of the generator.
+        critic_width: int or `None`. Filters of the critic's first convolutions; `None`
+            for the published ones.
+        critic_steps: int. Updates of the critic for one of the generator; 0 for
+            reconstruction alone, with `loss_weights={"adversarial": 0}`.
+        loss_weights: dict or `None`. Some of the arguments of
+            `keras_inpaint.losses.LossWeights`, where they are not the published ones.
         learning_rate: float. Of both optimizers.
         validation: str or `None`. Photos to measure on, given as `data` is.
         preset: str or `None`. A bundled preset or a folder of one, to start from.
@@ -34,7 +40,8 @@ class Settings:
         ValueError: If a value is of another type or out of its bounds.
 
     Example:
-    >>> settings = keras_inpaint.training.settings.Settings("photos", "runs/1", steps=10)
+    >>> from keras_inpaint.training.settings import Settings
+    >>> settings = Settings("photos", "runs/1", steps=10)
     >>> settings.steps, settings.batch_size
     (10, 16)
     """
@@ -46,7 +53,9 @@ class Settings:
     image_size: int = 256
     batch_size: int = 16
     steps: int = 100_000
+    critic_width: int | None = None
     critic_steps: int = 1
+    loss_weights: dict[str, float] | None = None
     learning_rate: float = 1e-4
     validation: str | None = None
     preset: str | None = None
@@ -64,14 +73,20 @@ class Settings:
         for name in _COUNTS:
             is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 1
             _check(self, name, "an int of at least 1", is_count)
-        is_width = self.width is None or (_is_int(self.width) and self.width >= 1)
-        _check(self, "width", "an int of at least 1", is_width)
-        _check(self, "seed", "an int of at least 0", _is_int(self.seed) and self.seed >= 0)
+        for name in _OPTIONAL_COUNTS:
+            value = getattr(self, name)
+            is_count = value is None or (_is_int(value) and value >= 1)
+            _check(self, name, "an int of at least 1", is_count)
+        for name in ("seed", "critic_steps"):
+            is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 0
+            _check(self, name, "an int of at least 0", is_count)
+        is_object = self.loss_weights is None or isinstance(self.loss_weights, dict)
+        _check(self, "loss_weights", "an object of names and numbers", is_object)
         is_rate = isinstance(self.learning_rate, int | float) and self.learning_rate > 0
         _check(self, "learning_rate", "a number above 0", is_rate)
         is_known = self.architecture in _ARCHITECTURES
         _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
-        divides = self.batch_size % self.critic_steps == 0
+        divides = self.batch_size % max(1, self.critic_steps) == 0
         _check(self, "batch_size", f"a multiple of critic_steps={self.critic_steps}", divides)
 
     @classmethod

@@ -16,7 +16,8 @@ class StopRequest(keras.callbacks.Callback):
     machines are shut down; whoever asks a second time is not made to wait.
 
     Example:
-    >>> with keras_inpaint.training.stop_request.StopRequest() as request:
+    >>> from keras_inpaint.training.stop_request import StopRequest
+    >>> with StopRequest() as request:
     ...     request.asked
     False
     """
