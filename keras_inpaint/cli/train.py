@@ -18,7 +18,9 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("image_size", int, "height and width of the images (default: 256)"),
     ("batch_size", int, "images a step (default: 16)"),
     ("steps", int, "training steps in all (default: 100000)"),
+    ("critic_width", int, "filters of the critic's first convolutions (default: 64)"),
     ("critic_steps", int, "updates of the critic for one of the generator (default: 1)"),
+    ("loss_weights", dict, "such as hole=1.2,adversarial=0.01 (default: the published ones)"),
     ("learning_rate", float, "of both optimizers (default: 0.0001)"),
     ("validation", str, "photos to measure on, given as --data is"),
     ("preset", str, "bundled preset or folder of one to start from"),
@@ -46,9 +48,9 @@ def add_verb(verbs: Any) -> None:
     for name, kind, meaning in SETTINGS:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=kind,
+            type=_weights if kind is dict else kind,
             help=meaning,
-            metavar={int: "N", float: "RATE", str: "NAME"}[kind],
+            metavar={int: "N", float: "RATE", str: "NAME", dict: "WEIGHTS"}[kind],
             default=argparse.SUPPRESS,
         )
     parser.set_defaults(run=run)
@@ -75,6 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     print(Path(settings.output) / "preset")
     return 0
+
+
+def _weights(text: str) -> dict[str, float]:
+    try:
+        pairs = [pair.split("=") for pair in text.split(",")]
+        return {name: float(weight) for name, weight in pairs}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"must be name=weight,name=weight. Received: {text!r}"
+        ) from error
 
 
 def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:

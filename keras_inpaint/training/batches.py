@@ -1,11 +1,13 @@
 """What a batch is: who sees which picture, and where the local patch lies."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_inpaint.ops.local_patches import boxes_around_holes
 
 
-def unpack(data):
+def unpack(data: Any) -> Any:
     """Reads `images`, `(images, masks)` or `(images, masks, boxes)`.
 
     Args:
@@ -29,7 +31,7 @@ def unpack(data):
     return tuple(parts + [None] * (3 - len(parts)))
 
 
-def deal(batch, num_shares):
+def deal(batch: Any, num_shares: int) -> Any:
     """Splits a batch into shares: picture `p` goes to share `p mod num_shares`.
 
     Args:
@@ -59,7 +61,7 @@ def deal(batch, num_shares):
     ]
 
 
-def local_boxes(masks, boxes, critic, require):
+def local_boxes(masks: Any, boxes: Any, critic: Any, require: Any) -> Any:
     """The boxes of the local patches, for a critic that looks at some.
 
     Args:

@@ -1,6 +1,7 @@
 """The model that trains: its schedule, read from top to bottom."""
 
 import importlib
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -17,7 +18,7 @@ from keras_inpaint.training.paired_optimizer import PairedOptimizer
 from keras_inpaint.training.saving import Saving
 
 # The algorithm stands here; taking a gradient and applying it differs by backend.
-_backend = importlib.import_module(f"keras_inpaint.training.{keras.backend.backend()}_steps")
+_steps: Any = importlib.import_module(f"keras_inpaint.training.{keras.backend.backend()}_steps")
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
 # Masks for validation are drawn as no training step draws them.
@@ -25,7 +26,7 @@ _VALIDATION_INDEX = 2**32 - 1
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
-class InpaintingGAN(_backend.Steps, Saving, keras.Model):
+class InpaintingGAN(_steps.Steps, Saving):
     """Trains a generator against a critic to fill holes in pictures.
 
     Args:
@@ -63,7 +64,15 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
     - [Yu et al., 2019](https://arxiv.org/abs/1806.03589), section 3
     """
 
-    def __init__(self, generator, critic, objective, masks=None, seed=0, **kwargs):
+    def __init__(
+        self,
+        generator: Any,
+        critic: Any,
+        objective: Any,
+        masks: Any = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.generator = generator
         self.critic = critic
@@ -81,15 +90,15 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
     @classmethod
     def deepfill_v1(
         cls,
-        width=32,
-        image_size=256,
-        patch_size=None,
-        critic_width=64,
-        dialect="tensorflow",
-        objective=None,
-        masks=None,
-        seed=0,
-    ):
+        width: int = 32,
+        image_size: int = 256,
+        patch_size: int | None = None,
+        critic_width: int = 64,
+        dialect: str = "tensorflow",
+        objective: Any = None,
+        masks: Any = None,
+        seed: int = 0,
+    ) -> Self:
         """The model of the CVPR 2018 paper, for square pictures.
 
         Args:
@@ -116,14 +125,14 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
     @classmethod
     def deepfill_v2(
         cls,
-        width=48,
-        image_size=256,
-        critic_width=64,
-        dialect="tensorflow",
-        objective=None,
-        masks=None,
-        seed=0,
-    ):
+        width: int = 48,
+        image_size: int = 256,
+        critic_width: int = 64,
+        dialect: str = "tensorflow",
+        objective: Any = None,
+        masks: Any = None,
+        seed: int = 0,
+    ) -> Self:
         """The model of the ICCV 2019 paper.
 
         Args:
@@ -149,12 +158,12 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
 
     def compile(
         self,
-        generator_optimizer=None,
-        critic_optimizer=None,
-        loss_weights=None,
-        critic_steps=1,
-        **kwargs,
-    ):
+        generator_optimizer: Any = None,
+        critic_optimizer: Any = None,
+        loss_weights: Any = None,
+        critic_steps: int = 1,
+        **kwargs: Any,
+    ) -> None:
         """Configures the training.
 
         Args:
@@ -191,7 +200,7 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
         # Each part scales its own loss in half precision, the pair must not.
         super().compile(optimizer=pair, auto_scale_loss=False, **kwargs)
 
-    def _optimizer(self, optimizer):
+    def _optimizer(self, optimizer: Any) -> Any:
         if optimizer is None:
             beta_1, beta_2 = self.objective.adam_betas
             optimizer = keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
@@ -201,18 +210,18 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
         return optimizer
 
     @property
-    def steps(self):
+    def steps(self) -> Any:
         """int variable: How many training steps were made."""
         return self.optimizer.iterations
 
     @property
-    def inpainter(self):
+    def inpainter(self) -> Any:
         """`keras_inpaint.Inpainter`: What ships, with the generator as it is now."""
         return Inpainter(self.generator)
 
     # ---- The algorithm ---------------------------------------------------------------
 
-    def _train(self, data):
+    def _train(self, data: Any) -> Any:
         shares = deal(self._draw(data, self.steps.value), max(1, self.critic_steps))
         for share in shares[:-1]:
             completed = self._complete(share, self.generator(_corrupted(share), training=True))
@@ -241,7 +250,7 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
         self.steps.assign_add(1)
         return self._track(self.trackers, critic_terms | generator_terms)
 
-    def _improve_critic(self, share, completed):
+    def _improve_critic(self, share: Any, completed: Any) -> Any:
         return self._improve(
             self.critic,
             self.optimizer.critic_optimizer,
@@ -253,15 +262,15 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
                 self.loss_weights,
                 boxes=share["boxes"],
                 interpolation=share["interpolation"],
-                input_gradients=_backend.input_gradients,
+                input_gradients=_steps.input_gradients,
             ),
         )
 
-    def _complete(self, share, outputs):
+    def _complete(self, share: Any, outputs: Any) -> Any:
         completed = composite(share["images"], outputs["refined"], share["masks"])
         return ops.stop_gradient(completed)
 
-    def _draw(self, data, index, first=0):
+    def _draw(self, data: Any, index: Any, first: Any = 0) -> Any:
         """Masks, local patches and points of the penalty for a batch."""
         images, masks, boxes = unpack(data)
         batch, height, width, _ = ops.shape(images)
@@ -277,7 +286,7 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
             "interpolation": uniform(seeds, 2, stream=_INTERPOLATION_STREAM),
         }
 
-    def _sampler(self):
+    def _sampler(self) -> Any:
         if self.masks is None:
             raise ValueError(
                 "Batches without masks need a sampler of them: pass `masks=` to "
@@ -287,7 +296,7 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
 
     # ---- Validation and use ----------------------------------------------------------
 
-    def _test(self, data):
+    def _test(self, data: Any) -> Any:
         batch = self._draw(data, _VALIDATION_INDEX, first=self._next_picture(data))
         images, masks = batch["images"], batch["masks"]
         outputs = self.generator(_corrupted(batch), training=False)
@@ -297,19 +306,19 @@ class InpaintingGAN(_backend.Steps, Saving, keras.Model):
             {name: measure(images, completed, masks) for name, measure in _MEASURES.items()},
         )
 
-    def _next_picture(self, data):
+    def _next_picture(self, data: Any) -> Any:
         """The place of this batch's first picture: every picture has masks of its own."""
         images, _, _ = unpack(data)
         seen = ops.cast(self.pictures_seen.result(), "int32")
         self.pictures_seen.update_state(ops.cast(ops.shape(images)[0], "float32"))
         return seen * self._replica()[1]
 
-    def _track(self, trackers, terms):
+    def _track(self, trackers: Any, terms: Any) -> Any:
         for name, values in terms.items():
             trackers[name].update_state(values)
         return {name: tracker.result() for name, tracker in trackers.items()}
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         outputs = self.generator(_corrupted(inputs), training=training)
         completed = composite(inputs["images"], outputs["refined"], inputs["masks"])
         return {"completed": completed, **outputs}
@@ -323,12 +332,12 @@ _MEASURES = {
 }
 
 
-def _brush_widths(image_size):
+def _brush_widths(image_size: int) -> tuple[int, int]:
     """The published 12 to 40 pixels in 256, in proportion."""
     return max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
 
 
-def _corrupted(share):
+def _corrupted(share: Any) -> Any:
     return {
         "corrupted": corrupt(share["images"], share["masks"]),
         "masks": share["masks"],

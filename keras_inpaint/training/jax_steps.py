@@ -1,11 +1,13 @@
 """Taking a gradient and applying it, on JAX."""
 
+from typing import Any
+
 import jax
 import keras
 from jax import numpy as jnp
 
 
-class Steps:
+class Steps(keras.Model):
     """What `InpaintingGAN` needs of its backend, for JAX.
 
     JAX's functions are pure: Keras hands all variables' values to a step and takes the
@@ -13,7 +15,7 @@ class Steps:
     reading and assigning variables works as ever.
     """
 
-    def train_step(self, state, data):
+    def train_step(self, state: Any, data: Any) -> Any:
         variables = (
             self.trainable_variables,
             self.non_trainable_variables,
@@ -22,7 +24,7 @@ class Steps:
         )
         return _in_scope(variables, state, lambda: self._train(data))
 
-    def test_step(self, state, data):
+    def test_step(self, state: Any, data: Any) -> Any:
         variables = (
             self.trainable_variables,
             self.non_trainable_variables,
@@ -30,24 +32,24 @@ class Steps:
         )
         return _in_scope(variables, state, lambda: self._test(data))
 
-    def _replica(self):
+    def _replica(self) -> Any:
         """This replica's number, and how many there are: one program sees the whole batch."""
         return 0, 1
 
-    def _require(self, condition, message):
+    def _require(self, condition: Any, message: str) -> None:
         """Stops with `message` unless `condition`, a bool tensor, holds."""
 
-        def check(holds):
+        def check(holds: Any) -> None:
             if not holds:
                 raise ValueError(message)
 
         jax.debug.callback(check, condition)
 
-    def _improve(self, network, optimizer, loss):
+    def _improve(self, network: Any, optimizer: Any, loss: Any) -> Any:
         """One update of `network`; returns the terms of its loss."""
         values = [variable.value for variable in network.trainable_variables]
 
-        def total(values):
+        def total(values: Any) -> Any:
             terms, changes = self._run(network, values, loss)
             return optimizer.scale_loss(_mean(terms)), (terms, changes)
 
@@ -56,11 +58,11 @@ class Steps:
         optimizer.apply(gradients, network.trainable_variables)
         return terms
 
-    def _record(self, network, inputs):
+    def _record(self, network: Any, inputs: Any) -> Any:
         """Runs `network` so that `_improve_recorded` can go on from its outputs."""
         values = [variable.value for variable in network.trainable_variables]
 
-        def outputs(values):
+        def outputs(values: Any) -> Any:
             outputs, changes = self._run(
                 network, values, lambda: network(inputs, training=True)
             )
@@ -71,11 +73,13 @@ class Steps:
         self._assign(changes)
         return differentiable | others, pull_back
 
-    def _improve_recorded(self, network, optimizer, outputs, pull_back, loss):
+    def _improve_recorded(
+        self, network: Any, optimizer: Any, outputs: Any, pull_back: Any, loss: Any
+    ) -> Any:
         """One update of `network`, whose run was recorded, by a loss of its outputs."""
         differentiable, others = _split(outputs)
 
-        def total(differentiable):
+        def total(differentiable: Any) -> Any:
             terms, changes = self._run(network, None, lambda: loss(differentiable | others))
             return optimizer.scale_loss(_mean(terms)), (terms, changes)
 
@@ -85,7 +89,7 @@ class Steps:
         optimizer.apply(gradients, network.trainable_variables)
         return terms
 
-    def _run(self, network, values, function):
+    def _run(self, network: Any, values: Any, function: Any) -> Any:
         """Calls `function` with `network`'s weights set to `values`.
 
         Assignments made inside, as those of spectral vectors, are returned and not made:
@@ -100,12 +104,12 @@ class Steps:
             changes = [variable.value for variable in self.non_trainable_variables]
         return result, changes
 
-    def _assign(self, changes):
+    def _assign(self, changes: Any) -> None:
         for variable, value in zip(self.non_trainable_variables, changes, strict=True):
             variable.assign(value)
 
 
-def input_gradients(function, inputs):
+def input_gradients(function: Any, inputs: Any) -> Any:
     """Gradients with respect to `inputs` of the sum of all that `function` returns.
 
     Args:
@@ -116,13 +120,13 @@ def input_gradients(function, inputs):
         dict of tensors like `inputs`, differentiable themselves.
     """
 
-    def total(inputs):
+    def total(inputs: Any) -> Any:
         return sum(jnp.sum(output) for output in jax.tree.leaves(function(inputs)))
 
     return jax.grad(total)(inputs)
 
 
-def _in_scope(variables, state, step):
+def _in_scope(variables: Any, state: Any, step: Any) -> Any:
     """Runs `step` on the values of `state`; returns its logs and the new values."""
     mapping = [
         pair
@@ -135,7 +139,7 @@ def _in_scope(variables, state, step):
     return logs, state
 
 
-def _split(outputs):
+def _split(outputs: Any) -> Any:
     """Outputs that a gradient can flow through, and the others."""
     floats = {
         name for name, output in outputs.items() if jnp.issubdtype(output.dtype, jnp.floating)
@@ -146,5 +150,5 @@ def _split(outputs):
     )
 
 
-def _mean(terms):
+def _mean(terms: Any) -> Any:
     return jnp.mean(next(iter(terms.values())).astype("float32"))

@@ -1,5 +1,7 @@
 """One optimizer that holds two."""
 
+from typing import Any, Self
+
 import keras
 
 
@@ -26,7 +28,13 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     0.0001
     """
 
-    def __init__(self, generator_optimizer, critic_optimizer, name="paired", **kwargs):
+    def __init__(
+        self,
+        generator_optimizer: Any,
+        critic_optimizer: Any,
+        name: str = "paired",
+        **kwargs: Any,
+    ) -> None:
         if generator_optimizer is critic_optimizer:
             raise ValueError(
                 "The generator and the critic need an optimizer each: one would mix up their "
@@ -36,12 +44,12 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
 
-    def build(self, variables):
+    def build(self, variables: Any) -> None:
         """Nothing: each part is built by `InpaintingGAN.compile`, for its own network."""
         self.built = True
 
     @property
-    def variables(self):
+    def variables(self) -> Any:
         return [
             self.iterations,
             *self.generator_optimizer.variables,
@@ -49,26 +57,26 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         ]
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         return self.generator_optimizer.learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, learning_rate):
+    def learning_rate(self, learning_rate: Any) -> Any:
         self.generator_optimizer.learning_rate = learning_rate
 
-    def finalize_variable_values(self, var_list):
+    def finalize_variable_values(self, var_list: Any) -> None:
         """Called at the end of training: averaged weights take the place of the last ones."""
         for optimizer in (self.generator_optimizer, self.critic_optimizer):
             own = {id(variable) for variable in optimizer._trainable_variables}
             optimizer.finalize_variable_values([v for v in var_list if id(v) in own])
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         store["iterations"] = self.iterations
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         self.iterations.assign(store["iterations"])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "generator_optimizer": keras.optimizers.serialize(self.generator_optimizer),
@@ -76,7 +84,7 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
         for part in ("generator_optimizer", "critic_optimizer"):
             config[part] = keras.optimizers.deserialize(config[part], custom_objects)

@@ -42,6 +42,9 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     folder = RunFolder(settings)
     if folder.restore(gan):
         report(f"Going on from step {_steps(gan)} of {folder.path}.")
+    # Only now: a checkpoint brings the rate that it was saved with.
+    for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
+        optimizer.learning_rate = settings.learning_rate
 
     step = _steps(gan)
     with StopRequest() as stop:
@@ -120,13 +123,12 @@ def _build(settings: Settings, report: Callable[[str], None]) -> Any:
     if width is None and generator is not None:
         width = generator.width
     make = getattr(InpaintingGAN, settings.architecture)
-    options = {"image_size": settings.image_size, "seed": settings.seed}
-    gan = make(**options) if width is None else make(width=width, **options)
+    options = {"width": width, "critic_width": settings.critic_width}
+    options = {name: value for name, value in options.items() if value is not None}
+    gan = make(image_size=settings.image_size, seed=settings.seed, **options)
     if preset is not None:
         _start_from(gan, preset, generator, report)
-    gan.compile(critic_steps=settings.critic_steps)
-    for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
-        optimizer.learning_rate = settings.learning_rate
+    gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
     return gan
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from keras_inpaint.training.settings import Settings
 
 # They make the networks: a checkpoint fits no others.
-_FIXED = ("architecture", "width", "image_size")
+_FIXED = ("architecture", "width", "critic_width", "image_size")
 # The one before the newest serves where a disk was full or failed.
 _NUM_KEPT = 2
 

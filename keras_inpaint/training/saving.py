@@ -1,5 +1,7 @@
 """What a training model writes to disk, and how it comes back."""
 
+from typing import Any, Self
+
 import keras
 
 from keras_inpaint.inpainting import read_network, read_object, write_preset
@@ -8,14 +10,20 @@ _PARTS = ("generator", "critic", "objective", "masks")
 _OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
 
 
-class Saving:
+class Saving(keras.Model):
     """The part of `InpaintingGAN` that saves and loads it.
 
     A `.keras` file holds everything, both optimizers included; a preset holds the
     networks and what they are trained with.
     """
 
-    def save_to_preset(self, folder, metadata=None, card=None, dtype="float32"):
+    def save_to_preset(
+        self,
+        folder: Any,
+        metadata: dict[str, Any] | None = None,
+        card: str | None = None,
+        dtype: str = "float32",
+    ) -> None:
         """Saves both networks and what they are trained with, but no optimizer state.
 
         Args:
@@ -30,7 +38,7 @@ class Saving:
         write_preset(folder, networks, metadata, card, dtype, objects)
 
     @classmethod
-    def from_preset(cls, preset, seed=0):
+    def from_preset(cls, preset: Any, seed: int = 0) -> Self:
         """Loads what `save_to_preset` saved, to train it further.
 
         Args:
@@ -45,7 +53,7 @@ class Saving:
         objective, masks = (read_object(preset, name) for name in ("objective", "masks"))
         return cls(generator, critic, objective, masks, seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **{
@@ -56,13 +64,13 @@ class Saving:
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         for name in _PARTS:
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         return {
             **{
                 name: keras.optimizers.serialize(getattr(self.optimizer, name))
@@ -76,7 +84,7 @@ class Saving:
             "jit_compile": "auto",
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         config = dict(config)
         for name in _OPTIMIZERS:
             config[name] = keras.optimizers.deserialize(config[name])

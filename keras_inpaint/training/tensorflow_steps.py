@@ -1,34 +1,36 @@
 """Taking a gradient and applying it, on TensorFlow."""
 
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 
-class Steps:
+class Steps(keras.Model):
     """What `InpaintingGAN` needs of its backend, for TensorFlow.
 
     Losses are functions that return terms, dicts of tensors of a value a picture; the
     mean of the first term is what is minimised.
     """
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> Any:
         return self._train(data)
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> Any:
         return self._test(data)
 
-    def _replica(self):
+    def _replica(self) -> Any:
         """This replica's number, and how many there are."""
         context = tf.distribute.get_replica_context()
         if context is None:  # A plain call outside of `fit`.
             return 0, 1
         return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
-    def _require(self, condition, message):
+    def _require(self, condition: Any, message: str) -> None:
         """Stops with `message` unless `condition`, a bool tensor, holds."""
-        check = tf.debugging.Assert(condition, [message])
-        return [] if check is None else [check]
+        tf.debugging.Assert(condition, [message])
 
-    def _improve(self, network, optimizer, loss):
+    def _improve(self, network: Any, optimizer: Any, loss: Any) -> Any:
         """One update of `network`; returns the terms of its loss."""
         with tf.GradientTape() as tape:
             terms = loss()
@@ -37,13 +39,15 @@ class Steps:
         optimizer.apply(tape.gradient(total, variables), variables)
         return terms
 
-    def _record(self, network, inputs):
+    def _record(self, network: Any, inputs: Any) -> Any:
         """Runs `network` so that `_improve_recorded` can go on from its outputs."""
         with tf.GradientTape() as tape:
             outputs = network(inputs, training=True)
         return outputs, tape
 
-    def _improve_recorded(self, network, optimizer, outputs, tape, loss):
+    def _improve_recorded(
+        self, network: Any, optimizer: Any, outputs: Any, tape: Any, loss: Any
+    ) -> Any:
         """One update of `network`, whose run was recorded, by a loss of its outputs."""
         differentiable = {
             name: output for name, output in outputs.items() if output.dtype.is_floating
@@ -58,13 +62,13 @@ class Steps:
         optimizer.apply(gradients, variables)
         return terms
 
-    def _mean(self, terms):
+    def _mean(self, terms: Any) -> Any:
         total = next(iter(terms.values()))
         # Optimizers sum gradients over replicas.
         return tf.reduce_mean(tf.cast(total, tf.float32)) / self._replica()[1]
 
 
-def input_gradients(function, inputs):
+def input_gradients(function: Any, inputs: Any) -> Any:
     """Gradients with respect to `inputs` of the sum of all that `function` returns.
 
     Args:
