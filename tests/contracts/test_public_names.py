@@ -93,6 +93,7 @@ PUBLIC_NAMES = {
         "nearest_corners",
         "nearest_strided",
         "normal",
+        "offset_colors",
         "paste_patches",
         "patch_norms",
         "patch_scores",
