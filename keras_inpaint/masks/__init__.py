@@ -2,7 +2,8 @@
 
 from keras_inpaint.masks.boxes import Boxes
 from keras_inpaint.masks.mixture import Mixture
+from keras_inpaint.masks.mosaic import Mosaic
 from keras_inpaint.masks.strokes import Strokes
 from keras_inpaint.masks.union import Union
 
-__all__ = ["Boxes", "Mixture", "Strokes", "Union"]
+__all__ = ["Boxes", "Mixture", "Mosaic", "Strokes", "Union"]

@@ -12,6 +12,7 @@ from keras_inpaint.ops.chance import derived_seeds, integers, normal, picture_se
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.distance import distance_to_known
 from keras_inpaint.ops.local_patches import boxes_around_holes, crop_patches
+from keras_inpaint.ops.mosaic import mosaic
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.ops.resampling import (
     enlarge_nearest,
@@ -30,6 +31,7 @@ __all__ = [
     "enlarge_nearest",
     "fuse_scores",
     "integers",
+    "mosaic",
     "nearest_corners",
     "nearest_strided",
     "normal",

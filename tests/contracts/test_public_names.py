@@ -61,6 +61,7 @@ PUBLIC_NAMES = {
     "masks": [
         "Boxes",
         "Mixture",
+        "Mosaic",
         "Strokes",
         "Union",
     ],
@@ -90,6 +91,7 @@ PUBLIC_NAMES = {
         "enlarge_nearest",
         "fuse_scores",
         "integers",
+        "mosaic",
         "nearest_corners",
         "nearest_strided",
         "normal",

@@ -1,0 +1,52 @@
+"""What stands in the hole where it is not blank."""
+
+import keras
+
+from keras_inpaint.ops.mosaic import mosaic
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class Mosaic:
+    """Shows the hole in coarse tiles instead of blanking it.
+
+    Networks trained so restore what was pixelated: the colours of the tiles tell them
+    what blank holes do not. Where the hole is, a sampler of masks says; this says what
+    stands in it.
+
+    Args:
+        size: int, at least 1. Height and width of the tiles, in pixels.
+
+    Call arguments:
+        images: Float tensor of shape `(batch, height, width, channels)`.
+        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+
+    Returns:
+        Tensor like `images`, see `keras_inpaint.ops.mosaic`.
+
+    Raises:
+        ValueError: If `size` is no int of at least 1.
+
+    Example:
+    >>> corruption = keras_inpaint.masks.Mosaic(size=8)
+    >>> images, masks = keras.ops.ones((1, 32, 32, 3)), keras.ops.ones((1, 32, 32, 1))
+    >>> float(keras.ops.mean(corruption(images, masks)))
+    1.0
+    """
+
+    def __init__(self, size=16):
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ValueError(
+                "`size` is the height and width of a tile in pixels and must be an int of at "
+                f"least 1. Received: size={size!r}"
+            )
+        self.size = size
+
+    def __call__(self, images, masks):
+        return mosaic(images, masks, self.size)
+
+    def get_config(self):
+        return {"size": self.size}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
