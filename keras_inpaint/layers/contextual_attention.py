@@ -103,9 +103,11 @@ class ContextualAttention(keras.layers.Layer):
         if self.fuse:
             scores = fuse_scores(scores, grid)
         valid = valid_keys(self._masks_on_grid(masks, (height, width), grid))
-        attention = attend(scores, valid, self.scale)
+        # The published fusion sums nine scores, `fuse_scores` gives their mean.
+        attention = attend(scores, valid, 9 * self.scale if self.fuse else self.scale)
 
-        best = ops.argmax(attention, axis=-1)
+        # Not `argmax`, which takes Keras five more passes to tell 0.0 from -0.0.
+        best = ops.top_k(attention, 1)[1][..., 0]
         if self.paste == "best":
             attention = ops.one_hot(best, grid[0] * grid[1], dtype="float32")
             attention = attention * valid[:, None, :]

@@ -12,6 +12,11 @@ matrices, for a whole batch, without a patch tensor:
 the same grid of `height * width` positions. Score matrices are kept as
 `(batch, height * width, height * width)`: one step down in the picture is a diagonal
 shift by `width`, one step right a diagonal shift by 1.
+
+Time goes into passes over these matrices, so each sum along diagonals is one pass: a
+matrix of `(size + 1, size)` numbers in memory, read as `(size, size + 1)`, has its
+diagonals upright, where average pooling runs along them. And slices are `ops.slice`: the
+gradient of `scores[:, 1:]` takes TensorFlow ten times as long.
 """
 
 from keras import ops
@@ -36,18 +41,25 @@ def patch_scores(queries, keys):
     >>> tuple(scores.shape), float(scores[0, 5, 5]), float(scores[0, 0, 0])
     ((1, 16, 16), 9.0, 4.0)
     """
-    _, height, width, _ = ops.shape(queries)
+    batch, height, width, _ = ops.shape(queries)
+    # A zero at the end of every line separates it from the next, and a line of zeros lies
+    # above and below, so that shifts by 1 and by `line` see zeros outside the picture.
     line = width + 1
-    size = height * line
-    # A zero at the end of every line separates it from the next, so that a shift by 1
-    # sees zeros outside the picture. Above and below, the matrix itself ends.
-    widen = ((0, 0), (0, 0), (0, 1), (0, 0))
-    scores = _inner_products(ops.pad(queries, widen), ops.pad(keys, widen))
-    scores = _sum_of_diagonal_shifts(scores, 1)
-    scores = _sum_of_diagonal_shifts(scores, line)
-    scores = ops.reshape(scores, (-1, height, line, height, line))
-    scores = scores[:, :, :width, :, :width]
-    return ops.reshape(scores, (-1, height * width, height * width))
+    size = (height + 2) * line + 2
+    queries = _positions_among_zeros(PATCH_SIZE**2 * queries, line + 2)
+    keys = _positions_among_zeros(keys, line + 1)
+    scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))  # (batch, size + 1, size)
+
+    scores = _mean_of_three(ops.reshape(scores, (batch, size, size + 1)), "valid")
+    scores = ops.reshape(scores, (batch, height + 2, line * (size + 1)))
+    scores = ops.reshape(_mean_of_three(scores, "valid"), (batch, -1))
+    # Read with `size` columns again, the matrix begins at the first query and key.
+    scores = _first(scores, (batch, height * line * size))
+    scores = ops.reshape(scores, (batch, height, line, size))
+    scores = _first(scores, (batch, height, width, height * line))
+    scores = ops.reshape(scores, (batch, height, width, height, line))
+    scores = _first(scores, (batch, height, width, height, width))
+    return ops.reshape(scores, (batch, height * width, height * width))
 
 
 def patch_norms(keys, norm="floor"):
@@ -99,8 +111,8 @@ def valid_keys(masks):
 def fuse_scores(scores, grid):
     """Rewards keys whose neighbours match the neighbours of the query.
 
-    Two convolutions of the score matrix with a 3x3 identity kernel, that is two sums of
-    three diagonal shifts: positions numbered row by row, then column by column. The
+    Two convolutions of the score matrix with a 3x3 identity kernel, that is two means of
+    three diagonal neighbours: positions numbered row by row, then column by column. The
     numbering runs on from the end of one line to the beginning of the next, as in the
     published code.
 
@@ -109,19 +121,37 @@ def fuse_scores(scores, grid):
         grid: pair of ints or scalar int tensors: height and width.
 
     Returns:
-        Tensor like `scores`.
+        Tensor like `scores`: means of nine scores, which count as zero outside the
+        matrix. The published code has their sums.
 
     Example:
-    >>> scores = keras.ops.ones((1, 4, 4))
-    >>> keras.ops.convert_to_numpy(keras_inpaint.ops.fuse_scores(scores, (2, 2)))[0, 0]
-    array([4., 6., 6., 4.], dtype=float32)
+    >>> fused = keras_inpaint.ops.fuse_scores(9 * keras.ops.ones((1, 4, 4)), (2, 2))
+    >>> [round(float(score)) for score in fused[0, 0]]
+    [5, 4, 5, 1]
 
     Reference:
     - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), section 3.2, "Attention
       propagation"
     """
-    scores = _sum_of_diagonal_shifts(scores, 1)
-    return _sum_of_column_major_shifts(scores, *grid)
+    (height, width), batch = grid, ops.shape(scores)[0]
+    size = height * width
+    upright = (batch, size + 2, size + 3)
+    scores = ops.pad(scores, ((0, 0), (1, 2), (1, 1)))
+    scores = _mean_of_three(ops.reshape(scores, upright), "same")
+    scores = ops.reshape(scores, (batch, size + 3, size + 2))
+    scores = ops.slice(scores, (0, 1, 1), (batch, size, size))
+
+    # Below the bottom of a column comes the top of the next one. So the picture is
+    # extended by its own first line, moved one to the left, below, and by its last line,
+    # moved one to the right, above; then one step down is again a shift by `width`.
+    extended = size + 2 * width
+    upright = (batch, height + 2, width * (extended + 1))
+    scores = _extend_columns(scores, (batch, width - 1, size), axis=1)
+    scores = _extend_columns(scores, (batch, extended, width - 1), axis=2)
+    scores = ops.pad(scores, ((0, 0), (0, 1), (0, 0)))
+    scores = _mean_of_three(ops.reshape(scores, upright), "same")
+    scores = ops.reshape(scores, (batch, extended + 1, extended))
+    return ops.slice(scores, (0, width, width), (batch, size, size))
 
 
 def attend(scores, valid, scale):
@@ -170,52 +200,54 @@ def paste_patches(attention, features, grid, rate):
     >>> float(copied[0, 1, 1, 0]), float(copied[0, 0, 0, 0])
     (1.0, 0.25)
     """
-    attention = _sum_over_patch_cells(attention, grid)
-    cells = ops.matmul(attention, _split_into_cells(features, grid, rate))
-    return _join_cells(cells, features, grid, rate) / 4
+    (height, width), line = grid, grid[1] + 1
+    size = (height + 1) * line
+    # Query i covers the cells i + s, key j brings the cells j + s, s in {0, 1}^2, of a
+    # grid of `size` cells. Its last line and column are zero before the sums, so that
+    # what rolls over the edge is zero.
+    attention = ops.reshape(attention, (-1, height, width, height, width))
+    attention = ops.pad(attention, ((0, 0), (0, 1), (0, 1), (0, 1), (0, 1)))
+    attention = ops.reshape(attention, (-1, size, size))
+    attention = attention + ops.roll(attention, (1, 1), axis=(1, 2))
+    attention = attention + ops.roll(attention, (line, line), axis=(1, 2))
+    cells = ops.matmul(attention, split_into_cells(features, grid, rate))
+    return join_cells(cells, features, grid, rate) / 4
 
 
-def _inner_products(queries, keys):
-    """All inner products between positions: `(batch, queries, keys)`."""
-    channels = queries.shape[-1]
-    queries = ops.reshape(queries, (ops.shape(queries)[0], -1, channels))
-    keys = ops.reshape(keys, (ops.shape(keys)[0], -1, channels))
-    return ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
+def _positions_among_zeros(features, after):
+    """Features as `(batch, positions, channels)`, with zeros around every line."""
+    batch, height, width, channels = ops.shape(features)
+    line = width + 1
+    features = ops.pad(features, ((0, 0), (0, 0), (0, 1), (0, 0)))
+    features = ops.reshape(features, (batch, height * line, channels))
+    return ops.pad(features, ((0, 0), (line + 1, after), (0, 0)))
 
 
-def _sum_of_diagonal_shifts(scores, step):
-    """`scores[i, j] + scores[i + step, j + step] + scores[i - step, j - step]`."""
-    padded = ops.pad(scores, ((0, 0), (step, step), (step, step)))
-    last = 2 * step
-    return padded[:, :-last, :-last] + scores + padded[:, last:, last:]
+def _mean_of_three(upright, padding):
+    """Means of neighbours along axis 1. `"same"` spoils the first and last, not used."""
+    return ops.average_pool(upright, 3, strides=1, padding=padding, data_format="channels_last")
 
 
-def _sum_of_column_major_shifts(scores, height, width):
-    """The sum of diagonal shifts by 1, were positions numbered column by column.
-
-    Below the bottom of a column comes the top of the next one. So the picture is
-    extended by its own first line, moved one to the left, below, and by its last line,
-    moved one to the right, above; then one step down is again a shift by `width`.
-    """
-    extended = _extend_columns(scores, height, width, axis=1)
-    extended = _extend_columns(extended, height, width, axis=2)
-    last = 2 * width
-    return extended[:, :-last, :-last] + scores + extended[:, last:, last:]
+def _first(scores, shape):
+    return ops.slice(scores, (0,) * len(shape), shape)
 
 
-def _extend_columns(scores, height, width, axis):
-    before = ((0, 0), (1, 0), (0, 0)) if axis == 1 else ((0, 0), (0, 0), (1, 0))
-    after = ((0, 0), (0, 1), (0, 0)) if axis == 1 else ((0, 0), (0, 0), (0, 1))
-    size = height * width
-    last_line = _slice(scores, size - width, size - 1, axis)
-    first_line = _slice(scores, 1, width, axis)
+def _extend_columns(scores, line, axis):
+    """The last line, moved right, before the first one; the first, moved left, after."""
+    last = [0, 0, 0]
+    last[axis] = ops.shape(scores)[axis] - line[axis] - 1
+    first = [0, 0, 0]
+    first[axis] = 1
+    before, after = [[0, 0]] * 3, [[0, 0]] * 3
+    before[axis], after[axis] = [1, 0], [0, 1]
     return ops.concatenate(
-        [ops.pad(last_line, before), scores, ops.pad(first_line, after)], axis=axis
+        [
+            ops.pad(ops.slice(scores, last, line), before),
+            scores,
+            ops.pad(ops.slice(scores, first, line), after),
+        ],
+        axis=axis,
     )
-
-
-def _slice(scores, start, stop, axis):
-    return scores[:, start:stop] if axis == 1 else scores[:, :, start:stop]
 
 
 def _box_sum(values):
@@ -225,32 +257,7 @@ def _box_sum(values):
     return rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
 
 
-def _sum_over_patch_cells(attention, grid):
-    """Attention between cells: `sum over s in {0, 1}^2 of attention[i - s, j - s]`.
-
-    Query i covers the cells i + s of a grid of `(height + 1) * (width + 1)`, key j
-    brings the cells j + s; lines are one longer, so that the shift to the right stays
-    inside a line.
-    """
-    height, width = grid
-    line = width + 1
-    size = height * line
-    attention = _widen_lines(attention, height, width)
-    attention = ops.reshape(attention, (ops.shape(attention)[0], size, size))
-    # Right: into the zeros at the end of each line. Down: into one more line of zeros.
-    wider = ops.pad(attention, ((0, 0), (1, line), (1, line)))
-    attention = wider[:, 1:, 1:] + wider[:, :-1, :-1]
-    lower = ops.pad(attention, ((0, 0), (line, 0), (line, 0)))
-    return attention + lower[:, :-line, :-line]
-
-
-def _widen_lines(scores, height, width):
-    """Appends a zero position to every line of queries and of keys."""
-    scores = ops.reshape(scores, (-1, height, width, height, width))
-    return ops.pad(scores, ((0, 0), (0, 0), (0, 1), (0, 0), (0, 1)))
-
-
-def _split_into_cells(features, grid, rate):
+def split_into_cells(features, grid, rate):
     """Cells of `rate` x `rate` pixels: `(batch, cells, rate * rate * channels)`.
 
     The grid of cells lies half a cell above and to the left of the picture, as TensorFlow
@@ -264,12 +271,12 @@ def _split_into_cells(features, grid, rate):
     return ops.reshape(cells, (-1, rows * columns, rate * rate * channels))
 
 
-def _join_cells(cells, features, grid, rate):
-    """The inverse of `_split_into_cells`."""
+def join_cells(cells, features, grid, rate):
+    """The inverse of `split_into_cells`."""
     (rows, columns), channels = (grid[0] + 1, grid[1] + 1), features.shape[-1]
     before = rate // 2
     cells = ops.reshape(cells, (-1, rows, columns, rate, rate * channels))
     cells = ops.transpose(cells, (0, 1, 3, 2, 4))
     joined = ops.reshape(cells, (-1, rows * rate, columns * rate, channels))
-    height, width = grid[0] * rate, grid[1] * rate
-    return joined[:, before : before + height, before : before + width]
+    shape = (ops.shape(cells)[0], grid[0] * rate, grid[1] * rate, channels)
+    return ops.slice(joined, (0, before, before, 0), shape)
