@@ -120,15 +120,16 @@ def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any,
     return network, folder
 
 
-def read_object(preset: str | PathLike[str], name: str) -> Any:
+def read_object(preset: str | PathLike[str], name: str, optional: bool = False) -> Any:
     """Makes what a preset describes in `config.json`: a network is yet without weights.
 
     Args:
         preset: str or path, see `find_preset`.
         name: str. The object's name, as `write_preset` was given it.
+        optional: bool. Whether it may be missing.
 
     Returns:
-        The object.
+        The object; `None` where it is missing and may be.
 
     Raises:
         FileNotFoundError: If the preset, or a file of it, is missing.
@@ -138,6 +139,8 @@ def read_object(preset: str | PathLike[str], name: str) -> Any:
     read_metadata(folder)
     configs = _read_json(folder / "config.json")
     if name not in configs:
+        if optional:
+            return None
         raise ValueError(
             f"The preset must describe {name!r}. Name one that does, or save it anew from "
             f"all of its parts. Received: {sorted(configs)} in {folder}"

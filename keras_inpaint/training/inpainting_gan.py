@@ -38,11 +38,15 @@ class InpaintingGAN(_steps.Steps, Saving):
         seed: int. Masks and the points of the gradient penalty follow from it, from the
             number of the step and from the picture's place in the batch: a run that was
             resumed, or spread over devices, draws the same ones.
+        corruption: Function of images and masks that returns the images as the generator
+            sees them, such as `keras_inpaint.masks.Mosaic`; the hole is blanked unless
+            given.
 
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
             in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`: 1
-            in the hole, else 0. What lies in the hole is not looked at.
+            in the hole, else 0. What lies in the hole is not looked at, unless by
+            `corruption`.
 
     Returns:
         dict of `"completed"`, tensors like `images` whose holes are filled, and what the
@@ -71,6 +75,7 @@ class InpaintingGAN(_steps.Steps, Saving):
         objective: Any,
         masks: Any = None,
         seed: int = 0,
+        corruption: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,6 +84,7 @@ class InpaintingGAN(_steps.Steps, Saving):
         self.objective = objective
         self.masks = masks
         self.seed = seed
+        self.corruption = corruption
         self.trackers = {
             name: keras.metrics.Mean(name=name)
             for name in (*objective.critic_term_names, *objective.generator_term_names)
@@ -224,12 +230,14 @@ class InpaintingGAN(_steps.Steps, Saving):
     def _train(self, data: Any) -> Any:
         shares = deal(self._draw(data, self.steps.value), max(1, self.critic_steps))
         for share in shares[:-1]:
-            completed = self._complete(share, self.generator(_corrupted(share), training=True))
+            completed = self._complete(
+                share, self.generator(self._corrupt(share), training=True)
+            )
             self._improve_critic(share, completed)
         # The last share serves both: the generator runs once, the critic learns from
         # what it made, and then the generator from the critic.
         share = shares[-1]
-        outputs, record = self._record(self.generator, _corrupted(share))
+        outputs, record = self._record(self.generator, self._corrupt(share))
         critic_terms = {}
         if self.critic_steps:
             critic_terms = self._improve_critic(share, self._complete(share, outputs))
@@ -266,6 +274,11 @@ class InpaintingGAN(_steps.Steps, Saving):
             ),
         )
 
+    def _corrupt(self, share: Any) -> Any:
+        """What the generator sees of pictures."""
+        images, masks = share["images"], share["masks"]
+        return {"corrupted": (self.corruption or corrupt)(images, masks), "masks": masks}
+
     def _complete(self, share: Any, outputs: Any) -> Any:
         completed = composite(share["images"], outputs["refined"], share["masks"])
         return ops.stop_gradient(completed)
@@ -299,7 +312,7 @@ class InpaintingGAN(_steps.Steps, Saving):
     def _test(self, data: Any) -> Any:
         batch = self._draw(data, _VALIDATION_INDEX, first=self._next_picture(data))
         images, masks = batch["images"], batch["masks"]
-        outputs = self.generator(_corrupted(batch), training=False)
+        outputs = self.generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)
         return self._track(
             self.measures,
@@ -319,7 +332,7 @@ class InpaintingGAN(_steps.Steps, Saving):
         return {name: tracker.result() for name, tracker in trackers.items()}
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        outputs = self.generator(_corrupted(inputs), training=training)
+        outputs = self.generator(self._corrupt(inputs), training=training)
         completed = composite(inputs["images"], outputs["refined"], inputs["masks"])
         return {"completed": completed, **outputs}
 
@@ -335,10 +348,3 @@ _MEASURES = {
 def _brush_widths(image_size: int) -> tuple[int, int]:
     """The published 12 to 40 pixels in 256, in proportion."""
     return max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
-
-
-def _corrupted(share: Any) -> Any:
-    return {
-        "corrupted": corrupt(share["images"], share["masks"]),
-        "masks": share["masks"],
-    }

@@ -6,7 +6,7 @@ import keras
 
 from keras_inpaint.inpainting import read_network, read_object, write_preset
 
-_PARTS = ("generator", "critic", "objective", "masks")
+_PARTS = ("generator", "critic", "objective", "masks", "corruption")
 _OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
 
 
@@ -34,7 +34,8 @@ class Saving(keras.Model):
             dtype: `"float32"` or `"float16"`.
         """
         networks = {"model": self.generator, "critic": self.critic}
-        objects = {"objective": self.objective, "masks": self.masks}
+        names = ("objective", "masks", "corruption")
+        objects = {name: getattr(self, name) for name in names}
         write_preset(folder, networks, metadata, card, dtype, objects)
 
     @classmethod
@@ -51,7 +52,9 @@ class Saving(keras.Model):
         """
         generator, critic = (read_network(preset, name)[0] for name in ("model", "critic"))
         objective, masks = (read_object(preset, name) for name in ("objective", "masks"))
-        return cls(generator, critic, objective, masks, seed)
+        # Presets did not always tell.
+        corruption = read_object(preset, "corruption", optional=True)
+        return cls(generator, critic, objective, masks, seed, corruption)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -67,7 +70,7 @@ class Saving(keras.Model):
     def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         for name in _PARTS:
-            config[name] = keras.saving.deserialize_keras_object(config[name])
+            config[name] = keras.saving.deserialize_keras_object(config.get(name))
         return cls(**config)
 
     def get_compile_config(self) -> dict[str, Any]:

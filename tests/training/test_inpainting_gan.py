@@ -1,15 +1,18 @@
 """The training, against the algorithm written out naively."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_inpaint.losses import HingeObjective, LossWeights, WassersteinObjective
-from keras_inpaint.masks import Boxes
+from keras_inpaint.masks import Boxes, Mosaic
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.ops.compositing import composite
+from keras_inpaint.ops.mosaic import mosaic
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(
@@ -243,6 +246,40 @@ def test_predict_keeps_known_pixels_bit_for_bit(images):
     known = np.broadcast_to(masks == 0, images.shape)
     np.testing.assert_array_equal(completed[known], images[known])
     assert (completed != images).any()
+
+
+def test_the_generator_sees_what_the_corruption_shows(images, tmp_path, rng):
+    gan = make_gan("v2")
+    # As they start, the weights give next to nothing for anything.
+    gan.generator.set_weights([rng.normal(0, 0.3, w.shape) for w in gan.generator.weights])
+    masks = np.zeros((4, SIZE, SIZE, 1), "float32")
+    masks[:, 8:16, 8:16] = 1
+    tiles = ops.convert_to_numpy(mosaic(images, masks, 4))
+    expected = gan.generator({"corrupted": tiles, "masks": masks})["refined"]
+    blank = gan({"images": images, "masks": masks})["refined"]
+
+    gan.corruption = Mosaic(4)
+    gan.save_to_preset(tmp_path / "preset")
+    gan.save(tmp_path / "gan.keras")
+    for model in (
+        gan,
+        type(gan).from_preset(tmp_path / "preset"),
+        keras.saving.load_model(tmp_path / "gan.keras"),
+    ):
+        seen = model({"images": images, "masks": masks})["refined"]
+        np.testing.assert_allclose(seen, expected, atol=1e-5)
+    assert np.abs(expected - blank).max() > 0.1
+    gan.fit(images, masks, batch_size=4, verbose=0)
+
+
+def test_a_preset_that_tells_no_corruption_blanks_the_hole(images, tmp_path):
+    gan = make_gan("v2")
+    gan.save_to_preset(tmp_path / "preset")
+    path = tmp_path / "preset" / "config.json"
+    config = json.loads(path.read_text())
+    del config["corruption"]
+    path.write_text(json.dumps(config))
+    assert type(gan).from_preset(tmp_path / "preset").corruption is None
 
 
 def test_what_lies_in_the_hole_is_not_looked_at(images):
