@@ -21,7 +21,7 @@ FILLED := out/filled.png
 
 # What is written on keras.ops alone is tested a second time on the other backend.
 JAX_TESTS := tests/contracts/test_layer_contract.py \
-	$(wildcard $(addprefix tests/,ops masks layers losses metrics models))
+	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help
 .PHONY: help inpaint test test-tensorflow test-jax lint format types wheel-check clean

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from keras_inpaint.data.mask_files import MaskFiles
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.windows import Window
 from keras_inpaint.pictures import is_plain, read_picture
@@ -32,44 +33,59 @@ class CropDecoder:
         num_photos: int. Photos of the source: when all are skipped, there is
             nothing to go on with.
         log: `SkipLog` that keeps what is skipped.
+        masks: `MaskFiles` or None. Where the holes of the photos are.
     """
 
     def __init__(
-        self, window: Window, image_size: int, flip: bool, num_photos: int, log: SkipLog
+        self,
+        window: Window,
+        image_size: int,
+        flip: bool,
+        num_photos: int,
+        log: SkipLog,
+        masks: MaskFiles | None = None,
     ) -> None:
         self.window = window
         self.image_size = image_size
         self.flip = flip
         self.num_photos = num_photos
         self.log = log
+        self.masks = masks
 
-    def attempts(self, path: Tensor, seed: Tensor) -> Dataset:
-        """Returns a dataset of one pair: an image, and whether it was read."""
-        photo = tf.data.Dataset.from_tensors((path, seed))
+    def attempts(self, path: Tensor, mask_path: Tensor, seed: Tensor) -> Dataset:
+        """Returns a dataset of one pair: an image, and whether it was read.
+
+        With masks, it is an image and its mask that stand in the image's place.
+        """
+        photo = tf.data.Dataset.from_tensors((path, mask_path, seed))
         # A graph has no `try`; datasets have: an element whose decoder fails
         # is dropped, and the next attempt takes its place.
         fast = photo.map(self._decode_fast).ignore_errors(log_warning=False)
         return fast.concatenate(photo.map(self._decode_slow)).take(1)
 
-    def _decode_fast(self, path: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+    def _decode_fast(
+        self, path: Tensor, mask_path: Tensor, seed: Tensor
+    ) -> tuple[Tensor, Tensor]:
         content = tf.io.read_file(path)
         is_jpeg = tf.strings.substr(content, 0, 2) == b"\xff\xd8"
         plain = tf.numpy_function(is_plain, [content], tf.bool, stateful=False)
         with tf.control_dependencies([tf.debugging.Assert(plain, ["not plain"])]):
-            crop = tf.cond(
+            crop, size = tf.cond(
                 is_jpeg,
                 lambda: self._crop_jpeg(content, seed),
                 lambda: self._crop(tf.image.decode_png(content, channels=3), seed),
             )
-        return self._finish(crop, seed), tf.constant(True)
+        return self._finish(crop, size, mask_path, seed, tf.constant(True))
 
-    def _decode_slow(self, path: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+    def _decode_slow(
+        self, path: Tensor, mask_path: Tensor, seed: Tensor
+    ) -> tuple[Tensor, Tensor]:
         pixels, is_read = tf.numpy_function(
             self._read, [path], (tf.uint8, tf.bool), stateful=False
         )
         pixels.set_shape((None, None, 3))
         is_read.set_shape(())
-        return self._finish(self._crop(pixels, seed), seed), is_read
+        return self._finish(*self._crop(pixels, seed), mask_path, seed, is_read)
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
         name = os.fsdecode(path)
@@ -85,7 +101,8 @@ class CropDecoder:
             )
         return np.zeros((1, 1, 3), np.uint8), np.False_
 
-    def _crop_jpeg(self, content: Tensor, seed: Tensor) -> Tensor:
+    def _crop_jpeg(self, content: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns a square of a photo's pixels, and the photo's height and width."""
         height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(content), num=3)
         top, left, side = tf.unstack(self.window(height, width, seed), num=3)
 
@@ -103,24 +120,66 @@ class CropDecoder:
             halvings = sum(
                 tf.cast(side >= ratio * self.image_size, tf.int32) for ratio in (2, 4, 8)
             )
-        return tf.switch_case(
+        crop = tf.switch_case(
             halvings, [lambda ratio=ratio: decode(ratio) for ratio in (1, 2, 4, 8)]
         )
+        return crop, tf.stack([height, width])
 
-    def _crop(self, pixels: Tensor, seed: Tensor) -> Tensor:
-        shape = tf.shape(pixels)
-        top, left, side = tf.unstack(self.window(shape[0], shape[1], seed), num=3)
-        return pixels[top : top + side, left : left + side]
+    def _crop(self, pixels: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+        size = tf.shape(pixels)[:2]
+        top, left, side = tf.unstack(self.window(size[0], size[1], seed), num=3)
+        return pixels[top : top + side, left : left + side], size
 
-    def _finish(self, crop: Tensor, seed: Tensor) -> Tensor:
-        """Turns bytes of a square into an image in `[-1, 1]`, perhaps mirrored."""
-        size = (self.image_size, self.image_size)
-        crop = tf.ensure_shape(crop, (None, None, 3))
+    def _finish(
+        self, crop: Tensor, size: Tensor, mask_path: Tensor, seed: Tensor, is_read: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """From bytes of a square to what `attempts` returns."""
+        is_mirrored = tf.constant(False)
         if self.flip:
             # The window draws from `seed` itself; the mirror must not follow it.
             mirror_seed = tf.random.experimental.stateless_fold_in(seed, 1)
             is_mirrored = tf.random.stateless_uniform((), mirror_seed) < 0.5
-            crop = tf.cond(is_mirrored, lambda: tf.reverse(crop, [1]), lambda: crop)
+        image = self._image(crop, is_mirrored)
+        if self.masks is None:
+            return image, is_read
+        window = self.window(size[0], size[1], seed)
+        mask, has_mask = tf.numpy_function(
+            self._cut_mask,
+            [mask_path, size, window, is_mirrored, is_read],
+            (tf.float32, tf.bool),
+            stateful=False,
+        )
+        has_mask.set_shape(())
+        return (image, tf.ensure_shape(mask, (self.image_size, self.image_size, 1))), has_mask
+
+    def _cut_mask(
+        self,
+        path: bytes,
+        size: NDArray[np.int32],
+        window: NDArray[np.int32],
+        is_mirrored: bool,
+        is_read: bool,
+    ) -> tuple[NDArray[np.float32], np.bool]:
+        mask = None
+        if is_read and self.masks is not None:
+            height, width = map(int, size)
+            top, left, side = map(int, window)
+            mask = self.masks.cut(
+                os.fsdecode(path),
+                (height, width),
+                (top, left, side),
+                self.image_size,
+                bool(is_mirrored),
+            )
+        if mask is None:
+            return np.zeros((self.image_size, self.image_size, 1), np.float32), np.False_
+        return mask, np.True_
+
+    def _image(self, crop: Tensor, is_mirrored: Tensor) -> Tensor:
+        """Turns bytes of a square into an image in `[-1, 1]`, perhaps mirrored."""
+        size = (self.image_size, self.image_size)
+        crop = tf.ensure_shape(crop, (None, None, 3))
+        crop = tf.cond(is_mirrored, lambda: tf.reverse(crop, [1]), lambda: crop)
         # The mean over an area keeps fine patterns from aliasing; for
         # enlarging it would repeat pixels.
         image = tf.cond(

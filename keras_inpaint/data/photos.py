@@ -1,18 +1,11 @@
 """Photos on disk as batches of images."""
 
-import os
 from typing import Any
 
-import tensorflow as tf
-
-from keras_inpaint.data.decoding import CropDecoder
+from keras_inpaint.data.photo_files import PhotoFiles, check_options
+from keras_inpaint.data.picture_dataset import PictureDataset
 from keras_inpaint.data.skip_log import SkipLog
-from keras_inpaint.data.sources import Source, find_photos
-from keras_inpaint.data.windows import centred_window, random_window
-from keras_inpaint.pictures import read_picture
-
-# Photos in flight at once; enough for any number of cores met so far.
-_NUM_IN_FLIGHT = 16
+from keras_inpaint.data.sources import Source
 
 
 def photos(
@@ -27,6 +20,8 @@ def photos(
     drop_remainder: bool = True,
     min_scale: float | None = None,
     log: SkipLog | None = None,
+    masks: Source | None = None,
+    mask_choice: str = "paired",
 ) -> Any:
     """Streams square crops of photos on disk, ready for `fit`.
 
@@ -60,16 +55,24 @@ def photos(
             side as a share of the photo's short side. None for `image_size`
             pixels.
         log: `SkipLog` or None. Keeps the files that were skipped.
+        masks: None, or mask files, given as the photos are. What
+            `keras_inpaint.pictures.read_mask` takes for the hole is 1.
+        mask_choice: `"paired"`: a photo's mask has its name but for folder
+            and suffix, and its size; it is cropped and mirrored like it.
+            `"random"`: any mask goes with any photo, another one each time;
+            the largest square in its middle is taken.
 
     Returns:
         `tf.data.Dataset` of float32 tensors `(batch, size, size, 3)`: RGB in
-        `[-1, 1]`. Its cardinality is known.
+        `[-1, 1]`; with masks, of pairs of them and of `(batch, size, size, 1)`:
+        1 in the hole, else 0. Its cardinality is known. Where TensorFlow is
+        not installed, a `keras_inpaint.data.PictureDataset`, which is slower.
 
     Raises:
-        FileNotFoundError: If the source is missing.
+        FileNotFoundError: If the source, or that of the masks, is missing.
         ValueError: If an argument is out of its bounds, the source holds no
             photo that can be decoded, or fewer than one batch where
-            `drop_remainder`.
+            `drop_remainder`, or a photo's own mask is missing.
 
     Example:
     >>> import os, tempfile
@@ -82,89 +85,24 @@ def photos(
     >>> [tuple(images.shape) for images in dataset]
     [(2, 32, 32, 3)]
     """
-    _check(image_size, batch_size, crop, min_scale)
-    log = SkipLog() if log is None else log
-    paths = find_photos(source)
-    if drop_remainder and len(paths) < batch_size:
-        raise ValueError(
-            "`source` must hold at least one batch of photos. Lower `batch_size`, add "
-            "photos, or pass `drop_remainder=False`. "
-            f"Received: {len(paths)} photos, batch_size={batch_size}"
-        )
-    _check_any_is_read(paths, log)
-
-    window = centred_window if crop == "centre" else random_window(image_size, min_scale)
-    decoder = CropDecoder(window, image_size, flip, len(paths), log)
-    dataset = _ordered(paths, shuffle, seed).interleave(
-        decoder.attempts,
-        cycle_length=_NUM_IN_FLIGHT,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    )
-    dataset = dataset.filter(_is_read).map(_image)
-    # The places of skipped photos are taken by the next ones, so that epochs
-    # are of equal, known length: callbacks and schedules count on it.
-    dataset = dataset.repeat().take(len(paths)).batch(batch_size, drop_remainder)
-    num_batches = len(paths) // batch_size
-    if not drop_remainder and len(paths) % batch_size:
-        num_batches += 1
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
-    if repeat:
-        dataset = dataset.repeat()
-    return dataset.with_options(_options()).prefetch(tf.data.AUTOTUNE)
-
-
-def _ordered(paths: list[str], shuffle: bool, seed: int) -> Any:
-    """Pairs each path with a seed of two numbers, other ones each epoch."""
-    order = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in paths])
-    if shuffle:
-        order = order.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    return tf.data.Dataset.zip(order, seeds)
-
-
-def _is_read(image: Any, is_read: Any) -> Any:
-    del image
-    return is_read
-
-
-def _image(image: Any, is_read: Any) -> Any:
-    del is_read
-    return image
-
-
-def _options() -> Any:
-    options = tf.data.Options()
-    options.deterministic = True
-    # Under a strategy each worker takes its share of the elements: there is
-    # no list of files that could be dealt out instead.
-    policy = tf.data.experimental.AutoShardPolicy.DATA
-    options.experimental_distribute.auto_shard_policy = policy
-    return options
-
-
-def _check(image_size: int, batch_size: int, crop: str, min_scale: float | None) -> None:
-    for name, value in (("image_size", image_size), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
-    if crop not in ("random", "centre"):
-        raise ValueError(f'`crop` must be "random" or "centre". Received: crop={crop!r}')
-    if min_scale is not None and not 0 < min_scale <= 1:
-        raise ValueError(
-            "`min_scale` is a share of the short side and must be above 0 and at most 1. "
-            f"Received: min_scale={min_scale}"
-        )
-
-
-def _check_any_is_read(paths: list[str], log: SkipLog) -> None:
-    for path in paths:
-        try:
-            read_picture(path)
-        except (OSError, ValueError) as error:
-            log.add(path, str(error))
-        else:
-            return
-    raise ValueError(
-        "`source` must hold photos that can be decoded, and none can. The first failed "
-        f"with: {log.reasons[paths[0]]}. Received: {len(paths)} files"
-    )
+    check_options(image_size, batch_size, crop, min_scale)
+    options: dict[str, Any] = {
+        "image_size": image_size,
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+        "flip": flip,
+        "crop": crop,
+        "seed": seed,
+        "repeat": repeat,
+        "drop_remainder": drop_remainder,
+        "min_scale": min_scale,
+    }
+    try:
+        # Late, so that the package can be imported where TensorFlow is not installed.
+        from keras_inpaint.data.photo_stream import photo_stream
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        return PictureDataset(source, log=log, masks=masks, mask_choice=mask_choice, **options)
+    files = PhotoFiles(source, batch_size, drop_remainder, masks, mask_choice, log)
+    return photo_stream(files, **options)

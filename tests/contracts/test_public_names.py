@@ -29,6 +29,7 @@ PUBLIC_NAMES = {
         "training",
     ],
     "data": [
+        "PictureDataset",
         "SkipLog",
         "find_photos",
         "photos",
@@ -82,6 +83,7 @@ PUBLIC_NAMES = {
     ],
     "ops": [
         "attend",
+        "attend_by_lines",
         "boxes_around_holes",
         "composite",
         "corrupt",
@@ -89,8 +91,10 @@ PUBLIC_NAMES = {
         "derived_seeds",
         "distance_to_known",
         "enlarge_nearest",
+        "fits_at_once",
         "fuse_scores",
         "integers",
+        "lines_within",
         "mosaic",
         "nearest_corners",
         "nearest_strided",

@@ -1,0 +1,138 @@
+"""Masks on disk, for photos on disk."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from keras_inpaint.data.skip_log import SkipLog
+from keras_inpaint.data.sources import Source, find_photos
+from keras_inpaint.pictures import read_mask
+
+_CHOICES = ("paired", "random")
+
+
+class MaskFiles:
+    """The mask files of photos: each photo's own, or any for any.
+
+    Args:
+        source: Mask files, given as photos are to `find_photos`.
+        photos: List of str. Paths of the photos.
+        choice: `"paired"`: a photo's mask has its name but for folder and suffix.
+            `"random"`: any mask goes with any photo.
+        log: `SkipLog` that keeps what cannot be used.
+
+    Attributes:
+        paths: List of str. Of paired masks one a photo, in the photos' order.
+        is_paired: bool.
+
+    Raises:
+        FileNotFoundError: If the source is missing.
+        ValueError: If a photo has no mask, or it cannot be told which one it has.
+    """
+
+    def __init__(self, source: Source, photos: list[str], choice: str, log: SkipLog) -> None:
+        if choice not in _CHOICES:
+            raise ValueError(
+                '`mask_choice` must be "paired", for masks named like their photos, or '
+                f'"random". Received: mask_choice={choice!r}'
+            )
+        self.is_paired = choice == "paired"
+        self.paths = find_photos(source)
+        if self.is_paired:
+            self.paths = _paired(self.paths, photos)
+        self.log = log
+
+    def cut(
+        self,
+        path: str,
+        size: tuple[int, int],
+        window: tuple[int, int, int],
+        image_size: int,
+        is_mirrored: bool,
+    ) -> NDArray[np.float32] | None:
+        """Cuts out of a mask what was cut out of its photo.
+
+        Of a mask that is not the photo's own, the largest square in the middle is taken.
+
+        Args:
+            path: str. One of `paths`.
+            size: Height and width of the photo.
+            window: Top, left and side of the photo's square.
+            image_size: int. Side of the square that comes out.
+            is_mirrored: bool. Whether the photo is mirrored left to right.
+
+        Returns:
+            float32 array of shape `(image_size, image_size, 1)`: 1 in the hole, else 0.
+            `None` where the file is no such mask; it is named in the log.
+        """
+        mask = self._read(path, size)
+        if mask is None:
+            return None
+        if not self.is_paired:
+            window = _middle(*mask.shape)
+        top, left, side = window
+        square = mask[top : top + side, left : left + side]
+        if is_mirrored:
+            square = square[:, ::-1]
+        return _resized(square, image_size)[..., None]
+
+    def _read(self, path: str, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+        if path in self.log:
+            return None
+        try:
+            mask = read_mask(path)
+            if self.is_paired and mask.shape != size:
+                raise ValueError(
+                    f"A mask must be of its photo's size, {size[1]} x {size[0]} pixels. "
+                    f"Received: {mask.shape[1]} x {mask.shape[0]} pixels"
+                )
+        except (OSError, ValueError) as error:
+            self.log.add(path, str(error))
+            self._check_any_is_left(str(error))
+            return None
+        return mask
+
+    def _check_any_is_left(self, reason: str) -> None:
+        if all(path in self.log for path in self.paths):
+            raise ValueError(
+                f"None of the masks can be used. The last one failed with: {reason}. "
+                f"Received: {len(self.paths)} masks"
+            )
+
+
+def _paired(masks: list[str], photos: list[str]) -> list[str]:
+    for kind, paths in (("photos", photos), ("masks", masks)):
+        counts = Counter(Path(path).stem for path in paths)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"The {kind} must differ in more than folder and suffix, or a photo's mask "
+                f"cannot be told. Rename some. Received: several named {twice[0]!r}"
+            )
+    mask_of = {Path(path).stem: path for path in masks}
+    bare = [path for path in photos if Path(path).stem not in mask_of]
+    if bare:
+        raise ValueError(
+            "Each photo needs a mask of its name, but for folder and suffix; or choose "
+            '`mask_choice="random"`. '
+            f"Received: {len(bare)} photos without, the first one {bare[0]!r}"
+        )
+    return [mask_of[Path(path).stem] for path in photos]
+
+
+def _middle(height: int, width: int) -> tuple[int, int, int]:
+    side = min(height, width)
+    return (height - side) // 2, (width - side) // 2, side
+
+
+def _resized(mask: NDArray[np.uint8], image_size: int) -> NDArray[np.float32]:
+    size = (image_size, image_size)
+    if len(mask) < image_size:
+        picture = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
+        return np.asarray(picture, np.float32)
+    # A pixel that a hole touches is hole: a thin scratch must not vanish.
+    picture = Image.fromarray(mask.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    return np.asarray(np.asarray(picture) > 1e-6, np.float32)

@@ -1,0 +1,90 @@
+"""The files that a stream of photos reads."""
+
+from keras_inpaint.data.mask_files import MaskFiles
+from keras_inpaint.data.skip_log import SkipLog
+from keras_inpaint.data.sources import Source, find_photos
+from keras_inpaint.pictures import read_picture
+
+
+class PhotoFiles:
+    """Photos on disk and, if asked for, their masks, seen to be there.
+
+    Args:
+        source: See `keras_inpaint.data.photos`, and so all others.
+        batch_size: int.
+        drop_remainder: bool.
+        masks: Mask files, or None.
+        mask_choice: `"paired"` or `"random"`.
+        log: `SkipLog` or None.
+
+    Attributes:
+        paths: List of str.
+        masks: `MaskFiles` or None.
+        log: `SkipLog`.
+
+    Raises:
+        FileNotFoundError: If the source, or that of the masks, is missing.
+        ValueError: If there are too few photos, none can be decoded, or the masks do not
+            fit them.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        batch_size: int,
+        drop_remainder: bool = True,
+        masks: Source | None = None,
+        mask_choice: str = "paired",
+        log: SkipLog | None = None,
+    ) -> None:
+        self.log = SkipLog() if log is None else log
+        self.paths = find_photos(source)
+        if drop_remainder and len(self.paths) < batch_size:
+            raise ValueError(
+                "`source` must hold at least one batch of photos. Lower `batch_size`, add "
+                "photos, or pass `drop_remainder=False`. "
+                f"Received: {len(self.paths)} photos, batch_size={batch_size}"
+            )
+        self.masks = None
+        if masks is not None:
+            self.masks = MaskFiles(masks, self.paths, mask_choice, self.log)
+        self._check_any_is_read()
+
+    def num_batches(self, batch_size: int, drop_remainder: bool) -> int:
+        """How many batches an epoch has."""
+        if drop_remainder:
+            return len(self.paths) // batch_size
+        return -(-len(self.paths) // batch_size)
+
+    def _check_any_is_read(self) -> None:
+        for index, path in enumerate(self.paths):
+            try:
+                height, width = read_picture(path).size
+            except (OSError, ValueError) as error:
+                self.log.add(path, str(error))
+                continue
+            masks = self.masks
+            window = (0, 0, min(height, width))
+            if masks is None or any(
+                masks.cut(mask, (height, width), window, 1, False) is not None
+                for mask in (masks.paths[index : index + 1] if masks.is_paired else masks.paths)
+            ):
+                return
+        raise ValueError(
+            "`source` must hold photos that can be decoded, and none can. The first failed "
+            f"with: {next(iter(self.log.reasons.values()))}. Received: {len(self.paths)} files"
+        )
+
+
+def check_options(image_size: int, batch_size: int, crop: str, min_scale: float | None) -> None:
+    """Refuses what no stream of photos can do."""
+    for name, value in (("image_size", image_size), ("batch_size", batch_size)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+    if crop not in ("random", "centre"):
+        raise ValueError(f'`crop` must be "random" or "centre". Received: crop={crop!r}')
+    if min_scale is not None and not 0 < min_scale <= 1:
+        raise ValueError(
+            "`min_scale` is a share of the short side and must be above 0 and at most 1. "
+            f"Received: min_scale={min_scale}"
+        )

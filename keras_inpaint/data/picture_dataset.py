@@ -1,0 +1,171 @@
+"""Photos on disk as a `keras.utils.PyDataset`, read by Pillow."""
+
+import os
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from keras_inpaint.data.photo_files import PhotoFiles, check_options
+from keras_inpaint.data.skip_log import SkipLog
+from keras_inpaint.data.sources import Source
+from keras_inpaint.pictures import read_picture
+
+Window = tuple[int, int, int]
+Images = NDArray[np.float32]
+
+
+class PictureDataset(keras.utils.PyDataset):
+    """Streams square crops of photos on disk, without TensorFlow.
+
+    What `keras_inpaint.data.photos` gives where TensorFlow is not installed: the same
+    squares of the same photos, drawn in the same way, though not the very same draws.
+    Worker threads read some batches ahead. Batches follow from the seed and their number
+    alone, whichever thread is first.
+
+    Args:
+        source: As all others but the last, see `keras_inpaint.data.photos`.
+        workers: int or None. Threads that read; None for one a processor, at most 8.
+
+    Raises:
+        FileNotFoundError: If the source, or that of the masks, is missing.
+        ValueError: If an argument is out of its bounds, there are too few photos, none
+            can be decoded, or the masks do not fit them.
+
+    Example:
+    >>> import os, tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> keras_inpaint.pictures.write_picture(
+    ...     os.path.join(folder, "a.png"),
+    ...     keras_inpaint.pictures.Picture(np.zeros((40, 60, 3), "uint8")))
+    >>> dataset = keras_inpaint.data.PictureDataset(folder, image_size=32, batch_size=1)
+    >>> dataset.num_batches, dataset[0].shape
+    (1, (1, 32, 32, 3))
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        image_size: int = 256,
+        batch_size: int = 16,
+        shuffle: bool = True,
+        flip: bool = True,
+        crop: str = "random",
+        seed: int = 0,
+        repeat: bool = False,
+        drop_remainder: bool = True,
+        min_scale: float | None = None,
+        log: SkipLog | None = None,
+        masks: Source | None = None,
+        mask_choice: str = "paired",
+        workers: int | None = None,
+    ) -> None:
+        check_options(image_size, batch_size, crop, min_scale)
+        # Batches that wait take memory: a few are enough.
+        super().__init__(workers or min(os.cpu_count() or 1, 8), max_queue_size=4)
+        self.files = PhotoFiles(source, batch_size, drop_remainder, masks, mask_choice, log)
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.flip = flip
+        self.crop = crop
+        self.seed = seed % 2**64
+        self.repeat = repeat
+        self.drop_remainder = drop_remainder
+        self.min_scale = min_scale
+        self._epoch = 0
+
+    @property
+    def num_batches(self) -> int | None:
+        """int: Batches an epoch; `None` where the stream goes on for ever."""
+        return None if self.repeat else self._batches_an_epoch
+
+    @property
+    def _batches_an_epoch(self) -> int:
+        return self.files.num_batches(self.batch_size, self.drop_remainder)
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+
+    def __getitem__(self, index: int) -> Any:
+        epoch = self._epoch
+        if self.repeat:
+            epoch, index = divmod(index, self._batches_an_epoch)
+        order = np.arange(len(self.files.paths))
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, epoch)).permutation(order)
+        start = index * self.batch_size
+        places = range(start, min(start + self.batch_size, len(order)))
+        pictures = [self._picture(order, epoch, place) for place in places]
+        images = np.stack([image for image, _ in pictures])
+        if self.files.masks is None:
+            return images
+        return images, np.stack([mask for _, mask in pictures])
+
+    def _picture(self, order: NDArray[np.int_], epoch: int, place: int) -> tuple[Images, Any]:
+        """The photo at a place of an epoch's order or, where that is none, the next one."""
+        chance = np.random.default_rng((self.seed, epoch, place))
+        for candidate in range(place, place + len(order)):
+            picture = self._read(int(order[candidate % len(order)]), chance)
+            if picture is not None:
+                return picture
+        raise ValueError(
+            "None of the photos can be decoded any more; is their folder still there? "
+            f"Received: {len(order)} photos, the first one {self.files.paths[0]!r}"
+        )
+
+    def _read(self, index: int, chance: np.random.Generator) -> tuple[Images, Any] | None:
+        path, log, masks = self.files.paths[index], self.files.log, self.files.masks
+        if path in log:
+            return None
+        try:
+            pixels = read_picture(path).pixels
+        except (OSError, ValueError) as error:
+            log.add(path, str(error))
+            return None
+        height, width, _ = pixels.shape
+        top, left, side = self._window(height, width, chance)
+        is_mirrored = self.flip and bool(chance.random() < 0.5)
+        image = _resized(pixels[top : top + side, left : left + side], self.image_size)
+        image = image[:, ::-1] if is_mirrored else image
+        if masks is None:
+            return image, None
+        place = index if masks.is_paired else int(chance.integers(len(masks.paths)))
+        window = (top, left, side)
+        mask = masks.cut(
+            masks.paths[place], (height, width), window, self.image_size, is_mirrored
+        )
+        return None if mask is None else (image, mask)
+
+    def _window(self, height: int, width: int, chance: np.random.Generator) -> Window:
+        """Top, left and side of the square that is looked at."""
+        short = min(height, width)
+        if self.crop == "centre":
+            return (height - short) // 2, (width - short) // 2, short
+        smallest = min(short, self.image_size)
+        if self.min_scale is not None:
+            smallest = min(max(int(np.ceil(self.min_scale * short)), 1), short)
+        side = int(chance.integers(smallest, short, endpoint=True))
+        top = int(chance.integers(height - side, endpoint=True))
+        left = int(chance.integers(width - side, endpoint=True))
+        return top, left, side
+
+
+def _resized(square: NDArray[np.uint8], image_size: int) -> Images:
+    """Bytes of a square as an image in `[-1, 1]`."""
+    # The mean over an area keeps fine patterns from aliasing; for enlarging it would
+    # repeat pixels.
+    is_shrunk = len(square) >= image_size
+    kind = Image.Resampling.BOX if is_shrunk else Image.Resampling.BILINEAR
+    size = (image_size, image_size)
+    # Channel by channel in floats: Pillow rounds bytes after each of two passes.
+    channels = [
+        Image.fromarray(channel).resize(size, kind)
+        for channel in np.moveaxis(square.astype(np.float32), -1, 0)
+    ]
+    image = np.stack([np.asarray(channel) for channel in channels], axis=-1)
+    # The mean of many 255 can exceed 255 in float32.
+    image = np.minimum(image, np.float32(255)) / np.float32(127.5) - np.float32(1)
+    return np.asarray(image, np.float32)

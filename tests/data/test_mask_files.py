@@ -1,0 +1,133 @@
+"""Masks on disk are cropped and mirrored like their photos, or drawn from a folder."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_inpaint.data import PictureDataset, SkipLog, photos
+from keras_inpaint.data.mask_files import MaskFiles
+
+READERS = {"pillow": lambda *args, **options: PictureDataset(*args, **options)[0]}
+if keras.backend.backend() == "tensorflow":
+    READERS["tensorflow"] = lambda *args, **options: [
+        part.numpy() for part in next(iter(photos(*args, **options)))
+    ]
+
+
+@pytest.fixture(params=READERS)
+def read(request):
+    """Reads the first batch."""
+    return READERS[request.param]
+
+
+def save(path, pixels):
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels.astype("uint8")).save(path)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Black photos with a white patch, each its own, and masks of the patches."""
+    for index in range(12):
+        patch = np.zeros((60, 80 + index), bool)
+        patch[4 * index : 4 * index + 16, 30:] = True
+        photo = np.repeat(255 * patch[..., None], 3, axis=-1)
+        save(tmp_path / "photos" / f"{index:02}.{('png', 'bmp')[index % 2]}", photo)
+        save(tmp_path / "masks" / f"{index:02}.png", 255 * patch)
+    return tmp_path / "photos", tmp_path / "masks"
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_a_mask_is_cropped_and_mirrored_like_its_photo(folders, read, size):
+    images, masks = read(folders[0], size, 12, masks=folders[1])
+    assert masks.shape == (12, size, size, 1)
+    assert masks.dtype == np.float32
+    assert set(np.unique(masks)) == {0.0, 1.0}
+    # Resizing mixes black and white along the patch's edges alone.
+    assert np.mean(masks != (images[..., :1] > 0)) < 4 / size
+    # Where crops and mirrors were those of another photo, much would differ.
+    assert np.mean(masks != np.roll(images[..., :1] > 0, 1, axis=0)) > 8 / size
+
+
+def test_a_pixel_that_the_hole_touches_is_hole(tmp_path, read):
+    save(tmp_path / "photos" / "a.png", np.zeros((64, 64, 3)))
+    mask = np.zeros((64, 64))
+    mask[:, 33] = 255
+    save(tmp_path / "masks" / "a.bmp", mask)
+    options = {"crop": "centre", "flip": False, "masks": tmp_path / "masks"}
+    _, masks = read(tmp_path / "photos", 16, 1, **options)
+    expected = np.zeros((16, 16))
+    expected[:, 8] = 1
+    np.testing.assert_array_equal(masks[0, ..., 0], expected)
+
+
+def test_any_mask_goes_with_any_photo_where_they_are_drawn(tmp_path, read):
+    for index in range(40):
+        save(tmp_path / "photos" / f"{index}.png", np.zeros((40, 50, 3)))
+    # Wider than high: the middle is taken; its upper left corner tells left from right.
+    for level in range(4):
+        mask = np.zeros((16, 24))
+        mask[: 4 + level, 4:12] = 255
+        save(tmp_path / "masks" / f"mask {level}.png", mask)
+    options = {"masks": tmp_path / "masks", "mask_choice": "random"}
+    _, masks = read(tmp_path / "photos", 16, 40, **options)
+    rows = masks[..., 0].sum(axis=1).max(axis=1).astype(int)
+    assert {4, 5, 6, 7} == set(rows)
+    assert np.bincount(rows).max() < 24
+    is_mirrored = masks[:, 0, 0, 0] == 0
+    assert 8 < is_mirrored.sum() < 32
+    for mask, row, mirrored in zip(masks[..., 0], rows, is_mirrored, strict=True):
+        expected = np.zeros((16, 16))
+        expected[:row, :8] = 1
+        np.testing.assert_array_equal(mask, expected[:, ::-1] if mirrored else expected)
+
+
+def test_the_same_seed_draws_the_same_masks(folders, read):
+    options = {"masks": folders[1], "mask_choice": "random", "seed": 3}
+    first, again = (read(folders[0], 32, 12, **options)[1] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    other = read(folders[0], 32, 12, **{**options, "seed": 4})[1]
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("choice", ["paired", "random"])
+def test_a_mask_that_is_none_is_named_and_the_photo_passed_over(folders, read, choice):
+    (folders[1] / "03.png").write_text("no picture")
+    log = SkipLog()
+    options = {"masks": folders[1], "mask_choice": choice, "log": log}
+    images, _ = read(folders[0], 32, 12, **options)
+    assert len(images) == 12
+    if choice == "paired":
+        assert [path.endswith("03.png") for path in log.reasons] == [True]
+
+
+def test_a_mask_of_another_size_is_named_with_both_sizes(folders, read):
+    save(folders[1] / "03.png", np.zeros((10, 20)))
+    log = SkipLog()
+    read(folders[0], 32, 12, masks=folders[1], log=log)
+    (reason,) = log.reasons.values()
+    assert "83 x 60 pixels. Received: 20 x 10" in reason
+
+
+def test_masks_that_are_all_of_another_size_are_refused_at_once(folders):
+    for path in folders[1].iterdir():
+        save(path, np.zeros((10, 20)))
+    with pytest.raises(ValueError, match=r"None of the masks.* x 60 .*Received: 12 masks"):
+        photos(folders[0], 32, 4, masks=folders[1])
+
+
+def test_a_photo_without_a_mask_is_named(folders):
+    (folders[1] / "05.png").unlink()
+    with pytest.raises(ValueError, match=r"1 photos without, the first one .*05\.bmp"):
+        photos(folders[0], 32, 4, masks=folders[1])
+
+
+def test_masks_that_cannot_be_told_apart_are_refused():
+    log = SkipLog()
+    with pytest.raises(ValueError, match=r"photos must differ.*several named 'x'"):
+        MaskFiles(["m/x.png"], ["a/x.png", "b/x.jpg"], "paired", log)
+    with pytest.raises(ValueError, match=r"masks must differ.*several named 'x'"):
+        MaskFiles(["a/x.png", "b/x.jpg"], ["a/x.png"], "paired", log)
+    with pytest.raises(ValueError, match="Received: mask_choice='both'"):
+        MaskFiles(["m/x.png"], ["a/x.png"], "both", log)
