@@ -3,6 +3,11 @@
 import keras
 from keras import ops
 
+from keras_inpaint.ops.resampling import convolve_enlarged
+
+# Kernel size, strides and dilation that an enlarging convolution must have.
+_PLAIN = ((3, 3), (1, 1), (1, 1))
+
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
 class PaddedConv2D(keras.layers.Conv2D):
@@ -18,16 +23,20 @@ class PaddedConv2D(keras.layers.Conv2D):
         strides: int or pair of ints. Step of the window, in pixels.
         padding: `"same"` (TensorFlow) or `"centred"` (PyTorch: `padding=dilation *
             (kernel_size // 2)`).
+        enlarges: bool. Whether pictures are first enlarged to twice their size by nearest
+            neighbours, which makes the convolution cheaper instead of dearer.
         **kwargs: Other arguments of `keras.layers.Conv2D`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, height, width, channels)`.
 
     Returns:
-        Tensor of shape `(batch, ceil(height / strides), ceil(width / strides), filters)`.
+        Tensor of shape `(batch, ceil(height / strides), ceil(width / strides), filters)`,
+        or `(batch, 2 * height, 2 * width, filters)` if it enlarges.
 
     Raises:
-        ValueError: If `padding` is neither, or a centred kernel has no middle.
+        ValueError: If `padding` is neither, a centred kernel has no middle, or a layer that
+            enlarges has not a 3x3 kernel without strides and dilation.
 
     Example:
     >>> layer = keras_inpaint.layers.PaddedConv2D(8, 5, strides=2, padding="centred")
@@ -35,7 +44,9 @@ class PaddedConv2D(keras.layers.Conv2D):
     (1, 32, 24, 8)
     """
 
-    def __init__(self, filters, kernel_size, strides=1, padding="same", **kwargs):
+    def __init__(
+        self, filters, kernel_size, strides=1, padding="same", enlarges=False, **kwargs
+    ):
         if padding not in ("same", "centred"):
             raise ValueError(
                 "`padding` must be 'same' (TensorFlow) or 'centred' (PyTorch). "
@@ -52,19 +63,49 @@ class PaddedConv2D(keras.layers.Conv2D):
         if self._pads_itself:
             self.padding = "valid"
         self._padding_argument = padding
+        self.enlarges = enlarges
+        if enlarges and (self.kernel_size, self.strides, self.dilation_rate) != _PLAIN:
+            raise ValueError(
+                "A layer that enlarges must have kernel_size=3, strides=1 and dilation_rate=1. "
+                f"Received: kernel_size={kernel_size}, strides={strides}, "
+                f"dilation_rate={self.dilation_rate}"
+            )
 
     def call(self, inputs):
-        return super().call(self._pad(inputs))
+        return self.convolve(inputs, self.kernel, self.bias, self.activation)
+
+    def convolve(self, inputs, kernel, bias, activation):
+        """Does what the layer does, with other weights and another activation.
+
+        Args:
+            inputs: Tensor of shape `(batch, height, width, channels)`.
+            kernel: Tensor like the layer's kernel, perhaps with other filters.
+            bias: Tensor of shape `(filters,)`, or `None`.
+            activation: function, number by number.
+
+        Returns:
+            Tensor like the layer's output, with the filters of `kernel`.
+        """
+        if self.enlarges:
+            return convolve_enlarged(inputs, kernel, bias, activation)
+        outputs = self.convolution_op(self._pad(inputs), kernel)
+        # `ops.add`, not `+`: as a bias, TensorFlow adds it within the convolution.
+        return activation(outputs if bias is None else ops.add(outputs, bias))
 
     def compute_output_shape(self, input_shape):
+        factor = 2 if self.enlarges else 1
         sizes = [
-            None if size is None else -(-size // stride)
+            None if size is None else factor * -(-size // stride)
             for size, stride in zip(input_shape[1:3], self.strides, strict=True)
         ]
         return (input_shape[0], *sizes, self.filters)
 
     def get_config(self):
-        return {**super().get_config(), "padding": self._padding_argument}
+        return {
+            **super().get_config(),
+            "padding": self._padding_argument,
+            "enlarges": self.enlarges,
+        }
 
     def _pad(self, inputs):
         if not self._pads_itself:

@@ -57,11 +57,8 @@ class SpectralConv2D(PaddedConv2D):
         kernel, u = _divide_by_spectral_norm(kernel, ops.convert_to_tensor(self.u))
         if training:
             self.u.assign(u)
-        inputs = self._pad(inputs)
-        outputs = self.convolution_op(inputs, ops.cast(kernel, inputs.dtype))
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return self.activation(outputs)
+        kernel = ops.cast(kernel, inputs.dtype)
+        return self.convolve(inputs, kernel, self.bias, self.activation)
 
     # The parent lists kernel and bias by hand, so that the vector must be added.
     def save_own_variables(self, store):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import keras
 
 from keras_inpaint.layers import GatedConv2D, PaddedConv2D
-from keras_inpaint.ops.resampling import enlarge_nearest
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,18 @@ class ConvolutionChain(keras.layers.Layer):
         self.steps = [self._layer(row, width, gated, padding) for row in convolutions]
 
     def build(self, input_shape):
-        for row, step in zip(self.convolutions, self.steps, strict=True):
+        for step in self.steps:
             step.build(input_shape)
-            input_shape = self._shape_after(row, step, input_shape)
+            input_shape = step.compute_output_shape(input_shape)
 
     def call(self, inputs):
-        for row, step in zip(self.convolutions, self.steps, strict=True):
-            inputs = step(enlarge_nearest(inputs) if row.enlarges else inputs)
+        for step in self.steps:
+            inputs = step(inputs)
         return inputs
 
     def compute_output_shape(self, input_shape):
-        for row, step in zip(self.convolutions, self.steps, strict=True):
-            input_shape = self._shape_after(row, step, input_shape)
+        for step in self.steps:
+            input_shape = step.compute_output_shape(input_shape)
         return input_shape
 
     def _layer(self, row, width, gated, padding):
@@ -76,15 +75,10 @@ class ConvolutionChain(keras.layers.Layer):
             "dilation_rate": row.dilation_rate,
             "activation": row.activation,
             "padding": padding,
+            "enlarges": row.enlarges,
             "dtype": self.dtype_policy,
             "name": row.name,
         }
         return (
             GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)
         )
-
-    @staticmethod
-    def _shape_after(row, step, shape):
-        if row.enlarges:
-            shape = (shape[0], *(size and 2 * size for size in shape[1:3]), shape[3])
-        return step.compute_output_shape(shape)

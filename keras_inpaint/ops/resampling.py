@@ -70,6 +70,56 @@ def enlarge_nearest(images, factor=2):
     return ops.repeat(ops.repeat(images, factor, axis=1), factor, axis=2)
 
 
+def convolve_enlarged(images, kernel, bias, activation):
+    """Convolves the pictures that `enlarge_nearest` would give, without making them.
+
+    A row of three taps meets two rows of the small picture: the tap alone and the sum of
+    the other two. So four kernels of 2x2 taps on the small picture, one for each parity
+    of row and column, do what nine taps do on the large one, in 4/9 of the time.
+
+    Args:
+        images: Tensor of shape `(batch, height, width, channels)`.
+        kernel: Tensor of shape `(3, 3, channels, filters)`.
+        bias: Tensor of shape `(filters,)`, or `None`.
+        activation: function, number by number.
+
+    Returns:
+        Tensor of shape `(batch, 2 * height, 2 * width, filters)`: the enlarged pictures,
+        zero outside, convolved with `kernel`, plus `bias`, activated.
+
+    Example:
+    >>> from keras_inpaint.ops.resampling import convolve_enlarged
+    >>> images, kernel = keras.ops.ones((1, 3, 4, 2)), keras.ops.ones((3, 3, 2, 5))
+    >>> convolved = convolve_enlarged(images, kernel, None, keras.ops.relu)
+    >>> tuple(convolved.shape), float(convolved[0, 0, 0, 0]), float(convolved[0, 1, 1, 0])
+    ((1, 6, 8, 5), 8.0, 18.0)
+    """
+    batch, height, width, _ = ops.shape(images)
+    filters = kernel.shape[-1]
+    # (2, 2, channels, 4 * filters), as `depth_to_space` wants the four results.
+    kernel = ops.concatenate(
+        [taps for rows in _odd_and_even(kernel, 0) for taps in _odd_and_even(rows, 1)], axis=-1
+    )
+    images = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    results = ops.conv(images, kernel, padding="valid", data_format="channels_last")
+    # Before the results are put in place, as TensorFlow makes all this one operation. To
+    # that end it must be `ops.add`, which knows a bias, and not `+`.
+    results = activation(results if bias is None else ops.add(results, ops.tile(bias, 4)))
+    # The window between the small rows t - 1 and t gives the large rows 2t - 1 and 2t:
+    # there is one too many on each side.
+    enlarged = ops.depth_to_space(results, 2, data_format="channels_last")
+    return ops.slice(enlarged, (0, 1, 1, 0), (batch, 2 * height, 2 * width, filters))
+
+
+def _odd_and_even(kernel, axis):
+    """The two taps on the small picture that give its odd and its even rows or columns."""
+    before, here, after = ops.split(kernel, 3, axis=axis)
+    return (
+        ops.concatenate([before + here, after], axis=axis),
+        ops.concatenate([before, here + after], axis=axis),
+    )
+
+
 def _corner_indices(size_from, size_to):
     # In integers, so that a half is exactly a half: in float32 some of them
     # would be rounded down.

@@ -51,6 +51,11 @@ def test_dilated_gated_conv_keeps_the_contract(check_layer, inputs):
     check_layer(GatedConv2D(4, (3, 5), dilation_rate=2), inputs)
 
 
+def test_enlarging_gated_conv_keeps_the_contract(check_layer, inputs):
+    outputs = check_layer(GatedConv2D(4, 3, enlarges=True), inputs)(inputs)
+    assert tuple(outputs.shape) == (2, 12, 10, 4)
+
+
 def test_no_filters_are_refused():
     with pytest.raises(ValueError, match=r"at least 1.*filters=0"):
         GatedConv2D(0, 3)

@@ -63,6 +63,32 @@ def test_padded_conv_keeps_the_contract(check_layer, rng, padding, stride, dilat
     check_layer(layer, rng.normal(size=(2, 8, 7, 3)).astype("float32"))
 
 
+@pytest.mark.parametrize("padding", ["same", "centred"])
+def test_enlarging_layer_convolves_the_enlarged_picture(rng, padding):
+    inputs = rng.normal(size=(2, 4, 5, 3)).astype("float32")
+    layer = PaddedConv2D(4, 3, padding=padding, enlarges=True, activation="relu")
+    layer.build(inputs.shape)
+    layer.bias.assign(rng.normal(size=4))
+    kernel, bias = (ops.convert_to_numpy(weight.value) for weight in layer.weights)
+    enlarged = np.kron(inputs, np.ones((1, 2, 2, 1)))
+    expected = np.maximum(naive_convolution(enlarged, kernel, bias, 1, (8, 10)), 0)
+    outputs = ops.convert_to_numpy(layer(inputs))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_enlarging_layer_keeps_the_contract(check_layer, rng):
+    layer = PaddedConv2D(4, 3, enlarges=True, activation="elu")
+    check_layer(layer, rng.normal(size=(2, 3, 4, 2)).astype("float32"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"kernel_size": 5}, {"kernel_size": 3, "strides": 2}], ids=str
+)
+def test_enlarging_layer_takes_plain_3x3_kernels_only(arguments):
+    with pytest.raises(ValueError, match=r"must have kernel_size=3, strides=1.*kernel_size="):
+        PaddedConv2D(4, enlarges=True, **arguments)
+
+
 def test_unknown_padding_is_refused():
     with pytest.raises(ValueError, match=r"'same' .* or 'centred' .*padding='valid'"):
         PaddedConv2D(4, 3, padding="valid")

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_inpaint.ops.resampling import enlarge_nearest, nearest_corners, nearest_strided
+from keras_inpaint.ops.resampling import (
+    convolve_enlarged,
+    enlarge_nearest,
+    nearest_corners,
+    nearest_strided,
+)
 
 
 def rows_taken(resample, size_from, size_to):
@@ -57,3 +62,20 @@ def test_enlarging_repeats_every_pixel(rng, factor):
     expected = np.kron(images, np.ones((1, factor, factor, 1), "float32"))
     enlarged = ops.convert_to_numpy(enlarge_nearest(images, factor))
     np.testing.assert_array_equal(enlarged, expected)
+
+
+@pytest.mark.parametrize("size", [(3, 4), (1, 5), (1, 1)])
+def test_convolving_the_enlarged_picture_needs_only_the_small_one(rng, size):
+    images = rng.normal(size=(2, *size, 3)).astype("float32")
+    kernel = rng.normal(size=(3, 3, 3, 4)).astype("float32")
+    enlarged = np.pad(np.kron(images, np.ones((1, 2, 2, 1))), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = 2 * size[0], 2 * size[1]
+    expected = sum(
+        enlarged[:, down : down + height, right : right + width] @ kernel[down, right]
+        for down, right in np.ndindex(3, 3)
+    )
+    bias = rng.normal(size=4).astype("float32")
+    convolved = ops.convert_to_numpy(convolve_enlarged(images, kernel, bias, ops.relu))
+    np.testing.assert_allclose(convolved, np.maximum(expected + bias, 0), rtol=1e-4, atol=1e-5)
+    without = ops.convert_to_numpy(convolve_enlarged(images, kernel, None, ops.abs))
+    np.testing.assert_allclose(without, np.abs(expected), rtol=1e-4, atol=1e-5)
