@@ -6,6 +6,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inpaint.inpainting.filling import Progress, fill
+from keras_inpaint.inpainting.memory import (
+    affordable_windows,
+    check_batch,
+    default_memory_limit,
+)
+from keras_inpaint.inpainting.options import check_options, is_whole
 from keras_inpaint.inpainting.pixels import (
     Bytes,
     Holes,
@@ -16,13 +23,12 @@ from keras_inpaint.inpainting.pixels import (
     to_images,
     to_photos,
 )
-from keras_inpaint.inpainting.preset import read_network
+from keras_inpaint.inpainting.preset import read_metadata, read_network
 from keras_inpaint.inpainting.preset_writing import write_preset
 from keras_inpaint.ops.compositing import corrupt
 
-# The widest dilation spans 16 positions of features at a quarter of the picture's size.
-# On anything smaller it would see nothing but zeros.
-_SMALLEST_SIZE = 64
+# Of networks of which it is not known; the publications' size.
+_PUBLISHED_SIZE = 256
 
 
 class Inpainter:
@@ -31,7 +37,8 @@ class Inpainter:
     A generator works on images in `[-1, 1]` whose size it can divide. Around it, an
     inpainter checks and converts what users have, continues the photo by mirroring
     where its size does not divide, and puts the prediction into the hole and nowhere
-    else: known pixels come back bit for bit.
+    else: known pixels come back bit for bit. Of a large photo, it shows the generator
+    what lies around each hole, at a scale that the generator knows.
 
     The first photo of a size is slower, as the generator is compiled for it. TensorFlow
     takes any size from the third one on, JAX compiles for each.
@@ -40,6 +47,11 @@ class Inpainter:
         generator: `keras_inpaint.models.Generator`, or a `keras.Model` called like it
             and with its `channels` and `size_multiple`.
         name: str. What to call it.
+        image_size: int or `None`. Height and width of the images that the generator
+            learned from; `None` if unknown, which is taken for 256.
+
+    Raises:
+        ValueError: If `image_size` is no such number.
 
     Example:
     >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=8)
@@ -51,9 +63,17 @@ class Inpainter:
     ((50, 70, 3), True)
     """
 
-    def __init__(self, generator: Any, name: str = "inpainter") -> None:
+    def __init__(
+        self, generator: Any, name: str = "inpainter", image_size: int | None = None
+    ) -> None:
+        if image_size is not None and not is_whole(image_size, at_least=1):
+            raise ValueError(
+                "`image_size` must be an int of at least 1, the side of the images that the "
+                f"generator learned from, or None. Received: image_size={image_size!r}"
+            )
         self.generator = generator
         self.name = name
+        self.image_size = image_size
 
     @classmethod
     def from_preset(cls, preset: str | PathLike[str]) -> Self:
@@ -80,7 +100,10 @@ class Inpainter:
         'untrained'
         """
         generator, folder = read_network(preset)
-        return cls(generator, name=folder.name)
+        size = read_metadata(folder).get("image_size")
+        # Authors may have said it in words.
+        known = size if is_whole(size, at_least=1) else None
+        return cls(generator, name=folder.name, image_size=known)
 
     def save_to_preset(
         self,
@@ -106,9 +129,19 @@ class Inpainter:
         Raises:
             ValueError: If the folder holds other files, or `dtype` is neither.
         """
+        told = {} if self.image_size is None else {"image_size": self.image_size}
+        metadata = {**told, **(metadata or {})}
         write_preset(folder, {"model": self.generator}, metadata, card, dtype)
 
-    def inpaint(self, photo: Any, mask: Any) -> Bytes:
+    def inpaint(
+        self,
+        photo: Any,
+        mask: Any,
+        method: str | None = None,
+        feather: int = 0,
+        memory_limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> Bytes:
         """Fills the hole of one photo.
 
         Args:
@@ -117,25 +150,47 @@ class Inpainter:
                 of zeros and ones of any type: True or 1 is the hole. Of uint8 with
                 values beyond 1: grey levels, those above 127 are the hole. Where it has
                 no hole, the photo comes back unchanged.
+            method: `"whole"`: the generator sees all of the photo. `"crop"`: it sees
+                each hole with its surroundings, smaller where the hole is thicker than
+                it knows holes to be. `"resize"`: it sees all of the photo, smaller.
+                `None` chooses by the size of photo and hole.
+            feather: int, at least 0. Known pixels up to this far from the hole blend
+                into the filling; 0 changes none.
+            memory_limit: int or `None`. Bytes that filling may take, on top of what the
+                process has; `None` for half of the machine's memory.
+            progress: Function or `None`. Called as parts of the photo are filled, with
+                the number of those done and of all.
 
         Returns:
-            uint8 array like `photo`, a new one. Known pixels are those of `photo`.
+            uint8 array like `photo`, a new one. Known pixels are those of `photo`, but for
+            `feather`.
 
         Raises:
-            ValueError: If type, shape or size are others, or the mask is ambiguous: soft
-                values, or uint8 beyond 1 with none above 127.
+            ValueError: If type, shape or size are others, the mask is ambiguous (soft
+                values, or uint8 beyond 1 with none above 127), an argument is out of
+                bounds, or the memory does not suffice.
         """
-        (filled,) = self.inpaint_batch(np.asarray(photo)[None], np.asarray(mask)[None])
-        return np.asarray(filled)
+        check_options(method, feather, memory_limit)
+        photo, mask = np.asarray(photo), np.asarray(mask)
+        check_photos(photo[None], self.generator.channels)
+        check_masks(mask[None], photo[None])
+        holes = to_holes(mask).reshape(photo.shape[:2])
+        if not holes.any():
+            return np.array(photo)
+        limit = default_memory_limit() if memory_limit is None else memory_limit
+        size = self.image_size or _PUBLISHED_SIZE
+        windows = affordable_windows(self.generator, holes, size, method, feather, limit)
+        return fill(photo, holes, windows, self._predict_one, feather, progress)
 
-    def inpaint_batch(self, photos: Any, masks: Any) -> Bytes:
-        """Fills the holes of photos of one size, all at once.
+    def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
+        """Fills the holes of photos of one size, all at once and each seen as a whole.
 
         Args:
             photos: uint8 array of shape `(num, height, width, 3)`, or a list of photos
                 of one size.
             masks: Array of shape `(num, height, width)` or `(num, height, width, 1)`, or
                 a list; the values are those that `inpaint` takes.
+            memory_limit: int or `None`, as `inpaint` takes.
 
         Returns:
             uint8 array like `photos`.
@@ -143,6 +198,7 @@ class Inpainter:
         Raises:
             ValueError: As `inpaint`, and if there is not one mask a photo.
         """
+        check_options(None, 0, memory_limit)
         photos, masks = _stack("photo", photos), _stack("mask", masks)
         if len(photos) != len(masks):
             raise ValueError(
@@ -155,12 +211,18 @@ class Inpainter:
         holes = np.stack([to_holes(mask) for mask in masks]).reshape((*photos.shape[:3], 1))
         if not holes.any():
             return np.array(photos)
+        limit = default_memory_limit() if memory_limit is None else memory_limit
+        check_batch(self.generator, photos.shape[1:3], len(photos), limit)
         return np.where(holes, self._predict(photos, holes), photos)
+
+    def _predict_one(self, photo: Bytes, holes: Holes) -> Bytes:
+        (predicted,) = self._predict(photo[None], holes[None, ..., None])
+        return np.asarray(predicted)
 
     def _predict(self, photos: Bytes, holes: Holes) -> Bytes:
         multiple = self.generator.size_multiple
-        images = pad(to_images(photos), multiple, _SMALLEST_SIZE)
-        masks = pad(holes.astype("float32"), multiple, _SMALLEST_SIZE)
+        images = pad(to_images(photos), multiple)
+        masks = pad(holes.astype("float32"), multiple)
         # Compiled; a plain call of the generator would run operation by operation.
         outputs = self.generator.predict_on_batch(
             {"corrupted": corrupt(images, masks), "masks": masks}

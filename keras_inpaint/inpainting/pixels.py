@@ -9,6 +9,10 @@ Bytes = NDArray[np.uint8]
 Images = NDArray[np.float32]
 Holes = NDArray[np.bool_]
 
+# The widest dilation spans 16 positions of features at a quarter of the picture's size.
+# On anything smaller it would see nothing but zeros.
+_SMALLEST_SIZE = 64
+
 
 def to_images(photos: Bytes) -> Images:
     """Photos `[0, 255]` as images `[-1, 1]`."""
@@ -81,15 +85,19 @@ def check_masks(masks: NDArray[Any], photos: Bytes) -> None:
         )
 
 
-def pad(pictures: Any, multiple: int, at_least: int) -> Any:
+def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The height and width at which a network is shown pictures of a size."""
+    height, width = (-(-max(side, _SMALLEST_SIZE) // multiple) * multiple for side in size)
+    return height, width
+
+
+def pad(pictures: Any, multiple: int) -> Any:
     """Continues pictures below and to the right as mirrors would.
 
     Args:
         pictures: Array of shape `(num, height, width, channels)`.
         multiple: int. What the new height and width are divisible by.
-        at_least: int. The smallest height and width.
     """
-    missing = [
-        -(-max(size, at_least) // multiple) * multiple - size for size in pictures.shape[1:3]
-    ]
+    size = pictures.shape[1:3]
+    missing = np.subtract(padded_size(size, multiple), size)
     return np.pad(pictures, ((0, 0), *((0, more) for more in missing), (0, 0)), "symmetric")

@@ -180,3 +180,72 @@ def test_grey_generator_fills_grey_photos():
     generator = Generator.deepfill_v2(width=8, channels=1)
     photo = np.full((20, 20, 1), 50, "uint8")
     assert Inpainter(generator).inpaint(photo, box(20, 20)).shape == (20, 20, 1)
+
+
+@pytest.mark.parametrize("method", [None, "whole", "crop", "resize"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 700), (300, 400)])
+def test_every_method_fills_the_hole_and_nothing_else(rng, method, size):
+    photo, mask = rng.integers(0, 200, (*size, 3)).astype("uint8"), box(*size)
+    filled = Inpainter(Painter(1.0), image_size=64).inpaint(photo, mask, method)
+    np.testing.assert_array_equal(filled[~mask], photo[~mask])
+    # Enlarged, white that borders on known pixels is no longer all white.
+    assert (filled[mask] > 200).mean() > 0.9
+
+
+@pytest.mark.parametrize("method", [None, "whole", "crop", "resize"])
+def test_photo_that_is_all_hole_is_filled(method):
+    photo = np.zeros((90, 150, 3), "uint8")
+    inpainter = Inpainter(Painter(1.0), image_size=64)
+    assert (inpainter.inpaint(photo, np.ones((90, 150)), method) == 255).all()
+
+
+def test_large_photo_is_shown_at_the_size_that_the_network_knows():
+    painter = Painter(1.0)
+    photo, mask = np.zeros((1200, 1500, 3), "uint8"), np.zeros((1200, 1500), bool)
+    mask[400:600, 400:600] = True
+    Inpainter(painter, image_size=128).inpaint(photo, mask)
+    # 200 pixels become 64, between margins of 128; 320 divides by 8.
+    masks = painter.shown["masks"][0, ..., 0]
+    assert masks.shape == (320, 320)
+    assert masks[128:192, 128:192].all()
+    assert masks.sum() == 64**2
+
+
+def test_feather_changes_known_pixels_near_the_hole_alone(rng):
+    photo, mask = rng.integers(0, 200, (60, 60, 3)).astype("uint8"), np.zeros((60, 60), bool)
+    mask[20:40, 20:40] = True
+    changed = (Inpainter(Painter(1.0)).inpaint(photo, mask, feather=2) != photo).any(axis=-1)
+    assert changed[18:42, 20:40].all()
+    assert not changed[:18].any()
+    assert not changed[:, 42:].any()
+
+
+def test_memory_limit_refuses_before_the_network_is_asked(photo):
+    painter = Painter()
+    with pytest.raises(ValueError, match="memory_limit=1000"):
+        Inpainter(painter).inpaint(photo, box(50, 70), memory_limit=1000)
+    with pytest.raises(ValueError, match=r"1 photos of 70 x 50 pixels, memory_limit=1000"):
+        Inpainter(painter).inpaint_batch([photo], [box(50, 70)], memory_limit=1000)
+    assert not hasattr(painter, "shown")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "tile"}, r"whole.*crop.*resize.*method='tile'"),
+        ({"feather": -1}, "at least 0.*feather=-1"),
+        ({"feather": 0.5}, "an int.*feather=0.5"),
+        ({"memory_limit": 0}, "at least 1.*memory_limit=0"),
+        ({"memory_limit": "2G"}, "counts bytes.*memory_limit='2G'"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_option_out_of_bounds_is_refused(photo, options, message):
+    with pytest.raises(ValueError, match=message):
+        Inpainter(Painter()).inpaint(photo, np.zeros((50, 70)), **options)
+
+
+@pytest.mark.parametrize("size", [0, -8, 2.5, "256", True])
+def test_image_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match=f"image_size={size!r}"):
+        Inpainter(Painter(), image_size=size)

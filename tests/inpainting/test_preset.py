@@ -48,6 +48,15 @@ def test_loaded_preset_fills_as_the_saved_one(generator, preset):
     np.testing.assert_array_equal(filled_once(loaded, np.random.default_rng(1)), expected)
 
 
+def test_preset_keeps_the_size_of_the_images_of_training(generator, preset, tmp_path):
+    loaded = Inpainter.from_preset(preset)
+    assert loaded.image_size == 64
+    loaded.save_to_preset(tmp_path / "again")
+    assert Inpainter.from_preset(tmp_path / "again").image_size == 64
+    loaded.save_to_preset(tmp_path / "again", {"image_size": "64 x 64"})
+    assert Inpainter.from_preset(tmp_path / "again").image_size is None
+
+
 def test_metadata_tells_what_was_said_and_the_checksum(preset):
     metadata = json.loads((preset / "metadata.json").read_text())
     weights = (preset / "model.weights.h5").read_bytes()

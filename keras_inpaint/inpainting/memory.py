@@ -1,0 +1,140 @@
+"""What filling a photo takes of the memory, known before it is begun."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_inpaint.inpainting.pixels import Holes, padded_size
+from keras_inpaint.inpainting.planning import choose_method, plan
+from keras_inpaint.inpainting.window import Window
+
+GIB = 2**30
+# Where the machine does not tell what it has.
+_UNKNOWN_LIMIT = 2 * GIB
+# What a container may use, under the two versions of Linux control groups.
+_CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+
+# Fitted to the peak memory of processes, see docs/large_pictures.md.
+_BYTES_A_PIXEL_AND_FILTER = 16
+_BYTES_A_PIXEL = 80
+_COPIES_OF_SCORES = 4
+# Beside the network: the photo, its masks, the filling at the photo's size.
+_BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 5
+# Of networks that do not tell their width.
+_PUBLISHED_WIDTH = 48
+
+
+def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
+    """Estimates what a generator takes beyond its weights.
+
+    The attention compares each of `N` positions of its grid with each other one; a few
+    matrices of `N` x `N` outweigh all else in large pictures.
+
+    Args:
+        generator: `keras_inpaint.models.Generator`, or a `keras.Model` with its
+            `size_multiple`.
+        size: Height and width of the pictures.
+        num: int. How many there are at once.
+
+    Returns:
+        int: bytes.
+    """
+    multiple = int(generator.size_multiple)
+    height, width = padded_size(size, multiple)
+    positions = height * width // multiple**2
+    filters = int(getattr(generator, "width", _PUBLISHED_WIDTH))
+    pixel = _BYTES_A_PIXEL + _BYTES_A_PIXEL_AND_FILTER * filters
+    return num * (pixel * height * width + _COPIES_OF_SCORES * 4 * positions**2)
+
+
+def default_memory_limit() -> int:
+    """Half of the memory that the machine, or the container, has; 2 GiB if unknown."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return _UNKNOWN_LIMIT
+    for path in _CONTAINER_LIMITS:
+        try:
+            total = min(total, int(path.read_text()))
+        except (OSError, ValueError):
+            # Not Linux, not this version, or "max".
+            continue
+    return total // 2
+
+
+def affordable_windows(
+    generator: Any,
+    holes: Holes,
+    image_size: int,
+    method: str | None,
+    feather: int,
+    limit: int,
+) -> list[Window]:
+    """Plans how to fill a photo within the memory.
+
+    Args:
+        generator: As `estimate_memory` takes.
+        holes: bool array of shape `(height, width)`: True somewhere.
+        image_size: int. Height and width of the images that the network learned from.
+        method: One of `METHODS`, or `None` for the one that suits photo and hole best
+            of those that the memory suffices for.
+        feather: int. Known pixels around the hole that change.
+        limit: int. Bytes.
+
+    Returns:
+        List of `Window`.
+
+    Raises:
+        ValueError: If all methods, or the one asked for, need more than `limit`.
+    """
+    wanted = [method or choose_method(holes, image_size)]
+    others = [other for other in ("crop", "resize") if other not in wanted]
+    needs = {}
+    for name in [*wanted, *others]:
+        windows = plan(name, holes, image_size, feather)
+        needs[name] = _need(generator, holes, windows)
+        if needs[name] <= limit and (method is None or name == method):
+            return windows
+    raise ValueError(_refusal(holes, wanted[0], needs, limit))
+
+
+def check_batch(generator: Any, size: tuple[int, int], num: int, limit: int) -> None:
+    """Refuses a batch of photos, seen as a whole, that needs more than `limit` bytes."""
+    height, width = size
+    need = estimate_memory(generator, size, num)
+    if need > limit:
+        raise ValueError(
+            f"Filling these photos at once needs about {_gib(need)} of memory, more than the "
+            f"limit of {_gib(limit)}. Fill fewer at once, fill them one by one with "
+            f"`inpaint`, or raise the limit. Received: {num} photos of {width} x {height} "
+            f"pixels, memory_limit={limit}"
+        )
+
+
+def _need(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:
+    largest = max(
+        estimate_memory(generator, window.size)
+        + _BYTES_A_VIEW_PIXEL * window.view.height * window.view.width
+        for window in windows
+    )
+    return largest + _BYTES_A_PHOTO_PIXEL * holes.size
+
+
+def _refusal(holes: Holes, method: str, needs: dict[str, int], limit: int) -> str:
+    height, width = holes.shape
+    affordable = [f"{name!r} ({_gib(need)})" for name, need in needs.items() if need <= limit]
+    advice = f"Use the method {' or '.join(affordable)}" if affordable else "Cut the photo"
+    return (
+        f"Filling this photo by the method {method!r} needs about {_gib(needs[method])} of "
+        f"memory, more than the limit of {_gib(limit)}. {advice}, or raise the limit. "
+        f"Received: a photo of {width} x {height} pixels, method={method!r}, "
+        f"memory_limit={limit}"
+    )
+
+
+def _gib(count: int) -> str:
+    return f"{count / GIB:.2f} GiB"

@@ -1,0 +1,108 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_inpaint.inpainting import memory
+from keras_inpaint.inpainting.memory import (
+    GIB,
+    affordable_windows,
+    check_batch,
+    default_memory_limit,
+    estimate_memory,
+)
+
+
+@pytest.fixture
+def generator():
+    return SimpleNamespace(size_multiple=8, width=24)
+
+
+def square(size, hole):
+    mask = np.zeros((size, size), bool)
+    mask[:hole, :hole] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "measured"),
+    [
+        # Megabytes by which the peak of a process grew.
+        ((256, 256), 24, 46),
+        ((256, 256), 48, 65),
+        ((64, 4096), 24, 374),
+        ((512, 512), 24, 312),
+        ((512, 512), 48, 377),
+        ((640, 640), 48, 816),
+        ((768, 768), 8, 1293),
+        ((768, 768), 24, 1410),
+        ((768, 768), 48, 1670),
+    ],
+)
+def test_estimate_is_not_below_what_was_measured_nor_far_above(size, width, measured):
+    generator = SimpleNamespace(size_multiple=8, width=width)
+    assert measured <= estimate_memory(generator, size) / 1e6 <= 1.5 * measured
+
+
+def test_photos_count_as_they_are_padded_and_one_by_one(generator):
+    assert estimate_memory(generator, (1, 65)) == estimate_memory(generator, (64, 72))
+    assert estimate_memory(generator, (64, 72), 3) == 3 * estimate_memory(generator, (64, 72))
+
+
+def test_default_is_half_of_the_machine():
+    pages, size = (memory.os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_PAGE_SIZE"))
+    assert 0 < default_memory_limit() <= pages * size // 2
+
+
+def test_default_is_half_of_the_container(monkeypatch, tmp_path):
+    (tmp_path / "max").write_text("max\n")
+    (tmp_path / "bytes").write_text("100000000\n")
+    files = (tmp_path / "none", tmp_path / "max", tmp_path / "bytes")
+    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", files)
+    assert default_memory_limit() == 50_000_000
+
+
+def test_default_is_two_gib_where_the_machine_does_not_tell(monkeypatch):
+    monkeypatch.delattr(memory.os, "sysconf")
+    assert default_memory_limit() == 2 * GIB
+
+
+def test_too_large_a_request_is_refused_with_the_way_out(generator):
+    with pytest.raises(ValueError, match=r"method 'whole' needs about 2\d\.\d\d GiB") as error:
+        affordable_windows(generator, square(1536, 100), 256, "whole", 0, 2 * GIB)
+    told = str(error.value)
+    assert "limit of 2.00 GiB" in told
+    assert "'crop' (0." in told
+    assert "'resize' (0." in told
+    assert "Received: a photo of 1536 x 1536 pixels" in told
+    assert f"memory_limit={2 * GIB}" in told
+
+
+def test_refusal_names_no_method_that_needs_too_much_too(generator):
+    with pytest.raises(ValueError, match="Cut the photo, or raise the limit") as error:
+        affordable_windows(generator, square(1536, 100), 256, None, 0, 1000)
+    assert "Use the method" not in str(error.value)
+
+
+def test_choice_falls_on_a_method_that_the_memory_suffices_for(generator):
+    # Its hole in a corner, a photo of 512 is best seen as a whole; a crop is cheaper.
+    mask = square(512, 60)
+    (whole,) = affordable_windows(generator, mask, 256, None, 0, GIB)
+    assert whole.size == (512, 512)
+    (crop,) = affordable_windows(generator, mask, 256, None, 0, 200_000_000)
+    assert crop.size == (188, 188)
+
+
+def test_photo_itself_counts_though_its_crop_is_small(generator):
+    with pytest.raises(ValueError, match="'crop' needs"):
+        affordable_windows(generator, square(3000, 10), 256, "crop", 0, 40_000_000)
+    affordable_windows(generator, square(300, 10), 256, "crop", 0, 40_000_000)
+
+
+def test_batch_counts_all_of_its_photos(generator):
+    need = estimate_memory(generator, (256, 256))
+    check_batch(generator, (256, 256), 3, 3 * need)
+    with pytest.raises(
+        ValueError, match=r"Fill fewer at once.*Received: 3 photos of 256 x 256"
+    ):
+        check_batch(generator, (256, 256), 3, 3 * need - 1)
