@@ -83,8 +83,6 @@ def _weights(unknown: Holes, holes: Holes, window: Window, feather: int) -> Weig
     weights = ramp(target, feather)
     if is_filled.any():
         weights = np.where(is_filled, ramp(target, max(feather, _SEAM)), weights)
-    # What is left to other windows.
-    weights[unknown & ~target] = 0
     return weights
 
 

@@ -51,6 +51,25 @@ def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
     return num * (pixel * height * width + _COPIES_OF_SCORES * 4 * positions**2)
 
 
+def estimate_plan(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:
+    """Estimates what filling a photo takes: the largest window, and the photo's copies.
+
+    Args:
+        generator: As `estimate_memory` takes.
+        holes: bool array of shape `(height, width)`.
+        windows: Sequence of `Window`, at least one.
+
+    Returns:
+        int: bytes.
+    """
+    largest = max(
+        estimate_memory(generator, window.size)
+        + _BYTES_A_VIEW_PIXEL * window.view.height * window.view.width
+        for window in windows
+    )
+    return largest + _BYTES_A_PHOTO_PIXEL * holes.size
+
+
 def default_memory_limit() -> int:
     """Half of the memory that the machine, or the container, has; 2 GiB if unknown."""
     try:
@@ -96,7 +115,7 @@ def affordable_windows(
     needs = {}
     for name in [*wanted, *others]:
         windows = plan(name, holes, image_size, feather)
-        needs[name] = _need(generator, holes, windows)
+        needs[name] = estimate_plan(generator, holes, windows)
         if needs[name] <= limit and (method is None or name == method):
             return windows
     raise ValueError(_refusal(holes, wanted[0], needs, limit))
@@ -113,15 +132,6 @@ def check_batch(generator: Any, size: tuple[int, int], num: int, limit: int) -> 
             f"`inpaint`, or raise the limit. Received: {num} photos of {width} x {height} "
             f"pixels, memory_limit={limit}"
         )
-
-
-def _need(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:
-    largest = max(
-        estimate_memory(generator, window.size)
-        + _BYTES_A_VIEW_PIXEL * window.view.height * window.view.width
-        for window in windows
-    )
-    return largest + _BYTES_A_PHOTO_PIXEL * holes.size
 
 
 def _refusal(holes: Holes, method: str, needs: dict[str, int], limit: int) -> str:
