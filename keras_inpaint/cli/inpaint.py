@@ -1,28 +1,19 @@
 """`keras-inpaint inpaint`: a photo, or a folder of them."""
 
 import argparse
-import dataclasses
 import os
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from keras_inpaint.cli.quiet_start import quiet_start
-from keras_inpaint.pictures import (
-    Picture,
-    check_writable,
-    list_pictures,
-    read_mask,
-    read_picture,
-    write_picture,
-)
+from keras_inpaint.cli.filling import Filling
+from keras_inpaint.cli.progress import Progress
+from keras_inpaint.pictures import check_writable, list_pictures
 
 DEFAULT_PRESET = "flowers-128"
 
-Masks = NDArray[np.uint8]
+METHODS = ("whole", "crop", "resize")
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def add_verb(verbs: Any) -> None:
@@ -33,8 +24,9 @@ def add_verb(verbs: Any) -> None:
         description="Fills the hole of a photo: PHOTO, MASK and OUT are files. Or of many: all "
         "three are folders, a photo's mask has its name but for the suffix, and the filled "
         "photo has all of its name. Prints where the filled photos are.",
-        epilog="Known pixels, transparency, colour profile and EXIF are kept. JPEG changes all "
-        "pixels a little: choose PNG, TIFF or WebP for OUT where that matters.",
+        epilog="Known pixels, transparency, colour profile and EXIF are kept, with 8 bits a "
+        "channel. JPEG changes all pixels a little and has no transparency: choose PNG, TIFF "
+        "or WebP for OUT where that matters.",
     )
     parser.add_argument("photo", metavar="PHOTO", type=Path)
     parser.add_argument(
@@ -53,6 +45,25 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument(
         "--invert-mask", action="store_true", help="the mask marks what is known"
     )
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        help="what the network sees: the whole photo, a crop around each hole, or the photo "
+        "made smaller (default: what suits photo and hole)",
+    )
+    parser.add_argument(
+        "--feather",
+        type=_pixels,
+        default=0,
+        metavar="N",
+        help="known pixels up to N from the hole blend into the filling (default: 0)",
+    )
+    parser.add_argument(
+        "--memory-limit",
+        type=_bytes,
+        metavar="SIZE",
+        help="memory that filling may take, such as 2G (default: half of the machine's)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -67,8 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
                 f"--output must be another file than the {name}. "
                 f"Received: {str(arguments.output)!r} for both"
             )
-    picture, mask = _read(arguments.photo, arguments.mask, arguments.invert_mask)
-    _fill(_load(arguments.preset), picture, mask, arguments.output)
+    with Progress(1) as progress:
+        progress.begin(str(arguments.photo))
+        filling = Filling(arguments, progress)
+        filling.fill(arguments.photo, arguments.mask, arguments.output)
     return 0
 
 
@@ -82,73 +95,41 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
             "No photo has a mask of the same name (but for the suffix). Rename the masks. "
             f"Received: {photos[0].name} and others, {masks[0].name} and others"
         )
-    for name in ("photo", "mask"):
-        if _is_same(arguments.output, getattr(arguments, name)):
-            raise ValueError(
-                f"--output must be another folder than that of the {name}s. "
-                f"Received: {str(arguments.output)!r} for both"
-            )
-    arguments.output.mkdir(parents=True, exist_ok=True)
+    _make_folder(arguments)
     check_writable(arguments.output / photos[0].name)
 
-    inpainter, num_failed = _load(arguments.preset), 0
-    for number, photo in enumerate(photos, start=1):
-        print(f"{number}/{len(photos)} {photo}", file=sys.stderr)
-        try:
-            if photo.stem not in mask_of:
-                raise ValueError(f"there is no mask {arguments.mask / photo.stem}.*")
-            picture, mask = _read(photo, mask_of[photo.stem], arguments.invert_mask)
-            _fill(inpainter, picture, mask, arguments.output / photo.name)
-        except (OSError, ValueError) as error:
-            num_failed += 1
-            print(f"{photo} failed: {' '.join(str(error).split())}", file=sys.stderr)
-    if num_failed:
-        print(f"{num_failed} of {len(photos)} photos failed.", file=sys.stderr)
+    num_failed = 0
+    with Progress(len(photos)) as progress:
+        filling = Filling(arguments, progress)
+        filling.load()
+        for photo in photos:
+            progress.begin(str(photo))
+            try:
+                if photo.stem not in mask_of:
+                    raise ValueError(f"there is no mask {arguments.mask / photo.stem}.*")
+                filling.fill(photo, mask_of[photo.stem], arguments.output / photo.name)
+            except (OSError, ValueError) as error:
+                num_failed += 1
+                progress.say(f"{photo} failed: {' '.join(str(error).split())}")
+        if num_failed:
+            progress.say(f"{num_failed} of {len(photos)} photos failed.")
     return 1 if num_failed else 0
 
 
-def _read(photo: Path, mask_path: Path, invert: bool) -> tuple[Picture, Masks]:
-    picture, mask = read_picture(photo), read_mask(mask_path, invert=invert)
-    if mask.shape != picture.size:
-        (height, width), (mask_height, mask_width) = picture.size, mask.shape
+def _make_folder(arguments: argparse.Namespace) -> None:
+    output = arguments.output
+    for name in ("photo", "mask"):
+        if _is_same(output, getattr(arguments, name)):
+            raise ValueError(
+                f"--output must be another folder than that of the {name}s. "
+                f"Received: {str(output)!r} for both"
+            )
+    if output.exists() and not output.is_dir():
         raise ValueError(
-            f"The mask must be of the photo's size, {width} x {height} pixels. Resize it. "
-            f"Received: {str(mask_path)!r} of {mask_width} x {mask_height}"
+            "--output must be a folder where PHOTO is one. Choose another name. "
+            f"Received: {str(output)!r}, which is a file"
         )
-    if not mask.any():
-        print(
-            f"{mask_path} has no hole: the photo stays as it is. If dark marks the hole, add "
-            "--invert-mask.",
-            file=sys.stderr,
-        )
-    return picture, mask
-
-
-def _load(preset: str) -> Any:
-    # Not before the arguments are seen to be right: this takes seconds.
-    with quiet_start():
-        from keras_inpaint.inpainting import Inpainter
-
-        return Inpainter.from_preset(preset)
-
-
-def _fill(inpainter: Any, picture: Picture, mask: Masks, output: Path) -> None:
-    try:
-        pixels = inpainter.inpaint(picture.pixels, mask)
-    except Exception as error:
-        # TensorFlow's own kind of MemoryError, known by name: other backends have none.
-        if (
-            not isinstance(error, MemoryError)
-            and "ResourceExhausted" not in type(error).__name__
-        ):
-            raise
-        height, width = picture.size
-        raise ValueError(
-            "The memory does not suffice for a photo of this size. Make it smaller, or cut out "
-            f"the part around the hole. Received: {width} x {height} pixels"
-        ) from error
-    write_picture(output, dataclasses.replace(picture, pixels=pixels))
-    print(output)
+    output.mkdir(parents=True, exist_ok=True)
 
 
 def _check_names(paths: list[Path], kind: str) -> None:
@@ -163,3 +144,19 @@ def _check_names(paths: list[Path], kind: str) -> None:
 
 def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _pixels(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number of pixels. Received: {text!r}")
+    return int(text)
+
+
+def _bytes(text: str) -> int:
+    number = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", text.strip().lower())
+    count = int(float(number[1]) * _UNITS[number[2]]) if number else 0
+    if count < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a number of bytes such as 500M or 2G. Received: {text!r}"
+        )
+    return count

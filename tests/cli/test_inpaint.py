@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_inpaint.cli import inpaint
+from keras_inpaint.cli import filling
 from keras_inpaint.cli.main import main
 from keras_inpaint.pictures import read_picture
+
+pytestmark = pytest.mark.usefixtures("quick_loading")
 
 
 def hole(height, width):
@@ -123,12 +125,12 @@ def test_both_sizes_are_told(words, tmp_path, capsys):
 
 def test_photo_too_large_for_the_memory_is_refused(words, monkeypatch, capsys):
     class Exhausted:
-        def inpaint(self, photo, mask):
+        def inpaint(self, photo, mask, **options):
             raise MemoryError
 
-    monkeypatch.setattr(inpaint, "_load", lambda preset: Exhausted())
+    monkeypatch.setattr(filling, "load_inpainter", lambda preset: Exhausted())
     assert call(words) == 2
-    assert "Make it smaller" in capsys.readouterr().err
+    assert "Try --method crop" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -172,17 +174,30 @@ def test_folder_without_failures_is_done(folders, tmp_path):
     assert call(folders) == 0
 
 
+def test_loss_of_jpeg_is_told_once_a_folder(folders, rng, tmp_path, capsys):
+    for name in ("a", "b"):
+        pixels = rng.integers(0, 256, (24, 24, 3)).astype("uint8")
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.jpg")
+        Image.fromarray(hole(24, 24)).save(tmp_path / "masks" / f"{name}.png")
+    (tmp_path / "photos" / "a.png").unlink()
+    (tmp_path / "photos" / "c.png").unlink()
+    (tmp_path / "masks" / "a.bmp").unlink()
+    assert call(folders) == 0
+    assert capsys.readouterr().err.count("JPEG is encoded anew") == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
         ({"--output": "photos"}, "another folder than that of the photos"),
         ({"--output": "masks"}, "another folder than that of the masks"),
+        ({"--output": "photos/a.png"}, "must be a folder where PHOTO is one"),
         ({"--mask": "photos/a.png"}, "folder"),
         ({"--mask": "empty"}, "must hold pictures"),
         ({"--mask": "others"}, "No photo has a mask of the same name"),
         ({"photo": "twins"}, "several named a"),
     ],
-    ids=["photos", "masks", "file", "empty", "others", "twins"],
+    ids=["photos", "masks", "output", "file", "empty", "others", "twins"],
 )
 def test_impossible_folders_are_told_in_one_line(folders, tmp_path, capsys, changes, advice):
     for name, file in (("empty", None), ("others", "z.png"), ("twins", "a.png")):
