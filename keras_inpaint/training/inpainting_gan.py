@@ -13,7 +13,9 @@ from keras_inpaint.metrics import l1, psnr, ssim
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.ops.chance import picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
+from keras_inpaint.training.batch_checks import check_shapes
 from keras_inpaint.training.batches import deal, local_boxes, unpack
+from keras_inpaint.training.checking import Checking
 from keras_inpaint.training.paired_optimizer import PairedOptimizer
 from keras_inpaint.training.saving import Saving
 
@@ -26,7 +28,7 @@ _VALIDATION_INDEX = 2**32 - 1
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
-class InpaintingGAN(_steps.Steps, Saving):
+class InpaintingGAN(_steps.Steps, Checking, Saving):
     """Trains a generator against a critic to fill holes in pictures.
 
     Args:
@@ -79,6 +81,7 @@ class InpaintingGAN(_steps.Steps, Saving):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        _check_parts(generator, critic, objective)
         self.generator = generator
         self.critic = critic
         self.objective = objective
@@ -109,12 +112,14 @@ class InpaintingGAN(_steps.Steps, Saving):
 
         Args:
             width: int. Filters of the generator's first convolutions.
-            image_size: int. Height and width of the pictures, a multiple of 16.
+            image_size: int. Height and width of the pictures, a multiple of 16, or of 32
+                unless `patch_size` is given.
             patch_size: int. Height and width of the local patch, a multiple of 16; half
                 of the picture's unless given.
             critic_width: int. Filters of the critics' first convolutions.
             dialect: `"tensorflow"` or `"pytorch"`, see
-                `keras_inpaint.models.Generator.deepfill_v1`.
+                `keras_inpaint.models.Generator.deepfill_v1`. The objective is the paper's
+                in both: pass another one to train as a published program does.
             objective: Its own `WassersteinObjective` unless given.
             masks: A box as large as the patch, shrunk on each side by up to an eighth,
                 unless given.
@@ -123,7 +128,12 @@ class InpaintingGAN(_steps.Steps, Saving):
         patch_size = patch_size or image_size // 2
         generator = Generator.deepfill_v1(width, dialect=dialect)
         critic = GlobalLocalCritic(
-            critic_width, image_size, patch_size, padding=generator.padding
+            critic_width,
+            image_size,
+            patch_size,
+            padding=generator.padding,
+            # The port's local critic is narrower at its end.
+            local_multiples=(1, 2, 4, 4 if dialect == "pytorch" else 8),
         )
         masks = masks or Boxes(patch_size, patch_size, jitter=patch_size // 8)
         return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
@@ -198,7 +208,8 @@ class InpaintingGAN(_steps.Steps, Saving):
         self.critic_steps = critic_steps
         self.loss_weights = loss_weights
         pair = PairedOptimizer(
-            self._optimizer(generator_optimizer), self._optimizer(critic_optimizer)
+            self._optimizer(generator_optimizer, self.generator),
+            self._optimizer(critic_optimizer, self.critic),
         )
         pair.generator_optimizer.build(self.generator.trainable_variables)
         pair.critic_optimizer.build(self.critic.trainable_variables)
@@ -206,12 +217,13 @@ class InpaintingGAN(_steps.Steps, Saving):
         # Each part scales its own loss in half precision, the pair must not.
         super().compile(optimizer=pair, auto_scale_loss=False, **kwargs)
 
-    def _optimizer(self, optimizer: Any) -> Any:
+    def _optimizer(self, optimizer: Any, network: Any) -> Any:
         if optimizer is None:
             beta_1, beta_2 = self.objective.adam_betas
             optimizer = keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
         optimizer = keras.optimizers.get(optimizer)
-        if self.dtype_policy.compute_dtype == "float16":
+        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if network.dtype_policy.compute_dtype == "float16" and not is_scaled:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         return optimizer
 
@@ -228,7 +240,7 @@ class InpaintingGAN(_steps.Steps, Saving):
     # ---- The algorithm ---------------------------------------------------------------
 
     def _train(self, data: Any) -> Any:
-        shares = deal(self._draw(data, self.steps.value), max(1, self.critic_steps))
+        shares = deal(self._draw_for_training(data), max(1, self.critic_steps))
         for share in shares[:-1]:
             completed = self._complete(
                 share, self.generator(self._corrupt(share), training=True)
@@ -283,20 +295,29 @@ class InpaintingGAN(_steps.Steps, Saving):
         completed = composite(share["images"], outputs["refined"], share["masks"])
         return ops.stop_gradient(completed)
 
+    def _draw_for_training(self, data: Any) -> Any:
+        """A batch with its masks, local patches and points of the penalty."""
+        batch = self._draw(data, self.steps.value)
+        seeds = batch.pop("seeds")
+        boxes = local_boxes(batch["masks"], batch["boxes"], self.critic, self._require)
+        interpolation = uniform(seeds, 2, stream=_INTERPOLATION_STREAM)
+        return {**batch, "boxes": boxes, "interpolation": interpolation}
+
     def _draw(self, data: Any, index: Any, first: Any = 0) -> Any:
-        """Masks, local patches and points of the penalty for a batch."""
+        """A batch with its masks, drawn where it brings none."""
         images, masks, boxes = unpack(data)
+        check_shapes(images, masks, boxes, self.generator, self.critic)
         batch, height, width, _ = ops.shape(images)
         places = first + self._replica()[0] * batch + ops.arange(batch, dtype="int32")
         seeds = picture_seeds(self.seed, index, places)
         if masks is None:
             masks, boxes = self._sampler()(seeds, height, width)
-        masks = ops.cast(masks, images.dtype)
         return {
-            "images": images,
-            "masks": masks,
-            "boxes": local_boxes(masks, boxes, self.critic, self._require),
-            "interpolation": uniform(seeds, 2, stream=_INTERPOLATION_STREAM),
+            "images": ops.cast(images, self.variable_dtype),
+            # Ones and zeros: the losses count with them.
+            "masks": ops.cast(ops.cast(masks, "bool"), self.variable_dtype),
+            "boxes": boxes,
+            "seeds": seeds,
         }
 
     def _sampler(self) -> Any:
@@ -310,7 +331,7 @@ class InpaintingGAN(_steps.Steps, Saving):
     # ---- Validation and use ----------------------------------------------------------
 
     def _test(self, data: Any) -> Any:
-        batch = self._draw(data, _VALIDATION_INDEX, first=self._next_picture(data))
+        batch = self._draw(data, _VALIDATION_INDEX, first=self._count_pictures(data))
         images, masks = batch["images"], batch["masks"]
         outputs = self.generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)
@@ -319,8 +340,8 @@ class InpaintingGAN(_steps.Steps, Saving):
             {name: measure(images, completed, masks) for name, measure in _MEASURES.items()},
         )
 
-    def _next_picture(self, data: Any) -> Any:
-        """The place of this batch's first picture: every picture has masks of its own."""
+    def _count_pictures(self, data: Any) -> Any:
+        """Counts this batch's pictures; returns how many came before, in all replicas."""
         images, _, _ = unpack(data)
         seen = ops.cast(self.pictures_seen.result(), "int32")
         self.pictures_seen.update_state(ops.cast(ops.shape(images)[0], "float32"))
@@ -329,12 +350,21 @@ class InpaintingGAN(_steps.Steps, Saving):
     def _track(self, trackers: Any, terms: Any) -> Any:
         for name, values in terms.items():
             trackers[name].update_state(values)
-        return {name: tracker.result() for name, tracker in trackers.items()}
+        return {name: trackers[name].result() for name in terms}
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         outputs = self.generator(self._corrupt(inputs), training=training)
         completed = composite(inputs["images"], outputs["refined"], inputs["masks"])
         return {"completed": completed, **outputs}
+
+
+def _check_parts(generator: Any, critic: Any, objective: Any) -> None:
+    has_patches = hasattr(critic, "patch_size")
+    if getattr(objective, "needs_patches", has_patches) != has_patches:
+        raise ValueError(
+            "A WassersteinObjective needs a GlobalLocalCritic, a HingeObjective a PatchCritic. "
+            f"Received: objective={type(objective).__name__}, critic={type(critic).__name__}"
+        )
 
 
 _MEASURES = {

@@ -1,0 +1,182 @@
+"""What cannot be learned from is refused before the first step."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from keras_inpaint.losses import HingeObjective
+from keras_inpaint.masks import Boxes
+from keras_inpaint.models import Generator, PatchCritic
+from keras_inpaint.training import InpaintingGAN
+from keras_inpaint.training.checking import Checking
+
+SIZE = 32
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+class Recorder(keras.Model):
+    """Trains on nothing, but remembers what it was asked for."""
+
+    def fit(self, *args, **options):
+        self.asked = args, options
+
+    evaluate = fit
+
+
+class Checked(Checking, Recorder):
+    """With what is looked at of networks, and no networks."""
+
+    def __init__(self, **critic):
+        super().__init__()
+        self.generator = SimpleNamespace(channels=3, size_multiple=8)
+        self.critic = SimpleNamespace(**critic)
+
+
+@pytest.fixture
+def gan():
+    """As with a GlobalLocalCritic."""
+    return Checked(image_size=(SIZE, SIZE), patch_size=(16, 16))
+
+
+@pytest.fixture
+def patch_gan():
+    """As with a PatchCritic."""
+    return Checked()
+
+
+@pytest.fixture
+def images(rng):
+    return rng.uniform(-1, 1, size=(4, SIZE, SIZE, 3)).astype("float32")
+
+
+@pytest.fixture
+def masks():
+    masks = np.zeros((4, SIZE, SIZE, 1), "float32")
+    masks[:, 8:16, 8:16] = 1
+    return masks
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches in memory; remembers which were asked for."""
+
+    def __init__(self, *batches):
+        super().__init__()
+        self.batches, self.asked = batches, []
+
+    @property
+    def num_batches(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        return self.batches[index]
+
+
+def refused(fit, *data, match, **options):
+    with pytest.raises(ValueError, match=match):
+        fit(*data, verbose=0, **options)
+
+
+def test_images_outside_of_the_range_are_refused_with_their_values(gan, images):
+    levels = (images + 1) * 127.5
+    refused(gan.fit, np.float32(levels * 0 + 255), match=r"\[-1, 1\].*from 255 to 255")
+    refused(gan.fit, levels, match=r"divided by 127.5, less 1.*Received: values from 0\.\d+ to")
+    refused(gan.fit, levels.astype("uint8"), match="images.dtype=uint8")
+    refused(gan.evaluate, levels, match="Received: values from")
+    images[3, 2, 1, 0] = np.nan
+    refused(gan.fit, images, match="Received: values from nan")
+
+
+def test_masks_that_are_no_masks_are_refused(gan, images, masks):
+    refused(gan.fit, images, 255 * masks, match=r"1 in the hole.*from 0 to 255")
+    refused(gan.fit, images, 0.5 * masks, match="Received: values from 0 to 0.5")
+    refused(gan.fit, images, masks[..., 0], match=r"masks.shape=\(4, 32, 32\)")
+    refused(gan.fit, images, masks[:, :24], match=r"\(4, 32, 32, 1\).*shape=\(4, 24, 32, 1\)")
+    refused(gan.fit, images, np.tile(masks, 3), match=r"masks.shape=\(4, 32, 32, 3\)")
+
+
+def test_images_of_a_wrong_size_or_shape_are_refused(gan, patch_gan, images):
+    refused(patch_gan.fit, images[:, :30, :20], match="divisible by 8.*height=30, width=20")
+    refused(gan.fit, images[:, :8, :8], match="local patch, 16 x 16.*height=8, width=8")
+    refused(gan.fit, images[:, :24], match=r"critic was made for, 32 x 32.*height=24, width=32")
+    refused(gan.fit, images[..., :1], match=r"`channels=3`.*\(4, 32, 32, 1\)")
+    refused(gan.fit, images[0], match=r"images.shape=\(32, 32, 3\)")
+    refused(gan.fit, list(images), match="Received: images of type list")
+
+
+def test_boxes_that_are_no_patches_are_refused(gan, images, masks):
+    def fit(*box):
+        gan.fit(images, masks, sample_weight=np.tile(box, (4, 1)), verbose=0)
+
+    refused(lambda **_: fit(0, 0, 16), match=r"boxes.shape=\(4, 3\)")
+    refused(lambda **_: fit(0, 0, 8, 16), match=r"16 x 16 pixels. Received: \[0, 0, 8, 16\]")
+    refused(lambda **_: fit(20, 0, 16, 16), match=r"within .*Received: \[20, 0, 16, 16\]")
+
+
+def test_validation_data_are_looked_at_before_training(gan, images, masks):
+    for validation in (images + 255, (images, masks + 255), Batches(images + 255)):
+        match = r"In `validation_data`: .*25\d"
+        refused(gan.fit, images, match=match, validation_data=validation)
+    assert not hasattr(gan, "asked")
+
+
+def test_the_first_batch_of_a_dataset_is_looked_at(gan, images, masks):
+    dataset = Batches((images, 255 * masks), (images, masks))
+    refused(gan.fit, dataset, match="Received: values from 0 to 255")
+    assert dataset.asked == [0]
+    if ON_TENSORFLOW:
+        import tensorflow as tf
+
+        dataset = tf.data.Dataset.from_tensors(images + 255).repeat()
+        refused(gan.fit, dataset, match="Received: values from 25")
+        shown = []
+
+        def show(index):
+            shown.append(int(index))
+            return images
+
+        dataset = tf.data.Dataset.range(9)
+        gan.fit(dataset.map(lambda index: tf.py_function(show, [index], "float32")))
+        assert shown == [0]
+
+
+def test_what_is_right_is_passed_on_as_it_came(gan, patch_gan, images, masks):
+    boxes = np.tile([3, 2, 16, 16], (4, 1))
+    edge = np.clip(1.1 * images, -1.0009, 1.0009).astype("float16")
+    gan.fit(images, masks, 2, 3, sample_weight=boxes)
+    (x, y, *others), options = gan.asked
+    assert x is images
+    assert y is masks
+    assert others == [2, 3]
+    assert options["sample_weight"] is boxes
+    gan.fit(edge, masks > 0)
+    patch_gan.fit(images[:, :8, :16], np.uint8(masks[:, :8, :16]))
+    patch_gan.evaluate(images, _use_cached_eval_dataset=True, verbose=0)
+    assert patch_gan.asked[1] == {"_use_cached_eval_dataset": True, "verbose": 0}
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX takes a minute to compile it")
+def test_of_a_generator_shapes_are_seen_in_the_first_step_and_nothing_is_lost(images, masks):
+    taken = []
+
+    def batches(*batches):
+        for number, batch in enumerate(batches):
+            taken.append(number)
+            yield batch
+
+    def make():
+        generator = Generator.deepfill_v2(width=4)
+        gan = InpaintingGAN(
+            generator, PatchCritic(4), HingeObjective(), Boxes(16, 16, jitter=2)
+        )
+        gan.compile(run_eagerly=True)
+        return gan
+
+    gan = make()
+    right = [(images[:2], masks[:2]), (images[2:], masks[2:])]
+    gan.fit(batches(*right), steps_per_epoch=2, verbose=0)
+    assert (taken, int(gan.steps)) == ([0, 1], 2)
+    wrong = batches((images[:2, :24, :20], masks[:2, :24, :20]))
+    refused(make().fit, wrong, match="divisible by 8.*height=24, width=20")
