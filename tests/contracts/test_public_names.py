@@ -85,6 +85,7 @@ PUBLIC_NAMES = {
         "attend",
         "attend_by_lines",
         "boxes_around_holes",
+        "boxes_hold_holes",
         "composite",
         "corrupt",
         "crop_patches",
@@ -93,6 +94,7 @@ PUBLIC_NAMES = {
         "enlarge_nearest",
         "fits_at_once",
         "fuse_scores",
+        "hole_sizes",
         "integers",
         "lines_within",
         "mosaic",
@@ -123,6 +125,9 @@ PUBLIC_NAMES = {
     "training": [
         "InpaintingGAN",
         "PairedOptimizer",
+        "PictureSheets",
+        "Settings",
+        "train",
     ],
 }
 

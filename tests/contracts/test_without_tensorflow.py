@@ -17,7 +17,9 @@ INDEPENDENT = [
     "metrics",
     "pictures",
     "models",
+    "data",
     "inpainting",
+    "training",
 ]
 
 # Runs in a process of its own: a process has one backend, and TensorFlow may be loaded here.

@@ -1,0 +1,117 @@
+"""What the network makes of the same pictures as it learns."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_inpaint.ops.compositing import corrupt
+from keras_inpaint.ops.offset_colors import offset_colors
+from keras_inpaint.ops.resampling import enlarge_nearest
+from keras_inpaint.pictures import Picture, sheet, write_picture
+
+_TITLES = ("true", "corrupted", "coarse", "completed", "offsets")
+
+
+class PictureSheets(keras.callbacks.Callback):
+    """Draws a sheet of filled pictures every so many steps, always of the same pictures.
+
+    A row a picture: the true one, what the generator sees, its first guess, the filled
+    picture, and where each part of the hole was copied from, coloured as
+    `keras_inpaint.ops.offset_colors` says. The files are named `step-000001000.png`.
+
+    Args:
+        images: Array of shape `(num, height, width, channels)`, in `[-1, 1]`.
+        masks: Array of shape `(num, height, width, 1)`: 1 in the hole, else 0.
+        folder: str or path. Where the sheets go; made where it is missing.
+        every: int. Steps from one sheet to the next. They are counted from the start of
+            the whole training, `InpaintingGAN.steps`.
+
+    Raises:
+        ValueError: If there are no pictures, not one mask a picture, or `every` is no
+            int of at least 1.
+
+    Example:
+    >>> import os, tempfile
+    >>> gan = keras_inpaint.InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=8)
+    >>> gan.compile(run_eagerly=True)
+    >>> images, masks = np.zeros((2, 64, 64, 3), "float32"), np.ones((2, 64, 64, 1), "float32")
+    >>> masks[:, :32] = 0
+    >>> folder = tempfile.mkdtemp()
+    >>> sheets = keras_inpaint.training.PictureSheets(images, masks, folder, every=2)
+    >>> history = gan.fit(images, batch_size=1, epochs=2, callbacks=[sheets], verbose=0)
+    >>> sorted(os.listdir(folder))
+    ['step-000000002.png', 'step-000000004.png']
+    """
+
+    def __init__(
+        self, images: Any, masks: Any, folder: str | PathLike[str], every: int = 1000
+    ) -> None:
+        super().__init__()
+        self.images = np.asarray(images, "float32")
+        self.masks = np.asarray(masks, "float32")
+        if (
+            self.images.ndim != 4
+            or not self.images.size
+            or self.masks.shape != (*self.images.shape[:3], 1)
+        ):
+            raise ValueError(
+                "`images` must be of shape (num, height, width, channels), at least one, and "
+                "`masks` of shape (num, height, width, 1). "
+                f"Received: {self.images.shape} and {self.masks.shape}"
+            )
+        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+            raise ValueError(
+                "`every` counts the steps from one sheet to the next and must be an int of "
+                f"at least 1. Received: every={every!r}"
+            )
+        self.folder = Path(folder)
+        self.every = every
+        self._first_step = 0
+        self._num_drawn = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        # Asked once: JAX would have to collect all weights to answer after each step.
+        self._first_step = int(keras.ops.convert_to_numpy(self.model.steps.value))
+        self._num_drawn = self._first_step // self.every
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        # Where several steps are one execution, `batch` is the last of them.
+        step = self._first_step + batch + 1
+        if step // self.every > self._num_drawn:
+            self._num_drawn = step // self.every
+            self.draw(step)
+
+    def draw(self, step: int) -> None:
+        """Draws a sheet now.
+
+        Args:
+            step: int. The number in the file's name.
+        """
+        num, height, _, _ = self.images.shape
+        outputs = self.model.predict_on_batch({"images": self.images, "masks": self.masks})
+        # A model made under a distribution strategy answers once a replica.
+        outputs = {name: np.asarray(output)[:num] for name, output in outputs.items()}
+        offsets = offset_colors(outputs["offsets"])
+        columns = [
+            self.images,
+            (self.model.corruption or corrupt)(self.images, self.masks),
+            outputs["coarse"],
+            outputs["completed"],
+            enlarge_nearest(offsets, height // offsets.shape[1]),
+        ]
+        rows = list(zip(*map(_as_bytes, columns), strict=True))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_picture(
+            self.folder / f"step-{step:09d}.png", Picture(sheet(rows, titles=_TITLES))
+        )
+
+
+def _as_bytes(images: Any) -> NDArray[np.uint8]:
+    """Images in `[-1, 1]` of any number of channels as grey or coloured bytes."""
+    images = np.asarray(keras.ops.convert_to_numpy(images), "float32")
+    images = images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
+    return np.asarray(np.clip(np.rint((images + 1.0) * 127.5), 0, 255), np.uint8)
