@@ -11,6 +11,7 @@ from keras_inpaint.ops.attention import (
     patch_scores,
     valid_keys,
 )
+from keras_inpaint.ops.attention_blocks import attend_by_lines, fits_at_once, lines_within
 from keras_inpaint.ops.resampling import nearest_corners, nearest_strided
 
 _RESAMPLINGS = {"corners": nearest_corners, "strided": nearest_strided}
@@ -38,6 +39,9 @@ class ContextualAttention(keras.layers.Layer):
             `max(norm, 1e-4)`, or the root of the sum of `w^2 + 1e-4`.
         paste: `"soft"` or `"best"`. The softmax-weighted mean of all patches, or the
             best patch alone (no gradient reaches the scores then).
+        memory: int, at least 1. About how many bytes the scores may take: where those of
+            all positions take more, blocks of lines are worked on one after the other,
+            and once more for their gradients. The numbers are the same.
 
     Call arguments:
         features: Tensor of shape `(batch, height, width, channels)`; height and width
@@ -74,6 +78,7 @@ class ContextualAttention(keras.layers.Layer):
         resampling="corners",
         key_norm="floor",
         paste="soft",
+        memory=2**29,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -81,6 +86,11 @@ class ContextualAttention(keras.layers.Layer):
             raise ValueError(
                 "`rate` counts feature pixels a grid position and must be an int of at "
                 f"least 1. Received: rate={rate}"
+            )
+        if memory < 1:
+            raise ValueError(
+                "`memory` is what the scores may take, in bytes, and must be at least 1. "
+                f"Received: memory={memory}"
             )
         _check_choice("resampling", resampling, _RESAMPLINGS)
         _check_choice("key_norm", key_norm, ("floor", "sum"))
@@ -91,31 +101,57 @@ class ContextualAttention(keras.layers.Layer):
         self.resampling = resampling
         self.key_norm = key_norm
         self.paste = paste
+        self.memory = memory
 
     def call(self, features, masks):
-        _, height, width, _ = ops.shape(features)
+        batch, height, width, _ = ops.shape(features)
         self._check_sizes(features.shape, masks.shape)
         grid = (height // self.rate, width // self.rate)
         # In float32 under half precision too, where the norms' floor would vanish.
         keys = ops.cast(_RESAMPLINGS[self.resampling](features, grid), "float32")
-
-        scores = patch_scores(keys, keys) / patch_norms(keys, self.key_norm)[:, None, :]
-        if self.fuse:
-            scores = fuse_scores(scores, grid)
+        norms = patch_norms(keys, self.key_norm)
         valid = valid_keys(self._masks_on_grid(masks, (height, width), grid))
+
+        inputs = (keys, norms, valid, features)
+        at_once = fits_at_once(self.memory, grid, batch)
+        if not isinstance(at_once, bool):
+            copied, best = ops.cond(
+                at_once,
+                lambda: self._attend_at_once(*inputs),
+                lambda: self._attend_by_lines(*inputs),
+            )
+        else:
+            copied, best = (self._attend_at_once if at_once else self._attend_by_lines)(*inputs)
+        return {"features": copied, "offsets": _offsets(best, grid)}
+
+    def _attend_at_once(self, keys, norms, valid, features):
+        _, height, width, _ = ops.shape(keys)
+        scores = patch_scores(keys, keys) / norms[:, None, :]
+        if self.fuse:
+            scores = fuse_scores(scores, (height, width))
         # The published fusion sums nine scores, `fuse_scores` gives their mean.
         attention = attend(scores, valid, 9 * self.scale if self.fuse else self.scale)
 
         # Not `argmax`, which takes Keras five more passes to tell 0.0 from -0.0.
         best = ops.top_k(attention, 1)[1][..., 0]
         if self.paste == "best":
-            attention = ops.one_hot(best, grid[0] * grid[1], dtype="float32")
-            attention = attention * valid[:, None, :]
+            attention = ops.one_hot(best, height * width, dtype="float32") * valid[:, None, :]
         attention = ops.cast(attention, features.dtype)
-        return {
-            "features": paste_patches(attention, features, grid, self.rate),
-            "offsets": _offsets(best, grid),
-        }
+        return paste_patches(attention, features, (height, width), self.rate), best
+
+    def _attend_by_lines(self, keys, norms, valid, features):
+        batch, height, width, _ = ops.shape(keys)
+        return attend_by_lines(
+            keys,
+            norms,
+            valid,
+            features,
+            rate=self.rate,
+            scale=self.scale,
+            fuse=self.fuse,
+            best_only=self.paste == "best",
+            num_lines=lines_within(self.memory, (height, width), batch),
+        )
 
     def _masks_on_grid(self, masks, feature_size, grid):
         masks = ops.cast(masks, "float32")
@@ -156,6 +192,7 @@ class ContextualAttention(keras.layers.Layer):
             "resampling": self.resampling,
             "key_norm": self.key_norm,
             "paste": self.paste,
+            "memory": self.memory,
         }
 
 

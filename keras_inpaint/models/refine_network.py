@@ -96,13 +96,14 @@ class RefineNetwork(keras.layers.Layer):
         self.sees_mask = sees_mask
         self.channels = channels
         self.padding = padding
+        self.attention_arguments = dict(attention or {})
         chain = {"width": width, "gated": gated, "padding": padding, "dtype": self.dtype_policy}
         self.dilated_branch = ConvolutionChain(_DILATED_BRANCH, **chain, name="dilated_branch")
         self.before_attention = ConvolutionChain(
             _BEFORE_ATTENTION, **chain, name="before_attention"
         )
         self.attention = ContextualAttention(
-            **(attention or {}), dtype=self.dtype_policy, name="attention"
+            **self.attention_arguments, dtype=self.dtype_policy, name="attention"
         )
         self.after_attention = ConvolutionChain(
             _AFTER_ATTENTION, **chain, name="after_attention"
@@ -141,8 +142,6 @@ class RefineNetwork(keras.layers.Layer):
         )
 
     def get_config(self):
-        attention = self.attention.get_config()
-        own = ("rate", "scale", "fuse", "resampling", "key_norm", "paste")
         return {
             **super().get_config(),
             "width": self.width,
@@ -151,5 +150,5 @@ class RefineNetwork(keras.layers.Layer):
             "sees_mask": self.sees_mask,
             "channels": self.channels,
             "padding": self.padding,
-            "attention": {name: attention[name] for name in own},
+            "attention": dict(self.attention_arguments),
         }

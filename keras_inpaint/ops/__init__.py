@@ -8,10 +8,16 @@ from keras_inpaint.ops.attention import (
     patch_scores,
     valid_keys,
 )
+from keras_inpaint.ops.attention_blocks import attend_by_lines, fits_at_once, lines_within
 from keras_inpaint.ops.chance import derived_seeds, integers, normal, picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.distance import distance_to_known
-from keras_inpaint.ops.local_patches import boxes_around_holes, crop_patches
+from keras_inpaint.ops.local_patches import (
+    boxes_around_holes,
+    boxes_hold_holes,
+    crop_patches,
+    hole_sizes,
+)
 from keras_inpaint.ops.mosaic import mosaic
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.ops.resampling import (
@@ -22,15 +28,20 @@ from keras_inpaint.ops.resampling import (
 
 __all__ = [
     "attend",
+    "attend_by_lines",
     "boxes_around_holes",
+    "boxes_hold_holes",
     "composite",
     "corrupt",
     "crop_patches",
     "derived_seeds",
     "distance_to_known",
     "enlarge_nearest",
+    "fits_at_once",
     "fuse_scores",
+    "hole_sizes",
     "integers",
+    "lines_within",
     "mosaic",
     "nearest_corners",
     "nearest_strided",

@@ -17,7 +17,8 @@ def corrupt(images, masks):
     Example:
     >>> images = keras.ops.ones((1, 2, 2, 1))
     >>> masks = keras.ops.reshape(keras.ops.array([1.0, 0.0, 0.0, 0.0]), (1, 2, 2, 1))
-    >>> keras_inpaint.ops.corrupt(images, masks)[0, :, :, 0].numpy().tolist()
+    >>> corrupted = keras_inpaint.ops.corrupt(images, masks)
+    >>> keras.ops.convert_to_numpy(corrupted)[0, :, :, 0].tolist()
     [[0.0, 1.0], [1.0, 1.0]]
     """
     return ops.where(ops.cast(masks, "bool"), ops.zeros_like(images), images)

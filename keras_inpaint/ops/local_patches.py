@@ -11,21 +11,69 @@ def boxes_around_holes(masks, size):
         size: pair of ints. Height and width of the boxes, in pixels.
 
     Returns:
-        tuple: int32 tensor of shape `(batch, 4)`, each row top, left, height and width;
-        bool tensor of shape `(batch,)`, whether the box holds the whole hole.
+        int32 tensor of shape `(batch, 4)`, each row top, left, height and width. A hole
+        larger than the box sticks out of it, see `boxes_hold_holes`.
 
     Example:
     >>> masks = keras.ops.pad(keras.ops.ones((1, 2, 2, 1)), ((0, 0), (3, 1), (0, 4), (0, 0)))
-    >>> boxes, fits = keras_inpaint.ops.boxes_around_holes(masks, (4, 4))
-    >>> keras.ops.convert_to_numpy(boxes).tolist(), bool(fits[0])
-    ([[2, 0, 4, 4]], True)
+    >>> boxes = keras_inpaint.ops.boxes_around_holes(masks, (4, 4))
+    >>> keras.ops.convert_to_numpy(boxes).tolist()
+    [[2, 0, 4, 4]]
     """
     holes = ops.cast(masks[..., 0], "bool")
-    top, height_fits = _interval(ops.any(holes, axis=2), size[0])
-    left, width_fits = _interval(ops.any(holes, axis=1), size[1])
+    top = _centred(ops.any(holes, axis=2), size[0])
+    left = _centred(ops.any(holes, axis=1), size[1])
     sizes = ops.ones_like(top)
-    boxes = ops.stack([top, left, sizes * size[0], sizes * size[1]], axis=1)
-    return boxes, ops.logical_and(height_fits, width_fits)
+    return ops.stack([top, left, sizes * size[0], sizes * size[1]], axis=1)
+
+
+def hole_sizes(masks):
+    """Heights and widths of the holes' bounding boxes.
+
+    Args:
+        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+
+    Returns:
+        int32 tensor of shape `(batch, 2)`, in pixels; 0 where there is no hole.
+
+    Example:
+    >>> masks = keras.ops.pad(keras.ops.ones((1, 2, 3, 1)), ((0, 0), (3, 1), (0, 4), (0, 0)))
+    >>> keras.ops.convert_to_numpy(keras_inpaint.ops.hole_sizes(masks)).tolist()
+    [[2, 3]]
+    """
+    holes = ops.cast(masks[..., 0], "bool")
+    spans = [_span(ops.any(holes, axis=axis)) for axis in (2, 1)]
+    return ops.stack([end - first for first, end in spans], axis=1)
+
+
+def boxes_hold_holes(boxes, masks, size):
+    """Whether boxes have the given size, lie in the picture and hold the whole hole.
+
+    Args:
+        boxes: int tensor of shape `(batch, 4)`: top, left, height and width, in pixels.
+        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+        size: pair of ints. Height and width that the boxes should have.
+
+    Returns:
+        bool tensor of shape `(batch,)`.
+
+    Example:
+    >>> masks = keras.ops.pad(keras.ops.ones((1, 2, 2, 1)), ((0, 0), (3, 1), (0, 4), (0, 0)))
+    >>> boxes = keras.ops.array([[2, 0, 4, 4]])
+    >>> bool(keras_inpaint.ops.boxes_hold_holes(boxes, masks, (4, 4))[0])
+    True
+    """
+    _, height, width, _ = ops.shape(masks)
+    boxes = ops.cast(boxes, "int32")
+    top, left, tall, wide = (edge[:, 0] for edge in ops.split(boxes, 4, axis=1))
+    fits = (tall == size[0]) & (wide == size[1]) & (top >= 0) & (left >= 0)
+    fits = fits & (top + tall <= height) & (left + wide <= width)
+    rows, columns = ops.arange(height, dtype="int32"), ops.arange(width, dtype="int32")
+    in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
+    in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    outside = ops.logical_not(in_rows[:, :, None] & in_columns[:, None, :])
+    holes = ops.cast(masks[..., 0], "bool")
+    return fits & ops.logical_not(ops.any(holes & outside, axis=(1, 2)))
 
 
 def crop_patches(images, boxes, size):
@@ -59,11 +107,17 @@ def crop_patches(images, boxes, size):
     return ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
 
 
-def _interval(occupied, length):
-    """Where an interval around the occupied positions starts, and whether it holds them."""
+def _span(occupied):
+    """The first occupied position of each picture, and the one after the last."""
     size = ops.shape(occupied)[1]
+    is_empty = ops.logical_not(ops.any(occupied, axis=1))
     occupied = ops.cast(occupied, "int32")
     first = ops.cast(ops.argmax(occupied, axis=1), "int32")
     end = size - ops.cast(ops.argmax(ops.flip(occupied, axis=1), axis=1), "int32")
-    start = ops.clip((first + end - length) // 2, 0, size - length)
-    return start, end - first <= length
+    return first, ops.where(is_empty, first, end)
+
+
+def _centred(occupied, length):
+    """Where an interval of a length starts, around what is occupied and inside."""
+    first, end = _span(occupied)
+    return ops.clip((first + end - length) // 2, 0, ops.shape(occupied)[1] - length)
