@@ -78,7 +78,8 @@ def _divide_by_spectral_norm(kernel, u):
     products = ops.matmul(v, matrix)
     u = _normalize(products)
     sigma = ops.sum(products * u)
-    return kernel / sigma, u
+    # Of an all-zero kernel nothing is left to divide by.
+    return kernel / ops.maximum(sigma, 1e-12), u
 
 
 def _normalize(vector):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.losses.loss_weights import LossWeights
-from keras_inpaint.losses.reconstruction import known_l1
+from keras_inpaint.losses.reconstruction import discounted_l1
 from keras_inpaint.ops.compositing import composite
 
 
@@ -30,6 +30,7 @@ class HingeObjective:
     critic_term_names = ("critic_loss", "real_score", "fake_score")
     generator_term_names = ("generator_loss", "hole_loss", "known_loss", "adversarial_loss")
     adam_betas = (0.5, 0.999)
+    needs_patches = False
 
     def critic_terms(
         self,
@@ -91,8 +92,8 @@ class HingeObjective:
         """
         hole = known = 0.0
         for name, weight in (("coarse", weights.coarse), ("refined", 1.0)):
-            hole += weight * known_l1(outputs[name], images, 1.0 - masks, mean_over="picture")
-            known += weight * known_l1(outputs[name], images, masks, mean_over="picture")
+            hole += weight * discounted_l1(outputs[name], images, masks)
+            known += weight * discounted_l1(outputs[name], images, 1.0 - masks)
         adversarial = self._adversarial(critic, images, outputs, masks, weights)
         total = weights.hole * hole + weights.known * known + weights.adversarial * adversarial
         return {

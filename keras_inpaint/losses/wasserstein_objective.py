@@ -80,6 +80,7 @@ class WassersteinObjective:
     critic_term_names = ("critic_loss", "wasserstein_loss", "gradient_penalty")
     generator_term_names = ("generator_loss", "hole_loss", "known_loss", "adversarial_loss")
     adam_betas = (0.5, 0.9)
+    needs_patches = True
 
     def __init__(
         self,

@@ -117,7 +117,7 @@ class Generator(keras.Model):
         3601542
         """
         arguments = {"gated": False, "output_activation": "clip", "refine_sees_mask": True}
-        return cls(width, **{**arguments, **_dialect(dialect), **kwargs})
+        return cls(width, **{**arguments, **_in_dialect(dialect, kwargs)})
 
     @classmethod
     def deepfill_v2(cls, width=48, dialect="tensorflow", **kwargs):
@@ -133,7 +133,7 @@ class Generator(keras.Model):
         >>> keras_inpaint.models.Generator.deepfill_v2().count_params()
         4052478
         """
-        return cls(width, **{**_dialect(dialect), **kwargs})
+        return cls(width, **_in_dialect(dialect, kwargs))
 
     def build(self, input_shape=None):
         pictures, masks = (None, None, None, self.channels), (None, None, None, 1)
@@ -185,12 +185,15 @@ class Generator(keras.Model):
         }
 
 
-def _dialect(name):
+def _in_dialect(name, arguments):
+    """Arguments of `Generator`, those of the dialect where no others are given."""
     if name not in _DIALECTS:
         raise ValueError(
             f"`dialect` must be 'tensorflow' or 'pytorch'. Received: dialect={name!r}"
         )
-    return _DIALECTS[name]
+    dialect = _DIALECTS[name]
+    attention = {**dialect["attention"], **(arguments.get("attention") or {})}
+    return {**dialect, **arguments, "attention": attention}
 
 
 def _check_arguments(width, gated, output_activation, channels):

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_inpaint.ops.local_patches import boxes_around_holes
+from keras_inpaint.ops.local_patches import boxes_around_holes, boxes_hold_holes, hole_sizes
 
 
 def unpack(data: Any) -> Any:
@@ -68,19 +68,22 @@ def local_boxes(masks: Any, boxes: Any, critic: Any, require: Any) -> Any:
         masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
         boxes: int tensor of shape `(batch, 4)`, or `None` where the masks bring none.
         critic: The critic; one with a `patch_size` needs boxes.
-        require: function of a bool tensor and a message, which stops where the tensor is
-            false.
+        require: function of a bool tensor, a message and a tensor that completes it,
+            which stops where the former is false.
 
     Returns:
         int tensor of shape `(batch, 4)`, or `None` where none are needed.
     """
     size = getattr(critic, "patch_size", None)
-    if size is None or boxes is not None:
-        return boxes
-    boxes, fits = boxes_around_holes(masks, size)
+    if size is None:
+        return None
+    if boxes is None:
+        boxes = boxes_around_holes(masks, size)
     require(
-        ops.all(fits),
-        f"A hole does not fit into the local patch of {size[0]} x {size[1]} pixels. Draw "
-        "smaller holes, enlarge the critic's `patch_size`, or use a PatchCritic.",
+        ops.all(boxes_hold_holes(boxes, masks, size)),
+        f"A local patch of {size[0]} x {size[1]} pixels must lie in the picture and hold its "
+        "whole hole. Draw smaller holes, enlarge the critic's `patch_size`, or use a "
+        "PatchCritic. Received: a largest hole, height and width, of ",
+        ops.max(hole_sizes(masks), axis=0),
     )
     return boxes

@@ -36,14 +36,14 @@ class Steps(keras.Model):
         """This replica's number, and how many there are: one program sees the whole batch."""
         return 0, 1
 
-    def _require(self, condition: Any, message: str) -> None:
-        """Stops with `message` unless `condition`, a bool tensor, holds."""
+    def _require(self, condition: Any, message: str, value: Any) -> None:
+        """Stops with a message and a value unless `condition`, a bool tensor, holds."""
 
-        def check(holds: Any) -> None:
+        def check(holds: Any, value: Any) -> None:
             if not holds:
-                raise ValueError(message)
+                raise ValueError(f"{message}{value}")
 
-        jax.debug.callback(check, condition)
+        jax.debug.callback(check, condition, value)
 
     def _improve(self, network: Any, optimizer: Any, loss: Any) -> Any:
         """One update of `network`; returns the terms of its loss."""
@@ -55,7 +55,7 @@ class Steps(keras.Model):
 
         gradients, (terms, changes) = jax.grad(total, has_aux=True)(values)
         self._assign(changes)
-        optimizer.apply(gradients, network.trainable_variables)
+        _apply(optimizer, gradients, network)
         return terms
 
     def _record(self, network: Any, inputs: Any) -> Any:
@@ -86,7 +86,7 @@ class Steps(keras.Model):
         gradients, (terms, changes) = jax.grad(total, has_aux=True)(differentiable)
         self._assign(changes)
         (gradients,) = pull_back(gradients)
-        optimizer.apply(gradients, network.trainable_variables)
+        _apply(optimizer, gradients, network)
         return terms
 
     def _run(self, network: Any, values: Any, function: Any) -> Any:
@@ -152,3 +152,17 @@ def _split(outputs: Any) -> Any:
 
 def _mean(terms: Any) -> Any:
     return jnp.mean(next(iter(terms.values())).astype("float32"))
+
+
+def _apply(optimizer: Any, gradients: Any, network: Any) -> None:
+    # Not `optimizer.apply`: scaled losses decide with JAX's own conditions, out of which
+    # no assignment may leak.
+    weights, state = optimizer.stateless_apply(
+        [variable.value for variable in optimizer.variables],
+        gradients,
+        [variable.value for variable in network.trainable_variables],
+    )
+    for variable, value in zip(optimizer.variables, state, strict=True):
+        variable.assign(value)
+    for variable, value in zip(network.trainable_variables, weights, strict=True):
+        variable.assign(value)

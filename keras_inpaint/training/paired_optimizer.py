@@ -33,7 +33,6 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         generator_optimizer: Any,
         critic_optimizer: Any,
         name: str = "paired",
-        **kwargs: Any,
     ) -> None:
         if generator_optimizer is critic_optimizer:
             raise ValueError(

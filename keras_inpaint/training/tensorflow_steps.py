@@ -26,9 +26,12 @@ class Steps(keras.Model):
             return 0, 1
         return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
-    def _require(self, condition: Any, message: str) -> None:
-        """Stops with `message` unless `condition`, a bool tensor, holds."""
-        tf.debugging.Assert(condition, [message])
+    def _require(self, condition: Any, message: str, value: Any) -> None:
+        """Stops with a message and a value unless `condition`, a bool tensor, holds.
+
+        XLA drops the check: where `jit_compile` is on, nothing stops.
+        """
+        tf.debugging.Assert(condition, [message, value])
 
     def _improve(self, network: Any, optimizer: Any, loss: Any) -> Any:
         """One update of `network`; returns the terms of its loss."""
