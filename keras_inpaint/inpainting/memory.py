@@ -22,8 +22,11 @@ _CONTAINER_LIMITS = (
 _BYTES_A_PIXEL_AND_FILTER = 16
 _BYTES_A_PIXEL = 80
 _COPIES_OF_SCORES = 4
+# An attention that works line by line within `memory` bytes takes this much more of them,
+# and has seven lines at once at least.
+_SHARE_OF_BUDGET, _FEWEST_LINES = 1.35, 7
 # Beside the network: the photo, its masks, the filling at the photo's size.
-_BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 5
+_BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
 # Of networks that do not tell their width.
 _PUBLISHED_WIDTH = 48
 
@@ -32,7 +35,8 @@ def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
     """Estimates what a generator takes beyond its weights.
 
     The attention compares each of `N` positions of its grid with each other one; a few
-    matrices of `N` x `N` outweigh all else in large pictures.
+    matrices of `N` x `N` outweigh all else in large pictures, unless the attention has a
+    budget, `memory`, and keeps to it.
 
     Args:
         generator: `keras_inpaint.models.Generator`, or a `keras.Model` with its
@@ -45,10 +49,20 @@ def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
     """
     multiple = int(generator.size_multiple)
     height, width = padded_size(size, multiple)
-    positions = height * width // multiple**2
+    grid = height // multiple, width // multiple
     filters = int(getattr(generator, "width", _PUBLISHED_WIDTH))
     pixel = _BYTES_A_PIXEL + _BYTES_A_PIXEL_AND_FILTER * filters
-    return num * (pixel * height * width + _COPIES_OF_SCORES * 4 * positions**2)
+    return num * pixel * height * width + _estimate_attention(generator, grid, num)
+
+
+def _estimate_attention(generator: Any, grid: tuple[int, int], num: int) -> int:
+    rows, columns = grid
+    a_line = _COPIES_OF_SCORES * 4 * num * rows * columns**2
+    attention = getattr(getattr(generator, "refine_network", None), "attention", None)
+    budget = getattr(attention, "memory", None)
+    if budget is None:
+        return rows * a_line
+    return min(rows * a_line, int(_SHARE_OF_BUDGET * max(budget, _FEWEST_LINES * a_line)))
 
 
 def estimate_plan(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:

@@ -10,7 +10,9 @@ from keras_inpaint.inpainting.memory import (
     check_batch,
     default_memory_limit,
     estimate_memory,
+    estimate_plan,
 )
+from keras_inpaint.inpainting.planning import plan
 
 
 @pytest.fixture
@@ -42,6 +44,34 @@ def square(size, hole):
 def test_estimate_is_not_below_what_was_measured_nor_far_above(size, width, measured):
     generator = SimpleNamespace(size_multiple=8, width=width)
     assert measured <= estimate_memory(generator, size) / 1e6 <= 1.5 * measured
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "measured"),
+    [
+        ((512, 512), 24, 350),
+        ((768, 768), 24, 918),
+        ((1024, 1024), 24, 1188),
+        ((1024, 1024), 48, 1272),
+    ],
+)
+def test_attention_counts_no_more_than_its_budget(size, width, measured):
+    attention = SimpleNamespace(memory=2**29)
+    generator = SimpleNamespace(
+        size_multiple=8, width=width, refine_network=SimpleNamespace(attention=attention)
+    )
+    assert measured <= estimate_memory(generator, size) / 1e6 <= 1.5 * measured
+
+
+def test_budget_cannot_be_less_than_a_few_lines():
+    attention = SimpleNamespace(memory=1)
+    generator = SimpleNamespace(
+        size_multiple=8, width=24, refine_network=SimpleNamespace(attention=attention)
+    )
+    # 7 of 128 lines, 4 copies of floats.
+    lines = 1.35 * 7 * 4 * 4 * 128**3
+    pixels = 1024**2 * (80 + 16 * 24)
+    assert estimate_memory(generator, (1024, 1024)) == int(lines) + pixels
 
 
 def test_photos_count_as_they_are_padded_and_one_by_one(generator):
@@ -106,3 +136,14 @@ def test_batch_counts_all_of_its_photos(generator):
         ValueError, match=r"Fill fewer at once.*Received: 3 photos of 256 x 256"
     ):
         check_batch(generator, (256, 256), 3, 3 * need - 1)
+
+
+@pytest.mark.parametrize(
+    ("hole", "method", "measured"), [(300, "crop", 367), (2000, "resize", 612)]
+)
+def test_estimate_of_a_large_photo_is_not_below_what_was_measured(hole, method, measured):
+    generator = SimpleNamespace(size_multiple=8, width=48)
+    mask = np.zeros((4000, 6000), bool)
+    mask[1000 : 1000 + hole, 2000 : 2000 + hole] = True
+    need = estimate_plan(generator, mask, plan(method, mask, 256)) / 1e6
+    assert measured <= need <= 1.5 * measured
