@@ -16,6 +16,15 @@ def batch(rng, height, width, channels=3, size=1):
     return {"corrupted": images * (1 - masks), "masks": masks}
 
 
+def call(network, *inputs):
+    """The outputs; on JAX compiled, since there each operation would be compiled alone."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(lambda *inputs: network(*inputs))(*inputs)
+    return network(*inputs)
+
+
 def numpy(outputs):
     return {name: ops.convert_to_numpy(output) for name, output in outputs.items()}
 
@@ -28,33 +37,32 @@ def test_published_networks_have_the_published_number_of_weights(generator, expe
     assert generator().count_params() == expected
 
 
-@pytest.mark.parametrize("gated", [False, True])
 @pytest.mark.parametrize(
-    ("size", "channels", "width"), [((8, 8), 1, 4), ((40, 72), 4, 8), ((16, 24), 3, 12)]
+    ("size", "channels", "width", "gated"),
+    [((8, 8), 1, 4, True), ((40, 72), 4, 8, True), ((16, 24), 3, 6, False)],
 )
-def test_any_size_width_and_number_of_channels(rng, gated, size, channels, width):
+def test_any_size_width_and_number_of_channels(rng, size, channels, width, gated):
     generator = Generator(width, gated=gated, channels=channels)
-    outputs = numpy(generator(batch(rng, *size, channels)))
+    outputs = numpy(call(generator, batch(rng, *size, channels)))
     for name in ("coarse", "refined"):
         assert outputs[name].shape == (1, *size, channels)
         assert np.abs(outputs[name]).max() <= 1
     assert outputs["offsets"].shape == (1, size[0] // 8, size[1] // 8, 2)
 
 
-@pytest.mark.parametrize("generator", [Generator.deepfill_v1, Generator.deepfill_v2])
-def test_pictures_of_a_batch_know_nothing_of_each_other(rng, generator):
-    generator, inputs = generator(width=8), batch(rng, 24, 16, size=2)
-    together = numpy(generator(inputs))
-    alone = numpy(generator({name: array[1:] for name, array in inputs.items()}))
+def test_pictures_of_a_batch_know_nothing_of_each_other(rng):
+    generator, inputs = Generator(8), batch(rng, 24, 16, size=2)
+    together = numpy(call(generator, inputs))
+    alone = numpy(call(generator, {name: array[1:] for name, array in inputs.items()}))
     for name in ("coarse", "refined"):
         np.testing.assert_allclose(together[name][1:], alone[name], rtol=0, atol=1e-5)
 
 
 def test_refined_picture_sees_the_known_pixels_and_the_coarse_hole(rng):
     generator, inputs = Generator(8, gated=False), batch(rng, 16, 24)
-    outputs = numpy(generator(inputs))
+    outputs = numpy(call(generator, inputs))
     guess = np.where(inputs["masks"] == 1, outputs["coarse"], inputs["corrupted"])
-    refined, _ = generator.refine_network(guess, inputs["masks"])
+    refined, _ = call(generator.refine_network, guess, inputs["masks"])
     np.testing.assert_allclose(
         ops.convert_to_numpy(refined), outputs["refined"], rtol=0, atol=1e-6
     )
@@ -80,11 +88,11 @@ def test_dialects_differ_in_padding_and_attention():
 def test_generator_comes_back_from_a_file(rng, tmp_path, arguments):
     generator, inputs = Generator.deepfill_v1(**arguments), batch(rng, 16, 24)
     inputs["corrupted"] = inputs["corrupted"][..., : generator.channels]
-    expected = numpy(generator(inputs))
+    expected = numpy(call(generator, inputs))
     generator.save(tmp_path / "generator.keras")
     loaded = keras.models.load_model(tmp_path / "generator.keras")
     assert loaded.get_config() == generator.get_config()
-    for name, output in numpy(loaded(inputs)).items():
+    for name, output in numpy(call(loaded, inputs)).items():
         np.testing.assert_array_equal(output, expected[name])
 
 
@@ -94,7 +102,7 @@ def test_weights_load_before_the_first_call(rng, tmp_path):
     fresh.load_weights(tmp_path / "generator.weights.h5")
     inputs = batch(rng, 8, 16)
     np.testing.assert_array_equal(
-        numpy(fresh(inputs))["refined"], numpy(trained(inputs))["refined"]
+        numpy(call(fresh, inputs))["refined"], numpy(call(trained, inputs))["refined"]
     )
 
 
@@ -110,7 +118,7 @@ def test_sizes_may_be_unknown_until_the_call(rng, generator):
     compiled = tf.function(generator, input_signature=[specs])
     for height, width, size in [(8, 8, 2), (40, 72, 1)]:
         inputs = batch(rng, height, width, size=size)
-        expected = numpy(generator(inputs))
+        expected = numpy(call(generator, inputs))
         for name, output in numpy(compiled(inputs)).items():
             np.testing.assert_allclose(output, expected[name], rtol=0, atol=1e-5)
 
@@ -129,9 +137,8 @@ def test_refined_loss_moves_the_coarse_network_unless_stopped(rng, stop):
         assert all(np.any(gradient.numpy() != 0) for gradient in gradients)
 
 
-@pytest.mark.parametrize("gated", [False, True])
-def test_coarse_network_keeps_the_contract(check_layer, rng, gated):
-    network = CoarseNetwork(4, gated, "clip", channels=2, padding="centred")
+def test_coarse_network_keeps_the_contract(check_layer, rng):
+    network = CoarseNetwork(4, False, "clip", channels=2, padding="centred")
     check_layer(network, tuple(batch(rng, 8, 12, 2).values()))
 
 
