@@ -109,7 +109,7 @@ def main():
             for name, operator in (("published", published), ("algebra", algebra))
         }
         for which, label in enumerate(("forward", "forward + backward")):
-            rounds = 5 if options.quick else 31 if size == 64 else 7
+            rounds = 5 if options.quick or size > 64 else 21
             times = interleaved({name: pair[which] for name, pair in functions.items()}, rounds)
             medians = [milliseconds(times, name) for name in functions]
             print(
