@@ -21,10 +21,11 @@ FILLED := out/filled.png
 
 # What is written on keras.ops alone is tested a second time on the other backend.
 JAX_TESTS := tests/contracts/test_layer_contract.py \
+	tests/training/test_checking.py tests/training/test_picture_sheets.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help
-.PHONY: help inpaint test test-tensorflow test-jax lint format types wheel-check clean
+.PHONY: help inpaint test test-tensorflow test-jax test-slow lint format types wheel-check clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -34,13 +35,17 @@ inpaint: $(INSTALLED) ## Fill the hole of a bundled photo and print where the pi
 	$(BIN)/keras-inpaint inpaint $(EXAMPLES)/photo.jpg --mask $(EXAMPLES)/mask.png --output $(FILLED)
 	@echo "The filled picture: $(CURDIR)/$(FILLED)"
 
-test: test-tensorflow test-jax ## Run all tests
+test: test-tensorflow test-jax ## Run all tests but the slow ones
 
 test-tensorflow: $(INSTALLED_TOOLS) ## Run all tests on the TensorFlow backend
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS)
 
 test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts on JAX
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_OPTIONS) $(JAX_TESTS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
+		$(JAX_TESTS)
+
+test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_OPTIONS)
 
 lint: $(INSTALLED_TOOLS) ## Check style and format
 	$(BIN)/ruff check .

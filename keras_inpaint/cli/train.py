@@ -22,10 +22,14 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("critic_steps", int, "updates of the critic for one of the generator (default: 1)"),
     ("loss_weights", dict, "such as hole=1.2,adversarial=0.01 (default: the published ones)"),
     ("learning_rate", float, "of both optimizers (default: 0.0001)"),
+    ("masks", str, "mask files, given as --data is (default: masks are drawn)"),
+    ("mask_choice", str, "random (default): any mask for any photo; paired: of its name"),
     ("validation", str, "photos to measure on, given as --data is"),
+    ("validation_masks", str, "masks of --validation, named like the photos"),
     ("preset", str, "bundled preset or folder of one to start from"),
     ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
     ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
+    ("sheets_every", int, "steps between sheets of filled pictures (default: 1000)"),
 )
 
 
@@ -34,9 +38,9 @@ def add_verb(verbs: Any) -> None:
     parser = verbs.add_parser(
         "train",
         help="train on a folder of photos",
-        description="Trains on photos. The run's folder gets settings.json, log.csv, "
+        description="Trains on photos. The run's folder gets settings.json, log.csv, sheets/, "
         "checkpoint/ and preset/, which `keras-inpaint inpaint --preset` takes. Started again "
-        "with the same --output, a run goes on; Ctrl-C saves first.",
+        "with the same --output, a run goes on, also where it was killed; Ctrl-C saves first.",
     )
     parser.add_argument(
         "--config",

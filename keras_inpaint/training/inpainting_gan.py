@@ -24,7 +24,7 @@ _steps: Any = importlib.import_module(f"keras_inpaint.training.{keras.backend.ba
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
 # Masks for validation are drawn as no training step draws them.
-_VALIDATION_INDEX = 2**32 - 1
+VALIDATION_INDEX = 2**32 - 1
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -331,7 +331,7 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
     # ---- Validation and use ----------------------------------------------------------
 
     def _test(self, data: Any) -> Any:
-        batch = self._draw(data, _VALIDATION_INDEX, first=self._count_pictures(data))
+        batch = self._draw(data, VALIDATION_INDEX, first=self._count_pictures(data))
         images, masks = batch["images"], batch["masks"]
         outputs = self.generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)

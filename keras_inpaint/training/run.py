@@ -9,18 +9,24 @@ from keras import ops
 
 from keras_inpaint.data import photos
 from keras_inpaint.inpainting import find_preset, read_network
-from keras_inpaint.training.inpainting_gan import InpaintingGAN
+from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.training.batches import unpack
+from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX, InpaintingGAN
+from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.training.stop_request import StopRequest
+
+# Pictures on a sheet.
+_NUM_SHOWN = 4
 
 
 def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = print) -> int:
     """Trains a network on photos, or goes on where an earlier run stopped.
 
     Every `save_every` steps the run is measured, logged and saved. Ctrl-C ends it after
-    the step under way, and saves. A run that was stopped at a checkpoint and goes on sees
-    the photos and masks that it would have seen without the stop.
+    the step under way, and saves. A run that was stopped, or killed, and goes on from a
+    checkpoint sees the photos and masks that it would have seen without the stop.
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
@@ -32,6 +38,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
 
     Raises:
         FileNotFoundError: If the photos or the preset are missing.
+        OSError: If the run's folder cannot be written to.
         ValueError: If the settings do not fit each other, the photos, or the run that
             `output` holds.
     """
@@ -40,18 +47,23 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     _photos(settings, step=0)
     gan = _build(settings, report)
     folder = RunFolder(settings)
-    if folder.restore(gan):
+    if folder.restore(gan, report):
         report(f"Going on from step {_steps(gan)} of {folder.path}.")
     # Only now: a checkpoint brings the rate that it was saved with.
     for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
         optimizer.learning_rate = settings.learning_rate
 
     step = _steps(gan)
+    callbacks: list[Any] = []
+    if settings.sheets_every and step < settings.steps:
+        shown = _shown(gan, settings)
+        callbacks.append(PictureSheets(*shown, folder.sheets, settings.sheets_every))
     with StopRequest() as stop:
+        callbacks.append(stop)
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, so that an interrupted run falls into step again.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
-            measures = _fit(gan, _photos(settings, step), end - step, verbose, stop)
+            measures = _fit(gan, _photos(settings, step), end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
                     validation, verbose=0, return_dict=True
@@ -65,7 +77,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
 
 
 def _fit(
-    gan: Any, batches: Any, num_steps: int, verbose: int, stop: StopRequest
+    gan: Any, batches: Any, num_steps: int, verbose: int, callbacks: list[Any]
 ) -> dict[str, float]:
     history = gan.fit(
         batches,
@@ -73,7 +85,7 @@ def _fit(
         epochs=1,
         shuffle=False,
         verbose=verbose,
-        callbacks=[stop],
+        callbacks=callbacks,
     )
     return {name: float(values[-1]) for name, values in history.history.items()}
 
@@ -81,14 +93,16 @@ def _fit(
 def _save(
     gan: Any, folder: RunFolder, settings: Settings, step: int, measures: dict[str, float]
 ) -> None:
-    folder.save(gan, step)
-    folder.log({"step": step, **measures})
     metadata = {
         "architecture": f"{settings.architecture}, width {gan.generator.width}",
         "trained_on": f"{Path(settings.data).name}, {step} steps of {settings.batch_size}",
         "image_size": settings.image_size,
     }
-    gan.save_to_preset(folder.preset, metadata)
+    with folder.writing(gan, step):
+        folder.log({"step": step, **measures})
+        gan.save_to_preset(folder.preset, metadata)
+        # Last: what goes on from here finds all else written.
+        folder.save(gan, step)
 
 
 def _photos(settings: Settings, step: int) -> Any:
@@ -99,21 +113,43 @@ def _photos(settings: Settings, step: int) -> Any:
         # A run that goes on at `step` draws what it would have drawn there.
         seed=settings.seed + step,
         repeat=True,
+        masks=settings.masks,
+        mask_choice=settings.mask_choice,
     )
 
 
 def _validation_photos(settings: Settings) -> Any:
     if settings.validation is None:
         return None
+    return _fixed_photos(settings, settings.batch_size)
+
+
+def _fixed_photos(settings: Settings, batch_size: int) -> Any:
+    """The photos to measure on or, without any, those to learn from: always the same."""
+    source, masks, choice = settings.validation, settings.validation_masks, "paired"
+    if source is None:
+        source, masks, choice = settings.data, settings.masks, settings.mask_choice
     return photos(
-        settings.validation,
+        source,
         image_size=settings.image_size,
-        batch_size=settings.batch_size,
+        batch_size=batch_size,
         shuffle=False,
         flip=False,
         crop="centre",
         drop_remainder=False,
+        masks=masks,
+        mask_choice=choice,
     )
+
+
+def _shown(gan: Any, settings: Settings) -> tuple[Any, Any]:
+    """The images of the sheets, and the masks that validation has for them."""
+    images, masks, _ = unpack(next(iter(_fixed_photos(settings, _NUM_SHOWN))))
+    if masks is None:
+        num, height, width, _ = images.shape
+        seeds = picture_seeds(gan.seed, VALIDATION_INDEX, ops.arange(num, dtype="int32"))
+        masks, _ = gan.masks(seeds, height, width)
+    return images, ops.convert_to_numpy(masks)
 
 
 def _build(settings: Settings, report: Callable[[str], None]) -> Any:

@@ -2,7 +2,12 @@
 
 import csv
 import json
+import math
 import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,10 @@ from keras_inpaint.training.settings import Settings
 _FIXED = ("architecture", "width", "critic_width", "image_size")
 # The one before the newest serves where a disk was full or failed.
 _NUM_KEPT = 2
+# Bytes that a file spends on each variable beside its values.
+_OVERHEAD = 4096
+# Drafts, which are renamed once they are whole.
+_BEGUN = ("*.unfinished", ".preset.*.old", "checkpoint/unfinished*", "sheets/.*.part")
 
 
 class RunFolder:
@@ -19,13 +28,17 @@ class RunFolder:
 
         settings.json    as given; `keras-inpaint train --config` goes on from it
         log.csv          losses and measures, a line a checkpoint
+        sheets/          filled pictures, see `PictureSheets`
         checkpoint/      weights and both optimizers, the newest two
         preset/          for `Inpainter.from_preset`
+
+    Whenever a run is cut off, a file that is there under its name is whole.
 
     Args:
         settings: `Settings`.
 
     Raises:
+        OSError: If the folder cannot be written to.
         ValueError: If the folder holds something else, or a run of other networks.
     """
 
@@ -33,11 +46,20 @@ class RunFolder:
         self.path = Path(settings.output)
         self.settings_file = self.path / "settings.json"
         self.preset = self.path / "preset"
-        self._check(settings)
+        self.sheets = self.path / "sheets"
+        self._log_file = self.path / "log.csv"
         self._checkpoints = self.path / "checkpoint"
-        self._checkpoints.mkdir(parents=True, exist_ok=True)
         text = json.dumps(settings.to_dict(), indent=2, ensure_ascii=False)
-        _replace(self.settings_file, text + "\n")
+        try:
+            self._check(settings)
+            self._checkpoints.mkdir(parents=True, exist_ok=True)
+            _replace(self.settings_file, text + "\n")
+            self._sweep()
+        except OSError as error:
+            raise OSError(
+                "`output` must be a folder that can be written to. Choose another, or change "
+                f"what is in the way: {error}. Received: output={settings.output!r}"
+            ) from error
 
     def _check(self, settings: Settings) -> None:
         if not self.settings_file.exists():
@@ -59,48 +81,133 @@ class RunFolder:
                     f"{name}={before!r}. Received: {name}={now!r} for {settings.output!r}"
                 )
 
-    def restore(self, gan: Any) -> bool:
-        """Loads the newest checkpoint, if there is one."""
-        newest = self._saved()[-1:]
-        for path in newest:
+    def restore(self, gan: Any, report: Callable[[str], None]) -> bool:
+        """Loads the newest checkpoint that can be read, if there is one.
+
+        Args:
+            gan: `InpaintingGAN`, compiled.
+            report: Called with a line of text for each that cannot be read.
+
+        Returns:
+            bool: Whether there is one.
+
+        Raises:
+            ValueError: If there are checkpoints, and none can be read.
+        """
+        saved = self._saved()
+        for path in reversed(saved):
             try:
                 gan.load_weights(path)
-            except (OSError, ValueError, KeyError) as error:
-                raise ValueError(
-                    f"{path} cannot be read. Delete it, and the run goes on from the "
-                    f"checkpoint before it. {error}"
-                ) from error
-        return bool(newest)
+            # HDF5 has many kinds of errors for what is damaged.
+            except Exception as error:
+                reason = " ".join(str(error).split())
+                report(f"{path} is damaged and passed over: {reason}")
+            else:
+                rows = self._rows(before=_step_of(path) + 1)
+                if rows:
+                    self._write_log(rows)
+                return True
+        if saved:
+            raise ValueError(
+                "None of the run's checkpoints can be read. Delete them to begin anew, or "
+                "put others in their place. Received: "
+                f"{', '.join(str(path) for path in saved)}"
+            )
+        return False
+
+    @contextmanager
+    def writing(self, gan: Any, step: int) -> Iterator[None]:
+        """Makes sure of room for a checkpoint and a preset, and says if there is none.
+
+        Args:
+            gan: `InpaintingGAN`.
+            step: int. The step of which something is written.
+        """
+        try:
+            self._claim_room(gan)
+            yield
+        # HDF5 has RuntimeErrors too for a disk that is full.
+        except (OSError, RuntimeError) as error:
+            kept = self._saved()[-1:]
+            where = f"from step {_step_of(kept[0])}" if kept else "anew"
+            raise OSError(
+                f"What was learned up to step {step} cannot be saved: "
+                f"{' '.join(str(error).split())}. Make room on the disk and start the run "
+                f"again: it goes on {where}. Received: output={str(self.path)!r}"
+            ) from error
+
+    def _claim_room(self, gan: Any) -> None:
+        # Before, not while: HDF5 brings down the whole process where a disk is full.
+        variables = [*gan.variables, *gan.variables, *gan.optimizer.variables]
+        size = sum(4 * math.prod(variable.shape) + _OVERHEAD for variable in variables)
+        if not hasattr(os, "posix_fallocate"):
+            return
+        with tempfile.TemporaryFile(dir=self.path) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
 
     def save(self, gan: Any, step: int) -> None:
         """Writes a checkpoint; one that was cut short does not count as one."""
         draft = self._checkpoints / "unfinished.weights.h5"
-        gan.save_weights(draft)
-        os.replace(draft, self._checkpoints / f"step-{step:09d}.weights.h5")
+        try:
+            gan.save_weights(draft)
+            _to_disk(draft)
+            os.replace(draft, self._checkpoints / f"step-{step:09d}.weights.h5")
+        finally:
+            draft.unlink(missing_ok=True)
         for old in self._saved()[:-_NUM_KEPT]:
             old.unlink()
 
     def log(self, row: dict[str, Any]) -> None:
         """Adds a line to the log, in the place of any that a lost checkpoint left."""
-        path = self.path / "log.csv"
-        rows: list[dict[str, Any]] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [old for old in csv.DictReader(file) if int(old["step"]) < row["step"]]
-        rows.append(row)
+        self._write_log([*self._rows(before=row["step"]), row])
+
+    def _rows(self, before: int) -> list[dict[str, Any]]:
+        """The lines of the log of the steps before one."""
+        if not self._log_file.exists():
+            return []
+        with self._log_file.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        try:
+            return [row for row in rows if int(row["step"]) < before]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self._log_file} must have a number in its column `step`, a line a "
+                "checkpoint. Repair it, or move it away."
+            ) from error
+
+    def _write_log(self, rows: list[dict[str, Any]]) -> None:
         columns = list(dict.fromkeys(name for each in rows for name in each))
-        draft = path.with_suffix(".unfinished")
+        draft = self._log_file.with_suffix(".unfinished")
         with draft.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(draft, path)
+        os.replace(draft, self._log_file)
 
     def _saved(self) -> list[Path]:
         return sorted(self._checkpoints.glob("step-*.weights.h5"))
+
+    def _sweep(self) -> None:
+        """Removes what a run that was cut off had begun to write."""
+        for pattern in _BEGUN:
+            for path in self.path.glob(pattern):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step-").removesuffix(".weights.h5"))
 
 
 def _replace(path: Path, text: str) -> None:
     draft = path.with_suffix(".unfinished")
     draft.write_text(text, encoding="utf-8")
     os.replace(draft, path)
+
+
+def _to_disk(path: Path) -> None:
+    # Else a machine that loses its power may keep the new name and none of the bytes.
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, Self
 
 _ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
+_MASK_CHOICES = ("random", "paired")
 _COUNTS = ("image_size", "batch_size", "steps", "save_every")
 _OPTIONAL_COUNTS = ("width", "critic_width")
+_OPTIONAL_PATHS = ("masks", "validation", "validation_masks", "preset")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +32,19 @@ class Settings:
         loss_weights: dict or `None`. Some of the arguments of
             `keras_inpaint.losses.LossWeights`, where they are not the published ones.
         learning_rate: float. Of both optimizers.
+        masks: str or `None`. Mask files, given as `data` is; `None` for masks that are
+            drawn.
+        mask_choice: `"random"`: any of `masks` for any photo, another one each time.
+            `"paired"`: a photo's mask has its name but for folder and suffix.
         validation: str or `None`. Photos to measure on, given as `data` is.
+        validation_masks: str or `None`. Mask files of the photos of `validation`, named
+            like them; `None` for masks that are drawn, always the same.
         preset: str or `None`. A bundled preset or a folder of one, to start from.
         seed: int. Seed of weights, masks, and the order of photos.
         save_every: int. Steps from one checkpoint, measurement and line of the log to
             the next.
+        sheets_every: int. Steps from one sheet of filled pictures to the next; 0 for
+            none.
 
     Raises:
         ValueError: If a value is of another type or out of its bounds.
@@ -57,16 +67,20 @@ class Settings:
     critic_steps: int = 1
     loss_weights: dict[str, float] | None = None
     learning_rate: float = 1e-4
+    masks: str | None = None
+    mask_choice: str = "random"
     validation: str | None = None
+    validation_masks: str | None = None
     preset: str | None = None
     seed: int = 0
     save_every: int = 1000
+    sheets_every: int = 1000
 
     def __post_init__(self) -> None:
         for name in ("data", "output"):
             _check(self, name, "a path", isinstance(getattr(self, name), str | Path))
             object.__setattr__(self, name, str(getattr(self, name)))
-        for name in ("validation", "preset"):
+        for name in _OPTIONAL_PATHS:
             value = getattr(self, name)
             _check(self, name, "a path", value is None or isinstance(value, str | Path))
             object.__setattr__(self, name, None if value is None else str(value))
@@ -77,7 +91,7 @@ class Settings:
             value = getattr(self, name)
             is_count = value is None or (_is_int(value) and value >= 1)
             _check(self, name, "an int of at least 1", is_count)
-        for name in ("seed", "critic_steps"):
+        for name in ("seed", "critic_steps", "sheets_every"):
             is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 0
             _check(self, name, "an int of at least 0", is_count)
         is_object = self.loss_weights is None or isinstance(self.loss_weights, dict)
@@ -86,6 +100,10 @@ class Settings:
         _check(self, "learning_rate", "a number above 0", is_rate)
         is_known = self.architecture in _ARCHITECTURES
         _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
+        is_choice = self.mask_choice in _MASK_CHOICES
+        _check(self, "mask_choice", f"one of {', '.join(_MASK_CHOICES)}", is_choice)
+        has_photos = self.validation is not None or self.validation_masks is None
+        _check(self, "validation_masks", "None without photos in `validation`", has_photos)
         divides = self.batch_size % max(1, self.critic_steps) == 0
         _check(self, "batch_size", f"a multiple of critic_steps={self.critic_steps}", divides)
 

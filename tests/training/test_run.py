@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import signal
 
@@ -23,6 +24,7 @@ from keras_inpaint.inpainting import read_network  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
+from keras_inpaint.training.run_folder import RunFolder  # noqa: E402
 from keras_inpaint.training.settings import Settings  # noqa: E402
 
 
@@ -92,7 +94,7 @@ def weights_of(settings):
 
 
 def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_path):
-    settings = dataclasses.replace(settings, steps=4, validation=photos)
+    settings = dataclasses.replace(settings, steps=4, validation=photos, sheets_every=3)
     lines = []
     assert train(settings, report=lines.append) == 4
     run = tmp_path / "run"
@@ -101,6 +103,7 @@ def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_
         "step-000000002.weights.h5",
         "step-000000004.weights.h5",
     ]
+    assert [path.name for path in (run / "sheets").iterdir()] == ["step-000000003.png"]
     log = log_of(settings)
     assert [row["step"] for row in log] == ["2", "4"]
     assert {"generator_loss", "critic_loss", "val_hole_l1", "val_psnr"} <= set(log[0])
@@ -127,9 +130,10 @@ def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
 def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
     seeds = []
 
-    def watched(*args, seed, **options):
-        seeds.append(seed)
-        return read(*args, seed=seed, **options)
+    def watched(*args, **options):
+        if options.get("repeat"):
+            seeds.append(options["seed"])
+        return read(*args, **options)
 
     monkeypatch.setattr(run_module, "photos", watched)
     train(dataclasses.replace(settings, steps=2, save_every=1), report=str)
@@ -194,11 +198,109 @@ def test_folder_of_other_files_is_no_output(settings, tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
-def test_damaged_checkpoint_is_named(copied, tmp_path):
+def test_run_goes_on_from_the_newest_checkpoint_that_is_whole(copied, tmp_path):
+    checkpoints = tmp_path / "run" / "checkpoint"
+    whole = (checkpoints / "step-000000001.weights.h5").read_bytes()
+    (checkpoints / "step-000000002.weights.h5").write_bytes(whole[: len(whole) // 2])
+    (checkpoints / "step-000000003.weights.h5").write_bytes(b"")
+    lines = []
+    assert train(copied, report=lines.append) == 1
+    assert [line.split(" is damaged")[0][-12:] for line in lines[:2]] == [
+        "3.weights.h5",
+        "2.weights.h5",
+    ]
+    assert lines[2].startswith("Going on from step 1 ")
+
+
+def test_damaged_checkpoints_are_named_where_none_is_whole(copied, tmp_path):
     checkpoint = tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5"
     checkpoint.write_bytes(b"cut short")
-    with pytest.raises(ValueError, match=r"step-000000001\.weights\.h5 cannot be read. Delete"):
+    with pytest.raises(ValueError, match=r"Delete them.*step-000000001\.weights\.h5"):
         train(copied, report=str)
+
+
+def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
+    run = tmp_path / "run"
+    (run / "sheets").mkdir()
+    (run / ".preset.0f.unfinished").mkdir()
+    for name in ("log.unfinished", "checkpoint/unfinished.weights.h5", "sheets/.0f.part"):
+        (run / name).write_text("half of")
+    train(copied, report=str)
+    assert sorted(path.name for path in run.iterdir()) == [
+        "checkpoint",
+        "log.csv",
+        "preset",
+        "settings.json",
+        "sheets",
+    ]
+    assert not list((run / "sheets").iterdir())
+    assert len(list((run / "checkpoint").iterdir())) == 1
+
+
+def test_lines_of_steps_that_were_lost_are_cut_off_the_log(copied, tmp_path):
+    with (tmp_path / "run" / "log.csv").open("a") as file:
+        file.write("5,0.1\n")
+    train(copied, report=str)
+    assert [row["step"] for row in log_of(copied)] == ["1"]
+
+
+def test_log_that_is_none_is_named_at_once(copied, tmp_path):
+    (tmp_path / "run" / "log.csv").write_text("number\n1\n")
+    with pytest.raises(ValueError, match=r"log\.csv must have a number in its column"):
+        train(dataclasses.replace(copied, steps=2), report=str)
+
+
+def test_full_disk_is_told_in_one_line(settings):
+    # What is beyond this many bytes of a file is refused as by a full disk.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"up to step 1 cannot be saved.*Make room") as caught:
+            train(settings, report=str)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    assert "goes on anew" in str(caught.value)
+    assert train(settings, report=str) == 1
+
+
+def test_folder_that_cannot_be_written_to_is_told_at_once(settings, tmp_path):
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    message = r"can be written to. Choose another.*ermission denied.*Received: output="
+    os.seteuid(65534)
+    try:
+        with pytest.raises(OSError, match=message):
+            RunFolder(settings)
+    finally:
+        os.seteuid(0)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="can be written to"):
+        RunFolder(dataclasses.replace(settings, output=str(tmp_path / "file" / "run")))
+
+
+def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp_path):
+    for number in range(4):
+        mask = np.zeros((40, 48), "uint8")
+        mask[:20] = 255
+        Image.fromarray(mask).save(tmp_path / f"{number}.png")
+    seen = []
+    original = InpaintingGAN._draw
+
+    def watched(self, data, *args, **options):
+        batch = original(self, data, *args, **options)
+        seen.append(batch["masks"].numpy())
+        return batch
+
+    settings = dataclasses.replace(
+        settings, masks=str(tmp_path), validation=photos, validation_masks=str(tmp_path)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(InpaintingGAN, "_draw", watched)
+        train(settings, report=str)
+    assert len(seen) == 1 + 2
+    for masks in seen:
+        np.testing.assert_array_equal(masks.mean(axis=(1, 2, 3)), 0.5)
 
 
 def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
@@ -218,6 +320,9 @@ def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
         ({"learning_rate": 0}, "learning_rate=0"),
         ({"architecture": "unet"}, "deepfill_v1, deepfill_v2. Received: architecture='unet'"),
         ({"batch_size": 16, "critic_steps": 5}, "multiple of critic_steps=5.*batch_size=16"),
+        ({"mask_choice": "any"}, "random, paired. Received: mask_choice='any'"),
+        ({"validation_masks": "m"}, "without photos in `validation`. Received: .*'m'"),
+        ({"sheets_every": -1}, "sheets_every=-1"),
         ({"data": 3}, "data=3"),
         ({"batchsize": 3}, "image_size, batch_size.*Received: batchsize"),
         ({"data": None}, "no data"),
