@@ -23,7 +23,7 @@ from keras_inpaint.inpainting.pixels import (
     to_images,
     to_photos,
 )
-from keras_inpaint.inpainting.preset import read_metadata, read_network
+from keras_inpaint.inpainting.preset import read_metadata, read_network, read_object
 from keras_inpaint.inpainting.preset_writing import write_preset
 from keras_inpaint.ops.compositing import corrupt
 
@@ -49,6 +49,9 @@ class Inpainter:
         name: str. What to call it.
         image_size: int or `None`. Height and width of the images that the generator
             learned from; `None` if unknown, which is taken for 256.
+        corruption: What stood in the hole when the generator learned, such as
+            `keras_inpaint.masks.Mosaic`; `None` for nothing. Given one, the generator
+            sees what stands in the hole of a photo: the mosaic to be restored.
 
     Raises:
         ValueError: If `image_size` is no such number.
@@ -64,7 +67,11 @@ class Inpainter:
     """
 
     def __init__(
-        self, generator: Any, name: str = "inpainter", image_size: int | None = None
+        self,
+        generator: Any,
+        name: str = "inpainter",
+        image_size: int | None = None,
+        corruption: Any = None,
     ) -> None:
         if image_size is not None and not is_whole(image_size, at_least=1):
             raise ValueError(
@@ -74,6 +81,7 @@ class Inpainter:
         self.generator = generator
         self.name = name
         self.image_size = image_size
+        self.corruption = corruption
 
     @classmethod
     def from_preset(cls, preset: str | PathLike[str]) -> Self:
@@ -103,7 +111,8 @@ class Inpainter:
         size = read_metadata(folder).get("image_size")
         # Authors may have said it in words.
         known = size if is_whole(size, at_least=1) else None
-        return cls(generator, name=folder.name, image_size=known)
+        corruption = read_object(folder, "corruption", optional=True)
+        return cls(generator, folder.name, known, corruption)
 
     def save_to_preset(
         self,
@@ -131,7 +140,8 @@ class Inpainter:
         """
         told = {} if self.image_size is None else {"image_size": self.image_size}
         metadata = {**told, **(metadata or {})}
-        write_preset(folder, {"model": self.generator}, metadata, card, dtype)
+        objects = None if self.corruption is None else {"corruption": self.corruption}
+        write_preset(folder, {"model": self.generator}, metadata, card, dtype, objects)
 
     def inpaint(
         self,
@@ -223,10 +233,9 @@ class Inpainter:
         multiple = self.generator.size_multiple
         images = pad(to_images(photos), multiple)
         masks = pad(holes.astype("float32"), multiple)
+        corrupted = corrupt(images, masks) if self.corruption is None else images
         # Compiled; a plain call of the generator would run operation by operation.
-        outputs = self.generator.predict_on_batch(
-            {"corrupted": corrupt(images, masks), "masks": masks}
-        )
+        outputs = self.generator.predict_on_batch({"corrupted": corrupted, "masks": masks})
         num, height, width, _ = photos.shape
         # A generator made under a distribution strategy answers once a replica.
         return to_photos(np.asarray(outputs["refined"])[:num, :height, :width])

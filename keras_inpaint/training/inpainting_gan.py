@@ -235,7 +235,7 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
     @property
     def inpainter(self) -> Any:
         """`keras_inpaint.Inpainter`: What ships, with the generator as it is now."""
-        return Inpainter(self.generator)
+        return Inpainter(self.generator, corruption=self.corruption)
 
     # ---- The algorithm ---------------------------------------------------------------
 

@@ -305,6 +305,7 @@ def test_the_generator_sees_what_the_corruption_shows(images, tmp_path, rng):
     ):
         seen = model({"images": images, "masks": masks})["refined"]
         np.testing.assert_allclose(seen, expected, atol=1e-5)
+        assert model.inpainter.corruption.size == 4
     assert np.abs(expected - blank).max() > 0.1
     gan.fit(images, masks, batch_size=4, verbose=0)
 
