@@ -24,6 +24,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("learning_rate", float, "of both optimizers (default: 0.0001)"),
     ("masks", str, "mask files, given as --data is (default: masks are drawn)"),
     ("mask_choice", str, "random (default): any mask for any photo; paired: of its name"),
+    ("mosaic", int, "learn to restore mosaics of tiles of N pixels (default: holes are blank)"),
     ("validation", str, "photos to measure on, given as --data is"),
     ("validation_masks", str, "masks of --validation, named like the photos"),
     ("preset", str, "bundled preset or folder of one to start from"),

@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_inpaint.data import photos
 from keras_inpaint.inpainting import find_preset, read_network
+from keras_inpaint.masks import Mosaic
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
 from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX, InpaintingGAN
@@ -162,6 +163,7 @@ def _build(settings: Settings, report: Callable[[str], None]) -> Any:
     options = {"width": width, "critic_width": settings.critic_width}
     options = {name: value for name, value in options.items() if value is not None}
     gan = make(image_size=settings.image_size, seed=settings.seed, **options)
+    gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
     if preset is not None:
         _start_from(gan, preset, generator, report)
     gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)

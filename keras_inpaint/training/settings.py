@@ -7,7 +7,7 @@ from typing import Any, Self
 _ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
 _MASK_CHOICES = ("random", "paired")
 _COUNTS = ("image_size", "batch_size", "steps", "save_every")
-_OPTIONAL_COUNTS = ("width", "critic_width")
+_OPTIONAL_COUNTS = ("width", "critic_width", "mosaic")
 _OPTIONAL_PATHS = ("masks", "validation", "validation_masks", "preset")
 
 
@@ -36,6 +36,9 @@ class Settings:
             drawn.
         mask_choice: `"random"`: any of `masks` for any photo, another one each time.
             `"paired"`: a photo's mask has its name but for folder and suffix.
+        mosaic: int or `None`. To learn to restore mosaics: the height and width of the
+            tiles that the hole is shown in, in pixels of the images; `None` for holes
+            that are blank.
         validation: str or `None`. Photos to measure on, given as `data` is.
         validation_masks: str or `None`. Mask files of the photos of `validation`, named
             like them; `None` for masks that are drawn, always the same.
@@ -69,6 +72,7 @@ class Settings:
     learning_rate: float = 1e-4
     masks: str | None = None
     mask_choice: str = "random"
+    mosaic: int | None = None
     validation: str | None = None
     validation_masks: str | None = None
     preset: str | None = None

@@ -293,7 +293,11 @@ def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp
         return batch
 
     settings = dataclasses.replace(
-        settings, masks=str(tmp_path), validation=photos, validation_masks=str(tmp_path)
+        settings,
+        masks=str(tmp_path),
+        mosaic=4,
+        validation=photos,
+        validation_masks=str(tmp_path),
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(InpaintingGAN, "_draw", watched)
@@ -301,6 +305,8 @@ def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp
     assert len(seen) == 1 + 2
     for masks in seen:
         np.testing.assert_array_equal(masks.mean(axis=(1, 2, 3)), 0.5)
+    preset = os.path.join(settings.output, "preset")
+    assert Inpainter.from_preset(preset).corruption.size == 4
 
 
 def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
