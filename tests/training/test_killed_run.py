@@ -63,7 +63,7 @@ def photos(tmp_path):
 def run(backend, photos, output, killed_at=0):
     words = ["train", "--data", photos, "--output", output, "--width", 8, "--critic-width", 4]
     words += ["--image-size", 32, "--batch-size", 2, "--steps", 3, "--save-every", 1]
-    words += ["--sheets-every", 2]
+    words += ["--sheets-every", 2, "--validation", photos]
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
@@ -117,6 +117,7 @@ def test_a_killed_run_goes_on_from_its_newest_whole_checkpoint(backend, photos, 
     # The third step was measured before the checkpoint was written.
     before = log_of(folder)
     assert [row["step"] for row in before] == [1, 2, 3]
+    assert {"generator_loss", "val_psnr"} <= set(before[0])
 
     os.truncate(checkpoints / "step-000000002.weights.h5", 5000)
     resumed = run(backend, photos, folder)
