@@ -2,8 +2,8 @@
 # Everything they install goes into .venv; `rm -rf .venv` undoes it.
 
 PYTHON ?= python3
-# Processes of the TensorFlow tests. 0 runs them in the first one.
-WORKERS ?= 0
+# Processes that tests run in, most of the time on one core each. 0 runs them in the first one.
+WORKERS ?= 2
 PYTEST_OPTIONS ?=
 
 export TF_CPP_MIN_LOG_LEVEL = 2

@@ -66,6 +66,7 @@ def run(backend, folder, version):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="one comparison covers both backends"
 )
