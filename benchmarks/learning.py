@@ -29,6 +29,8 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "flowers-128.json"
 class MeanColor(keras.Model):
     """Answers as a generator does: with the mean colour of each picture's known part."""
 
+    channels, size_multiple = 3, 8
+
     def call(self, inputs):
         known = 1.0 - inputs["masks"]
         total = ops.sum(inputs["corrupted"] * known, axis=(1, 2), keepdims=True)
