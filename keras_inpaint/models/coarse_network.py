@@ -46,6 +46,7 @@ class CoarseNetwork(keras.layers.Layer):
         output_activation: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
         channels: int. Channels of the pictures.
         padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
 
     Call arguments:
         corrupted: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`, 0
@@ -71,6 +72,7 @@ class CoarseNetwork(keras.layers.Layer):
         output_activation="tanh",
         channels=3,
         padding="same",
+        kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -79,7 +81,14 @@ class CoarseNetwork(keras.layers.Layer):
         self.output_activation = output_activation
         self.channels = channels
         self.padding = padding
-        chain = {"width": width, "gated": gated, "padding": padding, "dtype": self.dtype_policy}
+        self.kernel_initializer = kernel_initializer
+        chain = {
+            "width": width,
+            "gated": gated,
+            "padding": padding,
+            "kernel_initializer": kernel_initializer,
+            "dtype": self.dtype_policy,
+        }
         self.body = ConvolutionChain(_ENCODER + _DECODER, **chain, name="body")
         self.head = PaddedConv2D(channels, 3, dtype=self.dtype_policy, name="conv17")
 
@@ -102,4 +111,5 @@ class CoarseNetwork(keras.layers.Layer):
             "output_activation": self.output_activation,
             "channels": self.channels,
             "padding": self.padding,
+            "kernel_initializer": self.kernel_initializer,
         }

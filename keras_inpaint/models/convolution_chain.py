@@ -39,6 +39,7 @@ class ConvolutionChain(keras.layers.Layer):
         gated: bool. Whether the second half of the filters gates the first, so that
             half as many channels leave each convolution.
         padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
 
     Call arguments:
         inputs: Tensor of shape `(batch, height, width, channels)`.
@@ -47,10 +48,15 @@ class ConvolutionChain(keras.layers.Layer):
         Tensor of shape `(batch, height', width', channels')`.
     """
 
-    def __init__(self, convolutions, width, gated, padding="same", **kwargs):
+    def __init__(
+        self, convolutions, width, gated, padding="same", kernel_initializer=None, **kwargs
+    ):
         super().__init__(**kwargs)
         self.convolutions = convolutions
-        self.steps = [self._layer(row, width, gated, padding) for row in convolutions]
+        common = {"padding": padding, "dtype": self.dtype_policy}
+        if kernel_initializer is not None:
+            common["kernel_initializer"] = kernel_initializer
+        self.steps = [_layer(row, width, gated, common) for row in convolutions]
 
     def build(self, input_shape):
         for step in self.steps:
@@ -67,18 +73,16 @@ class ConvolutionChain(keras.layers.Layer):
             input_shape = step.compute_output_shape(input_shape)
         return input_shape
 
-    def _layer(self, row, width, gated, padding):
-        filters = int(row.multiple * width)
-        options = {
-            "kernel_size": row.kernel_size,
-            "strides": row.strides,
-            "dilation_rate": row.dilation_rate,
-            "activation": row.activation,
-            "padding": padding,
-            "enlarges": row.enlarges,
-            "dtype": self.dtype_policy,
-            "name": row.name,
-        }
-        return (
-            GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)
-        )
+
+def _layer(row, width, gated, common):
+    filters = int(row.multiple * width)
+    options = {
+        "kernel_size": row.kernel_size,
+        "strides": row.strides,
+        "dilation_rate": row.dilation_rate,
+        "activation": row.activation,
+        "enlarges": row.enlarges,
+        "name": row.name,
+        **common,
+    }
+    return GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)

@@ -36,6 +36,10 @@ class Generator(keras.Model):
             `keras_inpaint.layers.ContextualAttention`.
         stop_coarse_gradient: bool. Whether the refine network's losses leave the coarse
             network alone (the paper's reading; the published code lets them through).
+        kernel_initializer: str, dict or `None`. Name of the initializer of all kernels but
+            those of the output, such as the published code's `"glorot_uniform"`, or what
+            `keras.initializers.serialize` returns; unless given, that of
+            `keras_inpaint.layers.GatedConv2D`, or Keras's own for plain convolutions.
 
     Call arguments:
         inputs: dict of `"corrupted"`, a tensor of shape `(batch, height, width,
@@ -74,6 +78,7 @@ class Generator(keras.Model):
         padding="same",
         attention=None,
         stop_coarse_gradient=False,
+        kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -86,12 +91,14 @@ class Generator(keras.Model):
         self.padding = padding
         self.attention = dict(attention or {})
         self.stop_coarse_gradient = stop_coarse_gradient
+        self.kernel_initializer = kernel_initializer
         network = {
             "width": width,
             "gated": gated,
             "output_activation": output_activation,
             "channels": channels,
             "padding": padding,
+            "kernel_initializer": kernel_initializer,
             "dtype": self.dtype_policy,
         }
         self.coarse_network = CoarseNetwork(**network, name="coarse_network")
@@ -182,6 +189,7 @@ class Generator(keras.Model):
             "padding": self.padding,
             "attention": dict(self.attention),
             "stop_coarse_gradient": self.stop_coarse_gradient,
+            "kernel_initializer": self.kernel_initializer,
         }
 
 

@@ -56,6 +56,7 @@ class RefineNetwork(keras.layers.Layer):
         channels: int. Channels of the pictures.
         padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
         attention: dict or `None`. Arguments of `keras_inpaint.layers.ContextualAttention`.
+        kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
 
     Call arguments:
         guess: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`: the
@@ -87,6 +88,7 @@ class RefineNetwork(keras.layers.Layer):
         channels=3,
         padding="same",
         attention=None,
+        kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -97,7 +99,14 @@ class RefineNetwork(keras.layers.Layer):
         self.channels = channels
         self.padding = padding
         self.attention_arguments = dict(attention or {})
-        chain = {"width": width, "gated": gated, "padding": padding, "dtype": self.dtype_policy}
+        self.kernel_initializer = kernel_initializer
+        chain = {
+            "width": width,
+            "gated": gated,
+            "padding": padding,
+            "kernel_initializer": kernel_initializer,
+            "dtype": self.dtype_policy,
+        }
         self.dilated_branch = ConvolutionChain(_DILATED_BRANCH, **chain, name="dilated_branch")
         self.before_attention = ConvolutionChain(
             _BEFORE_ATTENTION, **chain, name="before_attention"
@@ -151,4 +160,5 @@ class RefineNetwork(keras.layers.Layer):
             "channels": self.channels,
             "padding": self.padding,
             "attention": dict(self.attention_arguments),
+            "kernel_initializer": self.kernel_initializer,
         }

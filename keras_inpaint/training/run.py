@@ -50,9 +50,6 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     folder = RunFolder(settings)
     if folder.restore(gan, report):
         report(f"Going on from step {_steps(gan)} of {folder.path}.")
-    # Only now: a checkpoint brings the rate that it was saved with.
-    for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
-        optimizer.learning_rate = settings.learning_rate
 
     step = _steps(gan)
     callbacks: list[Any] = []
@@ -64,6 +61,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, so that an interrupted run falls into step again.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
+            _set_learning_rate(gan, settings.learning_rate_at(step))
             measures = _fit(gan, _photos(settings, step), end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
@@ -75,6 +73,11 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
             told = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
             report(f"step {step}/{settings.steps}  {told}")
     return step
+
+
+def _set_learning_rate(gan: Any, rate: float) -> None:
+    for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
+        optimizer.learning_rate = rate
 
 
 def _fit(

@@ -1,6 +1,7 @@
 """What a training run is told."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +32,9 @@ class Settings:
             reconstruction alone, with `loss_weights={"adversarial": 0}`.
         loss_weights: dict or `None`. Some of the arguments of
             `keras_inpaint.losses.LossWeights`, where they are not the published ones.
-        learning_rate: float. Of both optimizers.
+        learning_rate: float. Of both optimizers, at the start.
+        final_learning_rate: float or `None`. What it falls to at the last step, along half
+            a cosine, a little at each checkpoint; `None` for a rate that stays.
         masks: str or `None`. Mask files, given as `data` is; `None` for masks that are
             drawn.
         mask_choice: `"random"`: any of `masks` for any photo, another one each time.
@@ -70,6 +73,7 @@ class Settings:
     critic_steps: int = 1
     loss_weights: dict[str, float] | None = None
     learning_rate: float = 1e-4
+    final_learning_rate: float | None = None
     masks: str | None = None
     mask_choice: str = "random"
     mosaic: int | None = None
@@ -100,8 +104,11 @@ class Settings:
             _check(self, name, "an int of at least 0", is_count)
         is_object = self.loss_weights is None or isinstance(self.loss_weights, dict)
         _check(self, "loss_weights", "an object of names and numbers", is_object)
-        is_rate = isinstance(self.learning_rate, int | float) and self.learning_rate > 0
+        is_rate = _is_number(self.learning_rate) and self.learning_rate > 0
         _check(self, "learning_rate", "a number above 0", is_rate)
+        final = self.final_learning_rate
+        is_rate = final is None or (_is_number(final) and 0 < final <= self.learning_rate)
+        _check(self, "final_learning_rate", "a number above 0, up to learning_rate", is_rate)
         is_known = self.architecture in _ARCHITECTURES
         _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
         is_choice = self.mask_choice in _MASK_CHOICES
@@ -132,9 +139,20 @@ class Settings:
             )
         return cls(**settings)
 
+    def learning_rate_at(self, step: int) -> float:
+        """Returns the learning rate after `step` steps."""
+        first, last = self.learning_rate, self.final_learning_rate
+        if last is None:
+            return first
+        return last + (first - last) * (1 + math.cos(math.pi * min(1.0, step / self.steps))) / 2
+
     def to_dict(self) -> dict[str, Any]:
         """Returns what `from_dict` takes."""
         return dataclasses.asdict(self)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_int(value: Any) -> bool:

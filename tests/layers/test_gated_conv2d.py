@@ -56,6 +56,23 @@ def test_enlarging_gated_conv_keeps_the_contract(check_layer, inputs):
     assert tuple(outputs.shape) == (2, 12, 10, 4)
 
 
+def test_signal_keeps_its_strength_through_many_layers(rng):
+    layers = [GatedConv2D(64, 3) for _ in range(16)]
+    signal = rng.normal(size=(1, 24, 24, 64)).astype("float32")
+    for layer in layers:
+        signal = layer(signal)
+    # Zeros around the picture take their part.
+    assert 0.2 < np.mean(np.square(ops.convert_to_numpy(signal))) < 2.0
+
+
+def test_published_start_can_be_asked_for():
+    layer = GatedConv2D(32, 3, kernel_initializer="glorot_uniform")
+    layer.build((None, None, None, 32))
+    bound = np.sqrt(6 / (9 * 32 + 9 * 64))
+    kernel = ops.convert_to_numpy(layer.conv.kernel)
+    assert 0.99 * bound < np.abs(kernel).max() <= bound
+
+
 def test_no_filters_are_refused():
     with pytest.raises(ValueError, match=r"at least 1.*filters=0"):
         GatedConv2D(0, 3)

@@ -127,6 +127,29 @@ def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
         np.testing.assert_allclose(weights, expected, atol=2e-6)
 
 
+def test_rate_falls_along_half_a_cosine(begun):
+    settings = dataclasses.replace(
+        begun, steps=60, learning_rate=5e-4, final_learning_rate=1e-4
+    )
+    rates = [settings.learning_rate_at(step) for step in (0, 20, 30, 60, 90)]
+    # The cosine of 60 degrees is a half, so that a quarter of the way is made.
+    np.testing.assert_allclose(rates, [5e-4, 4e-4, 3e-4, 1e-4, 1e-4], rtol=1e-12)
+    assert dataclasses.replace(begun, learning_rate=3e-4).learning_rate_at(1) == 3e-4
+
+
+def test_run_learns_at_the_rate_of_its_step(settings, monkeypatch):
+    rates, fit = [], run_module._fit
+
+    def watched(gan, *arguments):
+        rates.append(float(gan.optimizer.learning_rate))
+        return fit(gan, *arguments)
+
+    monkeypatch.setattr(run_module, "_fit", watched)
+    falling = {"steps": 4, "learning_rate": 3e-4, "final_learning_rate": 1e-4}
+    train(dataclasses.replace(settings, **falling), report=str)
+    np.testing.assert_allclose(rates, [3e-4, 2e-4], rtol=1e-6)
+
+
 def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
     seeds = []
 
@@ -324,6 +347,7 @@ def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
         ({"width": True}, "width=True"),
         ({"seed": -1}, "seed=-1"),
         ({"learning_rate": 0}, "learning_rate=0"),
+        ({"final_learning_rate": 2e-4}, "up to learning_rate.*final_learning_rate=0.0002"),
         ({"architecture": "unet"}, "deepfill_v1, deepfill_v2. Received: architecture='unet'"),
         ({"batch_size": 16, "critic_steps": 5}, "multiple of critic_steps=5.*batch_size=16"),
         ({"mask_choice": "any"}, "random, paired. Received: mask_choice='any'"),
