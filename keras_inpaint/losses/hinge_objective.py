@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.losses.generator_terms import GENERATOR_TERM_NAMES, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
 from keras_inpaint.losses.reconstruction import discounted_l1
 from keras_inpaint.ops.compositing import composite
@@ -28,7 +29,7 @@ class HingeObjective:
 
     default_weights = LossWeights(hole=1.0, known=1.0, adversarial=1.0, coarse=1.0)
     critic_term_names = ("critic_loss", "real_score", "fake_score")
-    generator_term_names = ("generator_loss", "hole_loss", "known_loss", "adversarial_loss")
+    generator_term_names = GENERATOR_TERM_NAMES
     adam_betas = (0.5, 0.999)
     needs_patches = False
 
@@ -90,25 +91,19 @@ class HingeObjective:
             and, before their weights, `"hole_loss"`, `"known_loss"`,
             `"adversarial_loss"`.
         """
-        hole = known = 0.0
-        for name, weight in (("coarse", weights.coarse), ("refined", 1.0)):
-            hole += weight * discounted_l1(outputs[name], images, masks)
-            known += weight * discounted_l1(outputs[name], images, 1.0 - masks)
-        adversarial = self._adversarial(critic, images, outputs, masks, weights)
-        total = weights.hole * hole + weights.known * known + weights.adversarial * adversarial
-        return {
-            "generator_loss": total,
-            "hole_loss": hole,
-            "known_loss": known,
-            "adversarial_loss": adversarial,
-        }
 
-    def _adversarial(self, critic, images, outputs, masks, weights):
-        if not weights.adversarial:  # Nothing is learned from it: its price is saved.
-            return ops.zeros_like(images[:, 0, 0, 0])
-        completed = composite(images, outputs["refined"], masks)
-        scores = critic({"images": completed, "masks": masks}, training=True)
-        return -ops.mean(scores, axis=1)
+        def adversarial_loss(refined):
+            completed = composite(images, refined, masks)
+            scores = critic({"images": completed, "masks": masks}, training=True)
+            return -ops.mean(scores, axis=1)
+
+        return generator_terms(
+            weights,
+            outputs,
+            hole_loss=lambda guess: discounted_l1(guess, images, masks),
+            known_loss=lambda guess: discounted_l1(guess, images, 1.0 - masks),
+            adversarial_loss=adversarial_loss,
+        )
 
     def get_config(self):
         return {}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.losses.discounts import box_discounts, distance_discounts
+from keras_inpaint.losses.generator_terms import GENERATOR_TERM_NAMES, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
 from keras_inpaint.losses.reconstruction import discounted_l1, known_l1
 from keras_inpaint.ops.compositing import composite
@@ -78,7 +79,7 @@ class WassersteinObjective:
 
     default_weights = LossWeights()
     critic_term_names = ("critic_loss", "wasserstein_loss", "gradient_penalty")
-    generator_term_names = ("generator_loss", "hole_loss", "known_loss", "adversarial_loss")
+    generator_term_names = GENERATOR_TERM_NAMES
     adam_betas = (0.5, 0.9)
     needs_patches = True
 
@@ -187,29 +188,24 @@ class WassersteinObjective:
         size = critic.patch_size
         truth = crop_patches(images, boxes, size)
         discounts = self._discounts(masks, boxes, size)
-        hole = known = 0.0
-        for name, weight in (("coarse", weights.coarse), ("refined", 1.0)):
-            guess = outputs[name]
-            known += weight * known_l1(guess, images, masks, mean_over=self.known_mean)
+
+        def hole_loss(guess):
             if self.hole_of == "completed":
                 guess = composite(images, guess, masks)
-            hole += weight * discounted_l1(crop_patches(guess, boxes, size), truth, discounts)
+            return discounted_l1(crop_patches(guess, boxes, size), truth, discounts)
 
-        adversarial = self._adversarial(critic, images, outputs, masks, weights, boxes)
-        total = weights.hole * hole + weights.known * known + weights.adversarial * adversarial
-        return {
-            "generator_loss": total,
-            "hole_loss": hole,
-            "known_loss": known,
-            "adversarial_loss": adversarial,
-        }
+        def adversarial_loss(refined):
+            completed = composite(images, refined, masks)
+            scores = critic(_critic_inputs(completed, boxes, size), training=True)
+            return -scores["local"] - weights.global_critic * scores["global"]
 
-    def _adversarial(self, critic, images, outputs, masks, weights, boxes):
-        if not weights.adversarial:  # Nothing is learned from it: its price is saved.
-            return ops.zeros_like(images[:, 0, 0, 0])
-        completed = composite(images, outputs["refined"], masks)
-        scores = critic(_critic_inputs(completed, boxes, critic.patch_size), training=True)
-        return -scores["local"] - weights.global_critic * scores["global"]
+        return generator_terms(
+            weights,
+            outputs,
+            hole_loss=hole_loss,
+            known_loss=lambda guess: known_l1(guess, images, masks, self.known_mean),
+            adversarial_loss=adversarial_loss,
+        )
 
     def _discounts(self, masks, boxes, size):
         if self.discount == "box":
