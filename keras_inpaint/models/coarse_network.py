@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_inpaint.layers import PaddedConv2D
 from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
+from keras_inpaint.models.output_activations import output_activation_named
 
 _ENCODER = (
     Convolution("conv1", 1, kernel_size=5),
@@ -26,11 +27,6 @@ _DECODER = (
     Convolution("conv15_upsample", 1, enlarges=True),
     Convolution("conv16", 0.5),
 )
-
-OUTPUT_ACTIVATIONS = {
-    "clip": lambda pictures: ops.clip(pictures, -1.0, 1.0),
-    "tanh": ops.tanh,
-}
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -56,6 +52,9 @@ class CoarseNetwork(keras.layers.Layer):
     Returns:
         Tensor like `corrupted`: the network's view of every pixel.
 
+    Raises:
+        ValueError: If `width`, `output_activation` or `padding` is out of bounds.
+
     Example:
     >>> network = keras_inpaint.models.CoarseNetwork(width=8)
     >>> tuple(network(keras.ops.zeros((1, 32, 48, 3)), keras.ops.ones((1, 32, 48, 1))).shape)
@@ -79,6 +78,7 @@ class CoarseNetwork(keras.layers.Layer):
         self.width = width
         self.gated = gated
         self.output_activation = output_activation
+        self.activation = output_activation_named(output_activation)
         self.channels = channels
         self.padding = padding
         self.kernel_initializer = kernel_initializer
@@ -98,7 +98,7 @@ class CoarseNetwork(keras.layers.Layer):
 
     def call(self, corrupted, masks):
         inputs = ops.concatenate([corrupted, ops.ones_like(masks), masks], axis=-1)
-        return OUTPUT_ACTIVATIONS[self.output_activation](self.head(self.body(inputs)))
+        return self.activation(self.head(self.body(inputs)))
 
     def compute_output_shape(self, corrupted_shape, masks_shape=None):
         return corrupted_shape

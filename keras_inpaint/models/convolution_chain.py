@@ -46,12 +46,16 @@ class ConvolutionChain(keras.layers.Layer):
 
     Returns:
         Tensor of shape `(batch, height', width', channels')`.
+
+    Raises:
+        ValueError: If `width` leaves a convolution without a whole number of filters.
     """
 
     def __init__(
         self, convolutions, width, gated, padding="same", kernel_initializer=None, **kwargs
     ):
         super().__init__(**kwargs)
+        _check_width(width, gated, convolutions)
         self.convolutions = convolutions
         common = {"padding": padding, "dtype": self.dtype_policy}
         if kernel_initializer is not None:
@@ -72,6 +76,17 @@ class ConvolutionChain(keras.layers.Layer):
         for step in self.steps:
             input_shape = step.compute_output_shape(input_shape)
         return input_shape
+
+
+def _check_width(width, gated, convolutions):
+    # As many as the narrowest convolution needs for one channel and, if gated, its gate.
+    narrowest = min(row.multiple for row in convolutions)
+    multiple = max(1, round((2 if gated else 1) / narrowest))
+    if width < 1 or width % multiple:
+        raise ValueError(
+            f"`width` must be a positive multiple of {multiple} for "
+            f"{'gated' if gated else 'plain'} convolutions. Received: width={width}"
+        )
 
 
 def _layer(row, width, gated, common):

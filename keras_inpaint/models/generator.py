@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_inpaint.models.coarse_network import OUTPUT_ACTIVATIONS, CoarseNetwork
+from keras_inpaint.models.coarse_network import CoarseNetwork
 from keras_inpaint.models.refine_network import RefineNetwork
 from keras_inpaint.ops.compositing import composite
 
@@ -82,7 +82,11 @@ class Generator(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_arguments(width, gated, output_activation, channels)
+        if channels < 1:
+            raise ValueError(
+                "`channels` counts the pictures' channels and must be at least 1. "
+                f"Received: channels={channels}"
+            )
         self.width = width
         self.gated = gated
         self.output_activation = output_activation
@@ -202,23 +206,3 @@ def _in_dialect(name, arguments):
     dialect = _DIALECTS[name]
     attention = {**dialect["attention"], **(arguments.get("attention") or {})}
     return {**dialect, **arguments, "attention": attention}
-
-
-def _check_arguments(width, gated, output_activation, channels):
-    # The last convolution has width / 2 filters, half of which are gates.
-    multiple = 4 if gated else 2
-    if width < multiple or width % multiple:
-        raise ValueError(
-            f"`width` must be a positive multiple of {multiple} for "
-            f"{'gated' if gated else 'plain'} convolutions. Received: width={width}"
-        )
-    if channels < 1:
-        raise ValueError(
-            "`channels` counts the pictures' channels and must be at least 1. "
-            f"Received: channels={channels}"
-        )
-    if output_activation not in OUTPUT_ACTIVATIONS:
-        raise ValueError(
-            "`output_activation` must be one of 'clip', 'tanh'. "
-            f"Received: output_activation={output_activation!r}"
-        )

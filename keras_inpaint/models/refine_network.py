@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_inpaint.layers import ContextualAttention, PaddedConv2D
-from keras_inpaint.models.coarse_network import OUTPUT_ACTIVATIONS
 from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
+from keras_inpaint.models.output_activations import output_activation_named
 
 _DILATED_BRANCH = (
     Convolution("xconv1", 1, kernel_size=5),
@@ -68,6 +68,9 @@ class RefineNetwork(keras.layers.Layer):
         tuple: the network's view of every pixel, a tensor like `guess`, and the
         attention's `"offsets"`, see `keras_inpaint.layers.ContextualAttention`.
 
+    Raises:
+        ValueError: If `width`, `output_activation` or `padding` is out of bounds.
+
     Example:
     >>> network = keras_inpaint.models.RefineNetwork(width=8)
     >>> guess, masks = keras.ops.zeros((1, 32, 48, 3)), keras.ops.ones((1, 32, 48, 1))
@@ -95,6 +98,7 @@ class RefineNetwork(keras.layers.Layer):
         self.width = width
         self.gated = gated
         self.output_activation = output_activation
+        self.activation = output_activation_named(output_activation)
         self.sees_mask = sees_mask
         self.channels = channels
         self.padding = padding
@@ -139,8 +143,7 @@ class RefineNetwork(keras.layers.Layer):
         attended = self.attention(self.before_attention(inputs), masks)
         copied = self.after_attention(attended["features"])
         joined = self.join(ops.concatenate([dilated, copied], axis=-1))
-        refined = OUTPUT_ACTIVATIONS[self.output_activation](self.head(joined))
-        return refined, attended["offsets"]
+        return self.activation(self.head(joined)), attended["offsets"]
 
     def compute_output_spec(self, guess, masks):
         batch, height, width, _ = guess.shape

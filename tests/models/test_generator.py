@@ -172,6 +172,35 @@ def test_wrong_argument_is_refused(arguments, message):
         Generator(**arguments)
 
 
+@pytest.mark.parametrize("network", [CoarseNetwork, RefineNetwork])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"width": 6}, r"multiple of 4 for gated.*width=6"),
+        ({"output_activation": "relu"}, r"'clip', 'tanh'.*output_activation='relu'"),
+    ],
+)
+def test_wrong_argument_of_one_network_is_refused(network, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        network(**arguments)
+
+
+def test_published_start_can_be_asked_for():
+    started = {"published": "glorot_uniform", "own": None}
+    networks = {
+        name: Generator(8, kernel_initializer=initializer)
+        for name, initializer in started.items()
+    }
+    kernels = {
+        name: ops.convert_to_numpy(network.coarse_network.body.steps[4].conv.kernel)
+        for name, network in networks.items()
+    }
+    # 16 channels in, 32 out, half of them gates; 3 x 3 pixels.
+    glorot = np.sqrt(6 / (9 * 16 + 9 * 32))
+    assert np.abs(kernels["published"]).max() <= glorot < np.abs(kernels["own"]).max()
+    assert networks["published"].get_config()["kernel_initializer"] == "glorot_uniform"
+
+
 def test_unknown_dialect_is_refused():
     with pytest.raises(ValueError, match=r"'tensorflow' or 'pytorch'.*dialect='torch'"):
         Generator.deepfill_v2(dialect="torch")
