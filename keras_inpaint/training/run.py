@@ -4,15 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_inpaint.data import photos
-from keras_inpaint.inpainting import find_preset, read_network
-from keras_inpaint.masks import Mosaic
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
-from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX, InpaintingGAN
+from keras_inpaint.training.building import build
+from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
@@ -46,7 +44,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     # What can be wrong is looked at before anything is written.
     validation = _validation_photos(settings)
     _photos(settings, step=0)
-    gan = _build(settings, report)
+    gan = build(settings, report)
     folder = RunFolder(settings)
     if folder.restore(gan, report):
         report(f"Going on from step {_steps(gan)} of {folder.path}.")
@@ -154,51 +152,6 @@ def _shown(gan: Any, settings: Settings) -> tuple[Any, Any]:
         seeds = picture_seeds(gan.seed, VALIDATION_INDEX, ops.arange(num, dtype="int32"))
         masks, _ = gan.masks(seeds, height, width)
     return images, ops.convert_to_numpy(masks)
-
-
-def _build(settings: Settings, report: Callable[[str], None]) -> Any:
-    keras.utils.set_random_seed(settings.seed)
-    preset, width = settings.preset, settings.width
-    generator = None if preset is None else read_network(preset)[0]
-    if width is None and generator is not None:
-        width = generator.width
-    make = getattr(InpaintingGAN, settings.architecture)
-    options = {"width": width, "critic_width": settings.critic_width}
-    options = {name: value for name, value in options.items() if value is not None}
-    gan = make(image_size=settings.image_size, seed=settings.seed, **options)
-    gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
-    if preset is not None:
-        _start_from(gan, preset, generator, report)
-    gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
-    return gan
-
-
-def _start_from(gan: Any, preset: str, generator: Any, report: Callable[[str], None]) -> None:
-    differing = _differing(gan.generator, generator)
-    if differing:
-        raise ValueError(
-            "`preset` must hold the network that `architecture` and `width` ask for. Received: "
-            f"preset={preset!r}, which differs in {', '.join(differing)}"
-        )
-    gan.generator.set_weights(generator.get_weights())
-    if not (find_preset(preset) / "critic.weights.h5").exists():
-        report("The preset has no critic: a new one is trained.")
-        return
-    critic, _ = read_network(preset, "critic")
-    if _differing(gan.critic, critic):
-        report("The preset's critic is another network: a new one is trained.")
-    else:
-        gan.critic.set_weights(critic.get_weights())
-
-
-def _differing(network: Any, other: Any) -> list[str]:
-    """Arguments in which two networks differ; names and types are none."""
-    if type(network) is not type(other):
-        return ["class"]
-    ours, theirs = network.get_config(), other.get_config()
-    return sorted(
-        name for name in ours if name not in ("name", "dtype") and ours[name] != theirs[name]
-    )
 
 
 def _steps(gan: Any) -> int:

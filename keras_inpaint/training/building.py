@@ -1,0 +1,77 @@
+"""From settings to the model that trains."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from keras_inpaint.inpainting import find_preset, read_network
+from keras_inpaint.masks import Mosaic
+from keras_inpaint.training.inpainting_gan import InpaintingGAN
+from keras_inpaint.training.settings import Settings
+
+
+def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
+    """Makes the model that settings ask for: equal settings give equal weights.
+
+    Args:
+        settings: `keras_inpaint.training.settings.Settings`.
+        report: Called with a line of text for each thing worth telling.
+
+    Returns:
+        `InpaintingGAN`, compiled.
+
+    Raises:
+        FileNotFoundError: If the preset is missing.
+        ValueError: If the settings do not fit each other or the preset.
+
+    Example:
+    >>> from keras_inpaint.training.building import build
+    >>> settings = keras_inpaint.training.Settings(
+    ...     "photos", "run", width=4, critic_width=4, loss_weights={"hole": 2.0}
+    ... )
+    >>> build(settings).loss_weights.hole
+    2.0
+    """
+    keras.utils.set_random_seed(settings.seed)
+    preset, width = settings.preset, settings.width
+    generator = None if preset is None else read_network(preset)[0]
+    if width is None and generator is not None:
+        width = generator.width
+    make = getattr(InpaintingGAN, settings.architecture)
+    options = {"width": width, "critic_width": settings.critic_width}
+    options = {name: value for name, value in options.items() if value is not None}
+    gan = make(image_size=settings.image_size, seed=settings.seed, **options)
+    gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
+    if preset is not None:
+        _start_from(gan, preset, generator, report)
+    gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
+    return gan
+
+
+def _start_from(gan: Any, preset: str, generator: Any, report: Callable[[str], None]) -> None:
+    differing = _differing(gan.generator, generator)
+    if differing:
+        raise ValueError(
+            "`preset` must hold the network that `architecture` and `width` ask for. Received: "
+            f"preset={preset!r}, which differs in {', '.join(differing)}"
+        )
+    gan.generator.set_weights(generator.get_weights())
+    if not (find_preset(preset) / "critic.weights.h5").exists():
+        report("The preset has no critic: a new one is trained.")
+        return
+    critic, _ = read_network(preset, "critic")
+    if _differing(gan.critic, critic):
+        report("The preset's critic is another network: a new one is trained.")
+    else:
+        gan.critic.set_weights(critic.get_weights())
+
+
+def _differing(network: Any, other: Any) -> list[str]:
+    """Arguments in which two networks differ; names and types are none."""
+    if type(network) is not type(other):
+        return ["class"]
+    ours, theirs = network.get_config(), other.get_config()
+    return sorted(
+        name for name in ours if name not in ("name", "dtype") and ours[name] != theirs[name]
+    )
