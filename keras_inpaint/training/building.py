@@ -6,8 +6,9 @@ from typing import Any
 import keras
 
 from keras_inpaint.inpainting import find_preset, read_network
-from keras_inpaint.masks import Mosaic
-from keras_inpaint.training.inpainting_gan import InpaintingGAN
+from keras_inpaint.losses import WassersteinObjective
+from keras_inpaint.masks import Mixture, Mosaic
+from keras_inpaint.training.inpainting_gan import InpaintingGAN, v2_samplers
 from keras_inpaint.training.settings import Settings
 
 
@@ -39,14 +40,46 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
     if width is None and generator is not None:
         width = generator.width
     make = getattr(InpaintingGAN, settings.architecture)
-    options = {"width": width, "critic_width": settings.critic_width}
+    options = {
+        "width": width,
+        "critic_width": settings.critic_width,
+        "objective": None
+        if settings.gamma is None
+        else WassersteinObjective(gamma=settings.gamma),
+        "masks": None
+        if settings.box_share is None
+        else boxes_and_strokes(settings.image_size, settings.box_share),
+    }
     options = {name: value for name, value in options.items() if value is not None}
     gan = make(image_size=settings.image_size, seed=settings.seed, **options)
     gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
     if preset is not None:
         _start_from(gan, preset, generator, report)
     gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
+    set_learning_rates(gan, settings, step=0)
     return gan
+
+
+def set_learning_rates(gan: Any, settings: Settings, step: int) -> None:
+    """Sets what both optimizers learn at after `step` steps."""
+    rate = settings.learning_rate_at(step)
+    critic_rate = settings.critic_learning_rate or settings.learning_rate
+    gan.optimizer.generator_optimizer.learning_rate = rate
+    gan.optimizer.critic_optimizer.learning_rate = rate * critic_rate / settings.learning_rate
+
+
+def boxes_and_strokes(image_size: int, box_share: float) -> Mixture:
+    """The holes of v2, of which each is a box or strokes, but not both.
+
+    Args:
+        image_size: int. Height and width of the images, in pixels.
+        box_share: float, in `[0, 1]`. The share of boxes.
+
+    Returns:
+        `keras_inpaint.masks.Mixture`.
+    """
+    boxes, strokes = v2_samplers(image_size)
+    return Mixture([boxes, strokes], [box_share, 1 - box_share])
 
 
 def _start_from(gan: Any, preset: str, generator: Any, report: Callable[[str], None]) -> None:

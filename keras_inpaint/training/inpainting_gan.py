@@ -164,10 +164,7 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
         """
         generator = Generator.deepfill_v2(width, dialect=dialect)
         critic = PatchCritic(critic_width, padding=generator.padding)
-        side = image_size // 2
-        masks = masks or Union(
-            [Boxes(side, side, jitter=side // 8), Strokes(widths=_brush_widths(image_size))]
-        )
+        masks = masks or Union(v2_samplers(image_size))
         return cls(generator, critic, objective or HingeObjective(), masks, seed)
 
     # ---- What is trained, and by what ------------------------------------------------
@@ -375,6 +372,8 @@ _MEASURES = {
 }
 
 
-def _brush_widths(image_size: int) -> tuple[int, int]:
-    """The published 12 to 40 pixels in 256, in proportion."""
-    return max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
+def v2_samplers(image_size: int) -> list[Any]:
+    """The published boxes and strokes for 256 pixels, in proportion."""
+    side = image_size // 2
+    widths = max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
+    return [Boxes(side, side, jitter=side // 8), Strokes(widths=widths)]

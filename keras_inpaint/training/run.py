@@ -9,7 +9,7 @@ from keras import ops
 from keras_inpaint.data import photos
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
-from keras_inpaint.training.building import build
+from keras_inpaint.training.building import build, set_learning_rates
 from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
@@ -59,7 +59,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, so that an interrupted run falls into step again.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
-            _set_learning_rate(gan, settings.learning_rate_at(step))
+            set_learning_rates(gan, settings, step)
             measures = _fit(gan, _photos(settings, step), end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
@@ -71,11 +71,6 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
             told = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
             report(f"step {step}/{settings.steps}  {told}")
     return step
-
-
-def _set_learning_rate(gan: Any, rate: float) -> None:
-    for optimizer in (gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer):
-        optimizer.learning_rate = rate
 
 
 def _fit(

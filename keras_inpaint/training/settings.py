@@ -35,6 +35,12 @@ class Settings:
         learning_rate: float. Of both optimizers, at the start.
         final_learning_rate: float or `None`. What it falls to at the last step, along half
             a cosine, a little at each checkpoint; `None` for a rate that stays.
+        critic_learning_rate: float or `None`. Of the critic's optimizer at the start, where
+            it is not `learning_rate`; it falls in proportion.
+        gamma: float or `None`. For v1: the discount of the hole's loss a pixel of distance;
+            `None` for the paper's.
+        box_share: float or `None`. For v2: the share of holes that are boxes, where the
+            others are brush strokes; `None` for both in each hole, as published.
         masks: str or `None`. Mask files, given as `data` is; `None` for masks that are
             drawn.
         mask_choice: `"random"`: any of `masks` for any photo, another one each time.
@@ -74,6 +80,9 @@ class Settings:
     loss_weights: dict[str, float] | None = None
     learning_rate: float = 1e-4
     final_learning_rate: float | None = None
+    critic_learning_rate: float | None = None
+    gamma: float | None = None
+    box_share: float | None = None
     masks: str | None = None
     mask_choice: str = "random"
     mosaic: int | None = None
@@ -109,6 +118,21 @@ class Settings:
         final = self.final_learning_rate
         is_rate = final is None or (_is_number(final) and 0 < final <= self.learning_rate)
         _check(self, "final_learning_rate", "a number above 0, up to learning_rate", is_rate)
+        rate = self.critic_learning_rate
+        is_rate = rate is None or (_is_number(rate) and rate > 0)
+        _check(self, "critic_learning_rate", "a number above 0", is_rate)
+        gamma = self.gamma
+        fits = gamma is None or (
+            _is_number(gamma) and 0 < gamma <= 1 and self.architecture == "deepfill_v1"
+        )
+        _check(self, "gamma", "a number above 0, up to 1, and for deepfill_v1 alone", fits)
+        share = self.box_share
+        fits = share is None or (
+            _is_number(share) and 0 <= share <= 1 and self.architecture == "deepfill_v2"
+        )
+        _check(self, "box_share", "a number from 0 to 1, and for deepfill_v2 alone", fits)
+        draws = self.masks is None or self.box_share is None
+        _check(self, "box_share", "None where `masks` are files", draws)
         is_known = self.architecture in _ARCHITECTURES
         _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
         is_choice = self.mask_choice in _MASK_CHOICES

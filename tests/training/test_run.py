@@ -22,6 +22,7 @@ from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.data import photos as read  # noqa: E402
 from keras_inpaint.inpainting import read_network  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
+from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
 from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
 from keras_inpaint.training.run_folder import RunFolder  # noqa: E402
@@ -148,6 +149,42 @@ def test_run_learns_at_the_rate_of_its_step(settings, monkeypatch):
     falling = {"steps": 4, "learning_rate": 3e-4, "final_learning_rate": 1e-4}
     train(dataclasses.replace(settings, **falling), report=str)
     np.testing.assert_allclose(rates, [3e-4, 2e-4], rtol=1e-6)
+
+
+def test_critic_has_a_rate_of_its_own_that_falls_in_proportion(begun):
+    rates = {"learning_rate": 3e-4, "final_learning_rate": 1e-4, "critic_learning_rate": 6e-4}
+    settings = dataclasses.replace(begun, steps=4, **rates)
+    gan = build(settings)
+    critic_optimizer = gan.optimizer.critic_optimizer
+    assert float(critic_optimizer.learning_rate) == pytest.approx(6e-4, rel=1e-6)
+    # Half way down half a cosine is the mean of both ends.
+    set_learning_rates(gan, settings, step=2)
+    assert float(gan.optimizer.learning_rate) == pytest.approx(2e-4, rel=1e-6)
+    assert float(critic_optimizer.learning_rate) == pytest.approx(4e-4, rel=1e-6)
+
+
+def test_share_of_boxes_and_discount_are_as_the_settings_say(begun):
+    sampler = build(dataclasses.replace(begun, box_share=0.25)).masks
+    assert [type(each).__name__ for each in sampler.samplers] == ["Boxes", "Strokes"]
+    assert sampler.weights == [0.25, 0.75]
+    v1 = {"architecture": "deepfill_v1", "width": 4, "critic_width": 4, "image_size": 64}
+    assert build(dataclasses.replace(begun, gamma=0.95, **v1)).objective.gamma == 0.95
+    assert build(dataclasses.replace(begun, **v1)).objective.gamma == 0.99
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"critic_learning_rate": 0}, "critic_learning_rate=0"),
+        ({"gamma": 0.9}, r"for deepfill_v1 alone.*gamma=0\.9"),
+        ({"gamma": 1.5, "architecture": "deepfill_v1"}, r"gamma=1\.5"),
+        ({"box_share": 0.5, "architecture": "deepfill_v1"}, r"deepfill_v2 alone.*0\.5"),
+        ({"box_share": 0.5, "masks": "masks"}, r"where `masks` are files"),
+    ],
+)
+def test_rates_discounts_and_shares_out_of_bounds_are_refused(begun, changes, advice):
+    with pytest.raises(ValueError, match=advice):
+        dataclasses.replace(begun, **changes)
 
 
 def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
