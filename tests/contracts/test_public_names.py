@@ -67,6 +67,7 @@ PUBLIC_NAMES = {
         "Union",
     ],
     "metrics": [
+        "PerceptualDistance",
         "frechet_distance",
         "l1",
         "l2",

@@ -1,0 +1,72 @@
+"""Distance of pictures as a network sees them, a picture at a time."""
+
+from keras import ops
+
+# Keeps features that are all 0 from being divided by 0.
+_TINY = 1e-10
+
+
+class PerceptualDistance:
+    """Measures how different two pictures look to a network.
+
+    The features at each place are scaled to length 1; what counts is the squared distance
+    of their directions, meaned over all places, and over layers where the network returns
+    several. Unlike measures of pixels, it does not reward a blurred filling for being
+    close to every plausible one.
+
+    Args:
+        network: function of images, a tensor of shape `(batch, height, width, channels)` in
+            `[-1, 1]`, to their features: a tensor whose first axis is the batch and whose
+            last are the features, or a list of such. A `keras.Model` will do.
+
+    Call arguments:
+        images: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`: the
+            true pictures.
+        completed: Tensor like `images`.
+        masks: Not looked at: the network sees whole pictures.
+
+    Returns:
+        float32 tensor of shape `(batch,)`, in `[0, 4]`: 0 for equal pictures, 2 for features
+        that have nothing in common.
+
+    Raises:
+        ValueError: If `network` is no function.
+
+    Example:
+    >>> distance = keras_inpaint.metrics.PerceptualDistance(lambda images: images)
+    >>> red, green = np.eye(3)[:2].reshape(2, 1, 1, 1, 3)
+    >>> float(distance(red, green)[0])
+    2.0
+
+    Reference:
+    - [Zhang et al., 2018](https://arxiv.org/abs/1801.03924), equation 1, with weights of 1
+    """
+
+    def __init__(self, network):
+        if not callable(network):
+            raise ValueError(
+                "`network` must be a function of images to features, such as a keras.Model "
+                f"without its last layers. Received: network={network!r}"
+            )
+        self.network = network
+
+    def __call__(self, images, completed, masks=None):
+        layers = zip(self._features(images), self._features(completed), strict=True)
+        distances = [_distance(*features) for features in layers]
+        return sum(distances) / len(distances)
+
+    def _features(self, images):
+        features = self.network(ops.convert_to_tensor(images, dtype="float32"))
+        return features if isinstance(features, (list, tuple)) else [features]
+
+
+def _distance(features, others):
+    squares = ops.square(_directions(features) - _directions(others))
+    distances = ops.sum(squares, axis=-1)  # (batch, ...places)
+    return ops.mean(ops.reshape(distances, (ops.shape(distances)[0], -1)), axis=1)
+
+
+def _directions(features):
+    features = ops.cast(features, "float32")
+    lengths = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True))
+    return features / (lengths + _TINY)
