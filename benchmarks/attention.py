@@ -1,9 +1,12 @@
 """Contextual attention: the algebra of this package against the published operator.
 
-    python benchmarks/attention.py [--quick]
+    python benchmarks/attention.py [--quick | --large]
 
 The published operator takes every patch of a picture as a kernel of a convolution and of
 a transposed convolution, one picture at a time. Both run as a `tf.function`, in turn.
+
+`--large` is for features of 256 x 256 x 128, whose score matrix alone has 1 GB: seconds,
+and the process's peak memory, of the attention that works block by block.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import functools
 
 import numpy as np
 import tensorflow as tf
+from memory import peak_memory
 from timing import interleaved, milliseconds, ratio
 
 from keras_inpaint.layers import ContextualAttention
@@ -96,11 +100,26 @@ def inputs(size, channels, batch):
     return features, tf.constant(masks)
 
 
+def report_large():
+    batch = inputs(256, 128, 1)
+    before = peak_memory()
+    forward, _ = candidates(algebra, *batch)
+    times = interleaved({"algebra": forward}, 3)
+    print(
+        f"256 x 256 x 128 forward: {milliseconds(times, 'algebra') / 1000:.1f} s, "
+        f"peak memory {peak_memory():.0f} MB, {before:.0f} MB before"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small sizes, few rounds")
+    parser.add_argument("--large", action="store_true", help="256 x 256 alone, with its memory")
     parser.add_argument("--batch", type=int, default=1)
     options = parser.parse_args()
+    if options.large:
+        report_large()
+        return
     print(f"{'features':>16} {'pass':>18} {'published':>10} {'algebra':>10} {'ratio':>6}")
     for size, channels in CASES[:2] if options.quick else CASES:
         batch = inputs(size, channels, options.batch)

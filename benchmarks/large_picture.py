@@ -1,9 +1,10 @@
 """Seconds and memory that the hole of a large photo takes.
 
     python benchmarks/large_picture.py [--size 6000 4000] [--hole 300] [--method crop]
-                                       [--preset NAME|FOLDER] [--width 48] [--feather 0]
+                                       [--preset NAME|FOLDER] [--feather 0]
+                                       [--architecture deepfill_v2] [--width N]
 
-Without a preset, the network is the published one of 2019, without training: what it paints
+Without a preset, the network is a published one without training: what it paints
 costs as much. The photo is noise. Printed are the seconds of the first photo, for which the
 network is compiled, and of the second, and the largest memory that the process has had,
 before and after; the difference stands beside the estimate.
@@ -11,13 +12,12 @@ before and after; the difference stands beside the estimate.
 
 import argparse
 import os
-import resource
-import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from memory import peak_memory
 
 from keras_inpaint import Inpainter
 from keras_inpaint.inpainting.memory import default_memory_limit, estimate_plan
@@ -25,18 +25,13 @@ from keras_inpaint.inpainting.planning import METHODS, choose_method, plan
 from keras_inpaint.models import Generator
 
 
-def peak_memory():
-    """The largest memory of the process, in MB."""
-    # Kilobytes on Linux, bytes on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-
-
 def make_inpainter(arguments):
     """The preset, or a network without training."""
     if arguments.preset:
         return Inpainter.from_preset(arguments.preset)
-    return Inpainter(Generator.deepfill_v2(width=arguments.width), image_size=256)
+    make = getattr(Generator, arguments.architecture)
+    options = {} if arguments.width is None else {"width": arguments.width}
+    return Inpainter(make(**options), image_size=256)
 
 
 def make_photo(width, height, hole):
@@ -54,7 +49,8 @@ def main():
     parser.add_argument("--hole", type=int, default=300)
     parser.add_argument("--method", choices=METHODS)
     parser.add_argument("--preset")
-    parser.add_argument("--width", type=int, default=48)
+    parser.add_argument("--architecture", default="deepfill_v2")
+    parser.add_argument("--width", type=int, help="the published one unless given")
     parser.add_argument("--feather", type=int, default=0)
     arguments = parser.parse_args()
 

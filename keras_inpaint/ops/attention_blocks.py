@@ -112,10 +112,30 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
     work = keras.remat(work)
     num_blocks = -(-height // num_lines)
     firsts = ops.arange(num_blocks, dtype="int32") * num_lines
-    pasted, best = ops.map(lambda first: work(first, *tensors), firsts)
+    pasted, best = _one_by_one(
+        lambda first: work(first, *tensors),
+        firsts,
+        shapes=[
+            (batch, num_lines + 1, width + 1, tensors[-1].shape[-1]),
+            (batch, num_lines * width),
+        ],
+        dtypes=[features.dtype, "int32"],
+    )
     best = ops.reshape(ops.transpose(best, (1, 0, 2)), (batch, -1))[:, : height * width]
     pasted = _stack_overlapping(pasted, height)
     return join_cells(pasted, features, grid, rate) / 4, best
+
+
+def _one_by_one(work, firsts, shapes, dtypes):
+    """`ops.map` that keeps to the order: TensorFlow's begins ten at once, each in memory."""
+    nothing = [ops.zeros(*output) for output in zip(shapes, dtypes, strict=True)]
+
+    def step(previous, first):
+        del previous
+        outputs = list(work(first))
+        return outputs, outputs
+
+    return ops.scan(step, nothing, firsts)[1]
 
 
 def _scores_of_lines(keys, widened, norms, first, num_lines, fuse):
