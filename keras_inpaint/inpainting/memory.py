@@ -24,7 +24,7 @@ _BYTES_A_PIXEL = 80
 _COPIES_OF_SCORES = 4
 # An attention that works line by line within `memory` bytes takes this much more of them,
 # and has seven lines at once at least.
-_SHARE_OF_BUDGET, _FEWEST_LINES = 1.1, 7
+_SHARE_OF_BUDGET, _FEWEST_LINES = 1.2, 7
 # Beside the network: the photo, its masks, the filling at the photo's size.
 _BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
 # Of networks that do not tell their width.
