@@ -7,6 +7,7 @@ from keras_inpaint.version import __version__
 
 # Names load on first use: `import keras_inpaint` asks neither for TensorFlow nor for time.
 _SUBPACKAGES = (
+    "conversion",
     "data",
     "inpainting",
     "layers",
@@ -21,9 +22,10 @@ _SUBPACKAGES = (
 _HOMES = {
     "Inpainter": "inpainting",
     "InpaintingGAN": "training",
+    "convert": "conversion",
 }
 
-__all__ = ["Inpainter", "InpaintingGAN", "__version__", *_SUBPACKAGES]
+__all__ = ["Inpainter", "InpaintingGAN", "__version__", "convert", *_SUBPACKAGES]
 
 
 def __getattr__(name: str) -> Any:

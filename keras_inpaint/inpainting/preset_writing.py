@@ -58,7 +58,7 @@ def write_preset(
     if dtype not in _DTYPES:
         raise ValueError(f"`dtype` must be one of {_DTYPES}. Received: dtype={dtype!r}")
     folder = Path(folder).resolve()
-    _check_replaceable(folder)
+    check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.unfinished")
     unfinished.mkdir()
@@ -117,7 +117,8 @@ def _exchange(unfinished: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path) -> None:
+    """Raises a ValueError if a folder holds what no preset may replace."""
     if not folder.exists():
         return
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}

@@ -17,6 +17,8 @@ PUBLIC_NAMES = {
         "Inpainter",
         "InpaintingGAN",
         "__version__",
+        "conversion",
+        "convert",
         "data",
         "inpainting",
         "layers",
@@ -27,6 +29,9 @@ PUBLIC_NAMES = {
         "ops",
         "pictures",
         "training",
+    ],
+    "conversion": [
+        "convert",
     ],
     "data": [
         "PictureDataset",

@@ -27,7 +27,7 @@ RANKS = {
     "app": 6,
 }
 # Where names of the top level live: `from keras_inpaint import Inpainter` is an import too.
-HOMES = {"Inpainter": "inpainting", "InpaintingGAN": "training"}
+HOMES = {"Inpainter": "inpainting", "InpaintingGAN": "training", "convert": "conversion"}
 EXEMPT = {"__init__", "version"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 BACKEND_RANK = 4

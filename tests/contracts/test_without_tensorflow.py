@@ -20,6 +20,7 @@ INDEPENDENT = [
     "data",
     "inpainting",
     "training",
+    "conversion",
 ]
 
 # Runs in a process of its own: a process has one backend, and TensorFlow may be loaded here.

@@ -4,22 +4,11 @@ import numpy as np
 import pytest
 from reference.published import (
     arrays,
+    official_batch,
     official_generator,
+    port_batch,
     port_generator,
 )
-
-
-def official_batch(name):
-    reference = arrays(name)
-    images = reference["image_uint_range"] / 127.5 - 1
-    masks = np.broadcast_to(reference["mask"], (*images.shape[:3], 1)).astype("float32")
-    return images, masks
-
-
-def port_batch():
-    reference = arrays("pytorch_port")
-    images = reference["ground_truth"].transpose(0, 2, 3, 1)
-    return images, reference["mask"].transpose(0, 2, 3, 1)
 
 
 @pytest.mark.parametrize("name", ["official_v1", "official_v2"])

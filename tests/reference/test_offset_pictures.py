@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from keras import ops
-from reference.published import arrays, official_generator
-from reference.test_networks import official_batch
+from reference.published import arrays, official_batch, official_generator
 
 from keras_inpaint.ops.offset_colors import offset_colors
 

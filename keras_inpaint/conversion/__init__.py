@@ -1,0 +1,5 @@
+"""Conversion: published weights become presets."""
+
+from keras_inpaint.conversion.converting import convert
+
+__all__ = ["convert"]
