@@ -93,6 +93,7 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
             for name in (*objective.critic_term_names, *objective.generator_term_names)
         }
         self.measures = {name: keras.metrics.Mean(name=name) for name in _MEASURES}
+        self._measured = dict(_MEASURES)
         self.pictures_seen = keras.metrics.Sum(name="pictures_seen", dtype="float32")
         self.built = True
 
@@ -327,6 +328,27 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
 
     # ---- Validation and use ----------------------------------------------------------
 
+    def add_measure(self, name: str, measure: Any) -> None:
+        """Measures one thing more in validation; it is not saved with the model.
+
+        Args:
+            name: str. Its name in what `evaluate` returns; `fit` puts `val_` before it.
+            measure: function of images, filled images and masks to a tensor of shape
+                `(batch,)`, such as a `keras_inpaint.metrics.PerceptualDistance`.
+
+        Raises:
+            ValueError: If something is measured under that name already.
+        """
+        if name in self._measured:
+            raise ValueError(
+                f"Each measure needs a name of its own beside {', '.join(self._measured)}. "
+                f"Received: name={name!r}"
+            )
+        self.measures[name] = keras.metrics.Mean(name=name)
+        self._measured[name] = measure
+        # Compiled without it.
+        self.test_function = None
+
     def _test(self, data: Any) -> Any:
         batch = self._draw(data, VALIDATION_INDEX, first=self._count_pictures(data))
         images, masks = batch["images"], batch["masks"]
@@ -334,7 +356,10 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
         completed = composite(images, outputs["refined"], masks)
         return self._track(
             self.measures,
-            {name: measure(images, completed, masks) for name, measure in _MEASURES.items()},
+            {
+                name: measure(images, completed, masks)
+                for name, measure in self._measured.items()
+            },
         )
 
     def _count_pictures(self, data: Any) -> Any:
