@@ -75,10 +75,12 @@ def make_critic(weights: Arrays, layout: Layout, generator: Any) -> Any:
         for side in ("local", "global")
     }
     width = math.gcd(*filters["local"], *filters["global"]) or 64
+    sides = {side: _side(weights, side, filters[side][-1]) for side in filters}
     return GlobalLocalCritic(
         width,
-        _side(weights, "global", filters["global"][-1]),
-        _side(weights, "local", filters["local"][-1]),
+        # Not below that of the patches, whatever is missing.
+        max(sides.values()),
+        sides["local"],
         **common,
         **{f"{side}_multiples": _multiples(filters[side], width) for side in filters},
     )

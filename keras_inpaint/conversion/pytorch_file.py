@@ -60,7 +60,10 @@ def _load(path: Path) -> Any:
             "code, and so it was refused. Where you trust it, load it yourself and save "
             f"`model.state_dict()` alone. Received: source={str(path)!r}"
         ) from error
-    except (RuntimeError, EOFError, LookupError, ValueError, zipfile.BadZipFile) as error:
+    except OSError:
+        raise
+    # Damaged files make PyTorch raise whatever comes.
+    except Exception as error:
         raise ValueError(
             "The file is damaged, or none of PyTorch's. Copy it again. "
             f"Received: source={str(path)!r}; PyTorch says: {error or 'it ends too early'}"
