@@ -1,5 +1,7 @@
 """What every test may ask for: `rng`, `check_layer`, and the same start for chance."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,15 @@ import pytest
 pytest.register_assert_rewrite("contracts.layer_contract")
 
 from contracts.layer_contract import check_layer as _check_layer  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--official-weights",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="compare with the authors' own examples: DIR holds their checkpoint and pictures",
+    )
 
 
 @pytest.fixture
