@@ -1,6 +1,7 @@
 """From the path of a photo to a square of its pixels."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,11 @@ from keras_inpaint.pictures import is_plain, read_picture
 
 Tensor = Any
 Dataset = Any
+# Pixels of a square, the photo's height and width, and whether it was read.
+Crop = tuple[Tensor, Tensor, Tensor]
+
+# What a photo goes through: `read_picture`, or one of TensorFlow's decoders.
+_SLOW, _JPEG, _PNG = range(3)
 
 
 class CropDecoder:
@@ -52,40 +58,67 @@ class CropDecoder:
         self.log = log
         self.masks = masks
 
-    def attempts(self, path: Tensor, mask_path: Tensor, seed: Tensor) -> Dataset:
-        """Returns a dataset of one pair: an image, and whether it was read.
+    def decode(self, paths: Tensor, mask_paths: Tensor, seeds: Tensor) -> Dataset:
+        """Returns a dataset of one element: images, and whether each was read.
 
-        With masks, it is an image and its mask that stand in the image's place.
+        With masks, it is a pair of images and masks that stands in the images' place.
+
+        Args:
+            paths: str tensor of shape `(photos,)`.
+            mask_paths: str tensor like `paths`.
+            seeds: int64 tensor of shape `(photos, 2)`.
         """
-        photo = tf.data.Dataset.from_tensors((path, mask_path, seed))
-        # A graph has no `try`; datasets have: an element whose decoder fails
-        # is dropped, and the next attempt takes its place.
-        fast = photo.map(self._decode_fast).ignore_errors(log_warning=False)
-        return fast.concatenate(photo.map(self._decode_slow)).take(1)
-
-    def _decode_fast(
-        self, path: Tensor, mask_path: Tensor, seed: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        content = tf.io.read_file(path)
-        is_jpeg = tf.strings.substr(content, 0, 2) == b"\xff\xd8"
-        plain = tf.numpy_function(is_plain, [content], tf.bool, stateful=False)
-        with tf.control_dependencies([tf.debugging.Assert(plain, ["not plain"])]):
-            crop, size = tf.cond(
-                is_jpeg,
-                lambda: self._crop_jpeg(content, seed),
-                lambda: self._crop(tf.image.decode_png(content, channels=3), seed),
-            )
-        return self._finish(crop, size, mask_path, seed, tf.constant(True))
-
-    def _decode_slow(
-        self, path: Tensor, mask_path: Tensor, seed: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        pixels, is_read = tf.numpy_function(
-            self._read, [path], (tf.uint8, tf.bool), stateful=False
+        # All of them at once: calling Python takes as long as it takes to look.
+        contents, ways = tf.numpy_function(
+            self._look, [paths], (tf.string, tf.int32), stateful=False
         )
-        pixels.set_shape((None, None, 3))
-        is_read.set_shape(())
-        return self._finish(*self._crop(pixels, seed), mask_path, seed, is_read)
+        contents, ways = (tf.ensure_shape(values, (None,)) for values in (contents, ways))
+        photos = tf.data.Dataset.from_tensor_slices((paths, contents, ways, mask_paths, seeds))
+        num_photos = tf.size(paths, out_type=tf.int64)
+        # A graph has no `try`; datasets have: a batch in which a decoder fails is
+        # dropped, and the same photos, one by one, take its place.
+        at_once = photos.map(self._decode).batch(num_photos, drop_remainder=True)
+        one_by_one = photos.flat_map(self._attempts).batch(num_photos)
+        return at_once.ignore_errors(log_warning=False).concatenate(one_by_one).take(1)
+
+    def _look(
+        self, paths: NDArray[np.object_]
+    ) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
+        """Contents of files that a fast decoder takes, and which one."""
+        contents = np.full(len(paths), b"", object)
+        ways = np.full(len(paths), _SLOW, np.int32)
+        for index, path in enumerate(map(os.fsdecode, paths)):
+            if path in self.log:
+                continue
+            try:
+                content = Path(path).read_bytes()
+            except OSError:  # `read_picture` puts it into words.
+                continue
+            if is_plain(content):
+                contents[index] = content
+                ways[index] = _JPEG if content.startswith(b"\xff\xd8") else _PNG
+        return contents, ways
+
+    def _attempts(
+        self, path: Tensor, content: Tensor, way: Tensor, mask_path: Tensor, seed: Tensor
+    ) -> Dataset:
+        photos = tf.data.Dataset.from_tensors((path, content, way, mask_path, seed))
+        slow = tf.data.Dataset.from_tensors((path, content, _SLOW, mask_path, seed))
+        fast = photos.map(self._decode).ignore_errors(log_warning=False)
+        return fast.concatenate(slow.map(self._decode)).take(1)
+
+    def _decode(
+        self, path: Tensor, content: Tensor, way: Tensor, mask_path: Tensor, seed: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        crop, size, is_read = tf.switch_case(
+            way,
+            {
+                _SLOW: lambda: self._crop_slow(path, seed),
+                _JPEG: lambda: self._crop_jpeg(content, seed),
+                _PNG: lambda: self._crop_png(content, seed),
+            },
+        )
+        return self._finish(crop, size, mask_path, seed, is_read)
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
         name = os.fsdecode(path)
@@ -101,9 +134,16 @@ class CropDecoder:
             )
         return np.zeros((1, 1, 3), np.uint8), np.False_
 
-    def _crop_jpeg(self, content: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns a square of a photo's pixels, and the photo's height and width."""
-        height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(content), num=3)
+    def _crop_slow(self, path: Tensor, seed: Tensor) -> Crop:
+        pixels, is_read = tf.numpy_function(
+            self._read, [path], (tf.uint8, tf.bool), stateful=False
+        )
+        pixels.set_shape((None, None, 3))
+        is_read.set_shape(())
+        return self._crop(pixels, seed, is_read)
+
+    def _crop_jpeg(self, content: Tensor, seed: Tensor) -> Crop:
+        height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(content), num=3)
         top, left, side = tf.unstack(self.window(height, width, seed), num=3)
 
         def decode(ratio: int) -> Tensor:
@@ -115,30 +155,31 @@ class CropDecoder:
                 dct_method="INTEGER_ACCURATE",
             )
 
-        # CMYK has four channels, and needs its profile.
-        with tf.control_dependencies([tf.debugging.assert_less(channels, 4)]):
-            halvings = sum(
-                tf.cast(side >= ratio * self.image_size, tf.int32) for ratio in (2, 4, 8)
-            )
+        halvings = sum(
+            tf.cast(side >= ratio * self.image_size, tf.int32) for ratio in (2, 4, 8)
+        )
         crop = tf.switch_case(
             halvings, [lambda ratio=ratio: decode(ratio) for ratio in (1, 2, 4, 8)]
         )
-        return crop, tf.stack([height, width])
+        return crop, tf.stack([height, width]), tf.constant(True)
 
-    def _crop(self, pixels: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
+    def _crop_png(self, content: Tensor, seed: Tensor) -> Crop:
+        pixels = tf.image.decode_png(content, channels=3)
+        return self._crop(pixels, seed, tf.constant(True))
+
+    def _crop(self, pixels: Tensor, seed: Tensor, is_read: Tensor) -> Crop:
         size = tf.shape(pixels)[:2]
         top, left, side = tf.unstack(self.window(size[0], size[1], seed), num=3)
-        return pixels[top : top + side, left : left + side], size
+        return pixels[top : top + side, left : left + side], size, is_read
 
     def _finish(
         self, crop: Tensor, size: Tensor, mask_path: Tensor, seed: Tensor, is_read: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """From bytes of a square to what `attempts` returns."""
-        is_mirrored = tf.constant(False)
-        if self.flip:
-            # The window draws from `seed` itself; the mirror must not follow it.
-            mirror_seed = tf.random.experimental.stateless_fold_in(seed, 1)
-            is_mirrored = tf.random.stateless_uniform((), mirror_seed) < 0.5
+        """From bytes of a square to an image and whether it was read."""
+        # The window follows from the seed's bits by a hash: none of them tells of it.
+        is_mirrored = (
+            tf.bitwise.bitwise_and(seed[0], 1) == 1 if self.flip else tf.constant(False)
+        )
         image = self._image(crop, is_mirrored)
         if self.masks is None:
             return image, is_read

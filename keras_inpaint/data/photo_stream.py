@@ -9,8 +9,8 @@ from keras_inpaint.data.decoding import CropDecoder
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.data.windows import centred_window, random_window
 
-# Photos in flight at once; enough for any number of cores met so far.
-_NUM_IN_FLIGHT = 16
+# Photos that a core decodes in one go: starting on them takes as long as reading one.
+_LARGEST_SHARE = 16
 
 
 def photo_stream(
@@ -37,17 +37,26 @@ def photo_stream(
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
     num_photos = len(files.paths)
     decoder = CropDecoder(window, image_size, flip, num_photos, files.log, files.masks)
-    dataset = _ordered(files, shuffle, seed).interleave(
-        decoder.attempts,
-        cycle_length=_NUM_IN_FLIGHT,
+    # The places of skipped photos are taken by the next ones, so that epochs
+    # are of equal, known length: callbacks and schedules count on it.
+    dataset = _ordered(files, shuffle, seed).repeat().batch(min(batch_size, _LARGEST_SHARE))
+    dataset = dataset.interleave(
+        decoder.decode,
+        cycle_length=os.cpu_count() or 1,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
-    dataset = dataset.filter(_is_read).map(_image)
-    # The places of skipped photos are taken by the next ones, so that epochs
-    # are of equal, known length: callbacks and schedules count on it.
-    dataset = dataset.repeat().take(num_photos).batch(batch_size, drop_remainder)
+    dataset = dataset.map(_read_ones).rebatch(batch_size, drop_remainder=True)
     num_batches = files.num_batches(batch_size, drop_remainder)
+    dataset = dataset.take(num_batches)
+    remainder = num_photos % batch_size
+    if remainder and not drop_remainder:
+
+        def cut_last(index: Any, images: Any) -> Any:
+            size = tf.where(index == num_batches - 1, remainder, batch_size)
+            return tf.nest.map_structure(lambda values: values[:size], images)
+
+        dataset = dataset.enumerate().map(cut_last)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     if repeat:
         dataset = dataset.repeat()
@@ -79,14 +88,13 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int) -> Any:
     return order.map(draw_mask)
 
 
-def _is_read(image: Any, is_read: Any) -> Any:
-    del image
-    return is_read
-
-
-def _image(image: Any, is_read: Any) -> Any:
-    del is_read
-    return image
+def _read_ones(images: Any, is_read: Any) -> Any:
+    """The images, and masks if there are any, of the photos that were read."""
+    return tf.cond(
+        tf.reduce_all(is_read),
+        lambda: images,
+        lambda: tf.nest.map_structure(lambda values: values[is_read], images),
+    )
 
 
 def _options() -> Any:

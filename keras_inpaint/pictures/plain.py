@@ -8,7 +8,9 @@ from keras_inpaint.pictures.metadata import orientation
 
 _JPEG = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
-_SCAN = b"\xda"
+_SCAN = 0xDA
+# Markers of frames, of whichever coding: C4, C8 and CC among them mean something else.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PNG = b"\x89PNG\r\n\x1a\n"
 # PNG specification, 11.2.1: IHDR follows the signature; byte 24 is the bit
 # depth, byte 25 the colour type: 0 grey, 2 RGB, 6 RGB with alpha.
@@ -18,8 +20,8 @@ _PLAIN_HEADERS = (b"\x08\x00", b"\x08\x02", b"\x08\x06")
 def is_plain(content: bytes) -> bool:
     """Tells whether a fast decoder gives the pixels of `read_picture`.
 
-    So it is for whole, upright JPEG files, unless they are CMYK, which their
-    number of channels tells, and upright PNG files of 8 bits without palette.
+    So it is for whole, upright JPEG files, unless they are CMYK, and for upright
+    PNG files of 8 bits without palette.
 
     Args:
         content: bytes of the whole file.
@@ -34,21 +36,26 @@ def is_plain(content: bytes) -> bool:
     if content.startswith(_JPEG):
         # 0xFF in compressed data is always followed by 0: this is the end.
         is_whole = _JPEG_END in content[-4096:]
-        return is_whole and _is_upright(content, _jpeg_head(content))
+        head, num_channels = _jpeg_head(content)
+        return is_whole and num_channels < 4 and _is_upright(content, head)
     if content.startswith(_PNG):
         # PNG may say how it is turned after the pixels too.
         return content[24:26] in _PLAIN_HEADERS and _is_upright(content, content)
     return False
 
 
-def _jpeg_head(content: bytes) -> bytes:
-    """Returns the segments before the compressed data (ITU-T T.81, B.1.1)."""
-    position = 2
-    while content[position : position + 1] == b"\xff":
-        if content[position + 1 : position + 2] == _SCAN:
+def _jpeg_head(content: bytes) -> tuple[bytes, int]:
+    """Returns the segments before the compressed data, and the number of channels."""
+    # ITU-T T.81, B.1.1 and B.2.2.
+    position, num_channels = 2, 0
+    while content[position : position + 1] == b"\xff" and len(content) > position + 9:
+        marker = content[position + 1]
+        if marker == _SCAN:
             break
+        if marker in _FRAMES:
+            num_channels = content[position + 9]
         position += 2 + int.from_bytes(content[position + 2 : position + 4])
-    return content[:position]
+    return content[:position], num_channels
 
 
 def _is_upright(content: bytes, head: bytes) -> bool:

@@ -356,6 +356,7 @@ def test_plain_files_are_upright_whole_jpeg_and_8_bit_png():
     assert is_plain(encoded("PNG", mode="RGBA"))
     assert not is_plain(encoded("JPEG", turned))
     assert not is_plain(encoded("PNG", turned))
+    assert not is_plain(encoded("JPEG", mode="CMYK"))
     assert not is_plain(encoded("JPEG")[:-2])
     assert not is_plain(encoded("PNG", mode="P"))
     assert not is_plain(encoded("PNG", mode="I;16"))
