@@ -18,6 +18,7 @@ _SUBPACKAGES = (
     "ops",
     "pictures",
     "training",
+    "tuning",
 )
 _HOMES = {
     "Inpainter": "inpainting",

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,12 @@ def add_verb(verbs: Any) -> None:
         "checkpoint/ and preset/, which `keras-inpaint inpaint --preset` takes. Started again "
         "with the same --output, a run goes on, also where it was killed; Ctrl-C saves first.",
     )
+    add_settings(parser, SETTINGS)
+    parser.set_defaults(run=run)
+
+
+def add_settings(parser: Any, settings: Sequence[tuple[str, type, str]]) -> None:
+    """Adds `--config` and an option a setting to a parser."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -54,7 +61,7 @@ def add_verb(verbs: Any) -> None:
         help="JSON with any of the settings below (image_size for --image-size); those given "
         "here come first",
     )
-    for name, kind, meaning in SETTINGS:
+    for name, kind, meaning in settings:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=_weights if kind is dict else kind,
@@ -62,18 +69,11 @@ def add_verb(verbs: Any) -> None:
             metavar={int: "N", float: "RATE", str: "NAME", dict: "WEIGHTS"}[kind],
             default=argparse.SUPPRESS,
         )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
-    names = [name for name, _, _ in SETTINGS]
-    given = {name: value for name, value in vars(arguments).items() if name in names}
-    chosen = {**_read_config(arguments.config, names), **given}
-    for name in ("data", "output"):
-        if not chosen.get(name):
-            raise ValueError(f"Name the {name}: --{name}, or {name!r} in the file of --config.")
-
+    chosen = chosen_settings(arguments)
     with quiet_start():
         from keras_inpaint.training.run import train
         from keras_inpaint.training.settings import Settings
@@ -86,6 +86,21 @@ def run(arguments: argparse.Namespace) -> int:
         return 130
     print(Path(settings.output) / "preset")
     return 0
+
+
+def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the options and, where they say nothing, of the file of `--config`.
+
+    Raises:
+        ValueError: If the file holds something else, or photos or output are not named.
+    """
+    names = [name for name, _, _ in SETTINGS]
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    chosen = {**_read_config(arguments.config, names), **given}
+    for name in ("data", "output"):
+        if not chosen.get(name):
+            raise ValueError(f"Name the {name}: --{name}, or {name!r} in the file of --config.")
+    return chosen
 
 
 def _weights(text: str) -> dict[str, float]:

@@ -28,6 +28,7 @@ class HingeObjective:
     """
 
     default_weights = LossWeights(hole=1.0, known=1.0, adversarial=1.0, coarse=1.0)
+    weight_names = ("hole", "known", "adversarial", "coarse")
     critic_term_names = ("critic_loss", "real_score", "fake_score")
     generator_term_names = GENERATOR_TERM_NAMES
     adam_betas = (0.5, 0.999)

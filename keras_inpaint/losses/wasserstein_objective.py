@@ -78,6 +78,7 @@ class WassersteinObjective:
     """
 
     default_weights = LossWeights()
+    weight_names = tuple(LossWeights().get_config())
     critic_term_names = ("critic_loss", "wasserstein_loss", "gradient_penalty")
     generator_term_names = GENERATOR_TERM_NAMES
     adam_betas = (0.5, 0.9)

@@ -29,6 +29,7 @@ PUBLIC_NAMES = {
         "ops",
         "pictures",
         "training",
+        "tuning",
     ],
     "conversion": [
         "convert",
@@ -134,6 +135,12 @@ PUBLIC_NAMES = {
         "PictureSheets",
         "Settings",
         "train",
+    ],
+    "tuning": [
+        "InpaintingHyperModel",
+        "measure_objective",
+        "search",
+        "search_ranges",
     ],
 }
 

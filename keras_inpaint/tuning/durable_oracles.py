@@ -1,0 +1,143 @@
+"""Searches whose state survives a kill, whenever it comes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.trial import TrialStatus
+
+from keras_inpaint.tuning.writing import write_text
+
+_FINAL = (TrialStatus.COMPLETED, TrialStatus.FAILED)
+
+
+class _Durable:
+    """What Keras Tuner's oracles lack for searches that are killed or go wrong.
+
+    - Files are written whole or not at all: a truncated one could not be read again.
+    - A trial that was cut off while it ran is run again; one that was cut off while it was
+      recorded is neither run twice nor lost.
+    - Too many failures in a row end the search instead of raising an error: raised in the
+      chief, it would leave all workers waiting.
+    - The first trial has the values that are searched around.
+    """
+
+    # What an oracle has; said here for the sake of the types.
+    trials: dict[str, Any]
+    ongoing_trials: dict[str, Any]
+    start_order: list[str]
+    end_order: list[str]
+    _retry_queue: list[str]
+    max_consecutive_failed_trials: int
+    _num_ended_before = 0
+    begins_with_defaults = True
+
+    def populate_space(self, trial_id: str) -> Any:
+        if self.has_given_up():
+            return {"status": TrialStatus.STOPPED, "values": None}
+        if self.begins_with_defaults and not self.trials:
+            space = self.hyperparameters.space  # type: ignore[attr-defined]
+            values = {each.name: each.default for each in space}
+            return {"status": TrialStatus.RUNNING, "values": values}
+        return super().populate_space(trial_id)  # type: ignore[misc]
+
+    def has_given_up(self) -> bool:
+        """Whether too many trials in a row failed since this process took the search up."""
+        newest = self.end_order[self._num_ended_before :][-self.max_consecutive_failed_trials :]
+        return len(newest) == self.max_consecutive_failed_trials and all(
+            self.trials[trial_id].status == TrialStatus.FAILED for trial_id in newest
+        )
+
+    def _check_consecutive_failures(self) -> None:
+        """Nothing: `populate_space` ends the search."""
+
+    def save(self) -> None:
+        path = Path(self._get_oracle_fname())  # type: ignore[attr-defined]
+        write_text(path, json.dumps(self.get_state()))  # type: ignore[attr-defined]
+
+    def _save_trial(self, trial: Any) -> None:
+        folder = self._get_trial_dir(trial.trial_id)  # type: ignore[attr-defined]
+        write_text(Path(folder, "trial.json"), json.dumps(trial.get_state()))
+
+    def reload(self) -> None:
+        super().reload()  # type: ignore[misc]
+        # Created, but not yet recorded as such: they come again, with the same values.
+        for trial_id in set(self.trials) - set(self.start_order):
+            del self.trials[trial_id]
+        for trial_id in list(self._retry_queue):
+            trial = self.trials[trial_id]
+            if trial.status in _FINAL:
+                self._retry_queue.remove(trial_id)
+                if trial_id not in self.end_order:
+                    self.end_order.append(trial_id)
+            else:
+                # Else what it had measured would be meaned with what it will.
+                trial.metrics = type(trial.metrics)()
+        self._num_ended_before = len(self.end_order)
+
+
+class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):
+    pass
+
+
+class _Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):
+    pass
+
+
+class _Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
+    # Its trials come in brackets, which it fills by itself.
+    begins_with_defaults = False
+
+
+ALGORITHMS = ("random", "hyperband", "bayesian")
+
+
+def make_oracle(
+    algorithm: str,
+    objective: Any,
+    max_trials: int,
+    max_epochs: int,
+    max_failures: int,
+    seed: int,
+) -> Any:
+    """Makes what decides which values the next trial has.
+
+    Args:
+        algorithm: `"random"`, `"hyperband"` or `"bayesian"`.
+        objective: `keras_tuner.Objective`.
+        max_trials: int. How many trials there are at most.
+        max_epochs: int. Epochs of a trial that is not cut short, for `"hyperband"`.
+        max_failures: int. After as many failed trials in a row, the search ends.
+        seed: int. Seed of the values.
+
+    Returns:
+        `keras_tuner.Oracle`.
+
+    Raises:
+        ValueError: If the algorithm is unknown, or needs a package that is missing.
+    """
+    options: dict[str, Any] = {
+        "objective": objective,
+        # Keras Tuner takes 0 for none.
+        "seed": seed + 1,
+        "max_consecutive_failed_trials": max_failures,
+    }
+    if algorithm == "random":
+        return _Random(max_trials=max_trials, **options)
+    if algorithm == "hyperband":
+        oracle = _Hyperband(max_epochs=max_epochs, **options)
+        oracle.max_trials = max_trials
+        return oracle
+    if algorithm != "bayesian":
+        raise ValueError(
+            f"`algorithm` must be one of {', '.join(ALGORITHMS)}. "
+            f"Received: algorithm={algorithm!r}"
+        )
+    try:
+        return _Bayesian(max_trials=max_trials, **options)
+    except ImportError as error:
+        raise ValueError(
+            "A Bayesian search needs scikit-learn and scipy: "
+            "pip install 'keras-inpaint[bayesian]'. Received: algorithm='bayesian'"
+        ) from error

@@ -1,0 +1,119 @@
+"""The photos of a trial: the same in each."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_inpaint.data import find_photos, photos
+from keras_inpaint.data.photo_files import PhotoFiles
+from keras_inpaint.data.sources import Source
+from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX
+from keras_inpaint.training.settings import Settings
+
+# Every so manieth photo is measured on where the settings name none to measure on.
+_HELD_OUT = 8
+
+
+def check_photos(settings: Settings) -> None:
+    """Looks for the photos, and the masks of files, of every trial.
+
+    Raises:
+        FileNotFoundError: If the photos are missing.
+        ValueError: If there are too few, none can be decoded, or the masks do not fit them.
+    """
+    source, masks, choice = _learned(settings)
+    PhotoFiles(source, settings.batch_size, True, masks, choice)
+    source, masks, choice = _measured(settings)
+    PhotoFiles(source, settings.batch_size, False, masks, choice)
+
+
+def training_photos(settings: Settings, step: int) -> Any:
+    """Streams the photos that a trial learns from, for ever.
+
+    Args:
+        settings: `Settings`. Without `validation`, every eighth photo is left out.
+        step: int. The step that the stream begins at.
+
+    Returns:
+        What `keras_inpaint.data.photos` returns.
+    """
+    source, masks, choice = _learned(settings)
+    return photos(
+        source,
+        image_size=settings.image_size,
+        batch_size=settings.batch_size,
+        seed=settings.seed + step,
+        repeat=True,
+        masks=masks,
+        mask_choice=choice,
+    )
+
+
+def measured_photos(settings: Settings, sampler: Any = None) -> Any:
+    """Streams the photos that trials are measured on, always the same.
+
+    Args:
+        settings: `Settings`. Without `validation`, every eighth photo of `data` is taken.
+        sampler: A sampler of `keras_inpaint.masks`, or `None`. What draws the masks where
+            the trials' own samplers differ.
+
+    Returns:
+        What `keras_inpaint.data.photos` returns.
+    """
+    source, masks, choice = _measured(settings)
+    batches = photos(
+        source,
+        image_size=settings.image_size,
+        batch_size=settings.batch_size,
+        shuffle=False,
+        flip=False,
+        crop="centre",
+        drop_remainder=False,
+        masks=masks,
+        mask_choice=choice,
+    )
+    if sampler is None or masks is not None:
+        return batches
+    return _with_masks(batches, sampler, settings)
+
+
+def _learned(settings: Settings) -> tuple[Source, Source | None, str]:
+    """Photos, masks, and how these are chosen."""
+    source: Source = settings.data
+    if settings.validation is None:
+        source = _split(settings)[0]
+    return source, settings.masks, settings.mask_choice
+
+
+def _measured(settings: Settings) -> tuple[Source, Source | None, str]:
+    if settings.validation is None:
+        return _split(settings)[1], settings.masks, settings.mask_choice
+    return settings.validation, settings.validation_masks, "paired"
+
+
+def _split(settings: Settings) -> tuple[list[str], list[str]]:
+    """The photos to learn from, and those that are held out."""
+    paths = find_photos(settings.data)
+    held_out = paths[::_HELD_OUT]
+    learned = [path for index, path in enumerate(paths) if index % _HELD_OUT]
+    if not learned:
+        raise ValueError(
+            "Trials need photos to learn from and others to be measured on. Add photos, or "
+            f"name others in `validation`. Received: {len(paths)} photo in {settings.data!r}"
+        )
+    return learned, held_out
+
+
+def _with_masks(batches: Any, sampler: Any, settings: Settings) -> Any:
+    def draw(number: Any, images: Any) -> Any:
+        num, height, width, _ = ops.shape(images)
+        places = ops.cast(number, "int32") * settings.batch_size + ops.arange(
+            num, dtype="int32"
+        )
+        masks, _ = sampler(
+            picture_seeds(settings.seed, VALIDATION_INDEX, places), height, width
+        )
+        return images, masks
+
+    return batches.enumerate().map(draw)

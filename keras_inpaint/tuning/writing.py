@@ -1,0 +1,26 @@
+"""Files that are there whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, or replaces one, at once.
+
+    Args:
+        path: Path of the file.
+        text: str. What is in it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    draft = path.with_name(f"{path.name}.unfinished")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            # Else a machine that loses its power may keep the new name and none of the text.
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
