@@ -9,6 +9,7 @@ from keras_inpaint.version import __version__
 _SUBPACKAGES = (
     "conversion",
     "data",
+    "export",
     "inpainting",
     "layers",
     "losses",
@@ -24,9 +25,17 @@ _HOMES = {
     "Inpainter": "inpainting",
     "InpaintingGAN": "training",
     "convert": "conversion",
+    "export_saved_model": "export",
 }
 
-__all__ = ["Inpainter", "InpaintingGAN", "__version__", "convert", *_SUBPACKAGES]
+__all__ = [
+    "Inpainter",
+    "InpaintingGAN",
+    "__version__",
+    "convert",
+    "export_saved_model",
+    *_SUBPACKAGES,
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,7 @@
 """What ships: photos and masks in, filled photos out."""
 
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -142,6 +143,27 @@ class Inpainter:
         metadata = {**told, **(metadata or {})}
         objects = None if self.corruption is None else {"corruption": self.corruption}
         write_preset(folder, {"model": self.generator}, metadata, card, dtype, objects)
+
+    def export(self, folder: str | PathLike[str]) -> Path:
+        """Writes a SavedModel, the next version of a model for TensorFlow Serving.
+
+        See `keras_inpaint.export_saved_model`, which does the work.
+
+        Args:
+            folder: str or path. The model: its versions are the folders `1`, `2` and so
+                on in it. Made where it is missing.
+
+        Returns:
+            Path: the folder of the new version.
+
+        Raises:
+            ValueError: As `keras_inpaint.export_saved_model`.
+        """
+        # A shorthand for what stands above this package, known by its public name alone.
+        from keras_inpaint import export_saved_model
+
+        version: Path = export_saved_model(self, folder)
+        return version
 
     def inpaint(
         self,

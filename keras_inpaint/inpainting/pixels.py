@@ -11,7 +11,7 @@ Holes = NDArray[np.bool_]
 
 # The widest dilation spans 16 positions of features at a quarter of the picture's size.
 # On anything smaller it would see nothing but zeros.
-_SMALLEST_SIZE = 64
+SMALLEST_SIZE = 64
 
 
 def to_images(photos: Bytes) -> Images:
@@ -87,7 +87,7 @@ def check_masks(masks: NDArray[Any], photos: Bytes) -> None:
 
 def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
     """The height and width at which a network is shown pictures of a size."""
-    height, width = (-(-max(side, _SMALLEST_SIZE) // multiple) * multiple for side in size)
+    height, width = (-(-max(side, SMALLEST_SIZE) // multiple) * multiple for side in size)
     return height, width
 
 

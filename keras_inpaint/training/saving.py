@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import keras
 
-from keras_inpaint.inpainting import read_network, read_object, write_preset
+from keras_inpaint.inpainting import Inpainter, read_network, read_object, write_preset
 
 _PARTS = ("generator", "critic", "objective", "masks", "corruption")
 _OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
@@ -37,6 +37,18 @@ class Saving(keras.Model):
         names = ("objective", "masks", "corruption")
         objects = {name: getattr(self, name) for name in names}
         write_preset(folder, networks, metadata, card, dtype, objects)
+
+    def export(self, folder: Any) -> Any:
+        """Writes the generator as it is now as the next version of a SavedModel.
+
+        Args:
+            folder: str or path, see `keras_inpaint.export_saved_model`. In place of
+                Keras's own method of this name: what is exported fills photos of bytes.
+
+        Returns:
+            Path: the folder of the new version.
+        """
+        return Inpainter(self.generator, corruption=self.corruption).export(folder)
 
     @classmethod
     def from_preset(cls, preset: Any, seed: int = 0) -> Self:

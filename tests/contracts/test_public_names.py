@@ -20,6 +20,8 @@ PUBLIC_NAMES = {
         "conversion",
         "convert",
         "data",
+        "export",
+        "export_saved_model",
         "inpainting",
         "layers",
         "losses",
@@ -39,6 +41,9 @@ PUBLIC_NAMES = {
         "SkipLog",
         "find_photos",
         "photos",
+    ],
+    "export": [
+        "export_saved_model",
     ],
     "inpainting": [
         "FORMAT_VERSION",

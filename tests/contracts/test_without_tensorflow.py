@@ -18,6 +18,7 @@ INDEPENDENT = [
     "pictures",
     "models",
     "data",
+    "export",
     "inpainting",
     "training",
     "conversion",

@@ -1,0 +1,65 @@
+"""Whether an exported model does what the inpainter does that it was made of."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+# Of 255: graphs are optimised by other rules, and a number may be rounded the other way.
+TOLERANCE = 1
+# Number, height and width: a size that divides, one that does not, one that is enlarged.
+# The first two are one size to the network, which is compiled for each.
+_SIZES = ((2, 80, 96), (2, 75, 90), (1, 40, 130))
+_NO_LIMIT = 2**62
+
+
+def check_parity(inpainter: Any, folder: Path) -> None:
+    """Refuses a SavedModel that differs from its inpainter.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`.
+        folder: Path of the SavedModel.
+
+    Raises:
+        ValueError: If pictures differ by more than `TOLERANCE`, or known pixels at all.
+    """
+    complete = tf.saved_model.load(folder).signatures["serving_default"]
+    for num, height, width in _SIZES:
+        photos, masks = _pictures(num, height, width)
+        expected = inpainter.inpaint_batch(photos, masks, memory_limit=_NO_LIMIT)
+        outputs = complete(images=tf.constant(photos), masks=tf.constant(masks))
+        _compare(outputs["completed"].numpy(), expected, photos, masks)
+
+
+def _compare(found: Bytes, expected: Bytes, photos: Bytes, masks: Bytes) -> None:
+    size = " x ".join(map(str, photos.shape))
+    difference = int(np.abs(found.astype(int) - expected).max())
+    if difference > TOLERANCE:
+        raise ValueError(
+            "The exported model must fill holes as the inpainter does, to one level of 255, "
+            "and was not kept. Does the generator do other things in a graph than outside, "
+            "or draw random numbers? "
+            f"Received: a difference of {difference} levels in pictures of {size}"
+        )
+    if (found != photos)[masks[..., 0] <= 127].any():
+        raise ValueError(
+            "The exported model must return known pixels bit for bit, and was not kept. "
+            f"Received: other pixels in pictures of {size}"
+        )
+
+
+def _pictures(num: int, height: int, width: int) -> tuple[Bytes, Bytes]:
+    """Photos of slopes and noise, each with a hole at its edge and one inside."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:height, :width]
+    slopes = np.stack([rows, columns, rows + columns], axis=-1) % 224
+    photos = slopes + rng.integers(0, 32, (num, height, width, 3))
+    masks = np.zeros((num, height, width, 1), np.uint8)
+    for index in range(num):
+        masks[index, height // 4 : height // 2, width // 3 : width // 2 + index] = 255
+        masks[index, height - 9 :, : 5 + index] = 128
+    return photos.astype(np.uint8), masks

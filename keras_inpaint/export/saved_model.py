@@ -1,0 +1,87 @@
+"""Writing a SavedModel, which needs neither this package nor Keras to run."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_inpaint.export.versions import check_model_folder, write_version
+
+_CHANNELS = 3
+
+
+def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
+    """Writes an inpainter as the next version of a model for TensorFlow Serving.
+
+    All that `keras_inpaint.Inpainter` does around its generator is part of the graph:
+    pictures of any size and number go in, known pixels come back bit for bit. Each picture
+    is seen as a whole, as by `Inpainter.inpaint_batch`. The signatures:
+
+    - `serving_default`: `images`, uint8 of shape `(num, height, width, 3)`, and `masks`,
+      uint8 of shape `(num, height, width, 1)`, above 127 in the hole, to `completed`,
+      uint8 like `images`.
+    - `serving_bytes`: `image_bytes` and `mask_bytes`, strings of shape `(num,)`, each a
+      JPEG, PNG, WebP or BMP file, to `completed_bytes`, PNG files. Pictures of one
+      request may differ in size.
+    - `features`: `corrupted` and `masks`, float32 as the generator takes them but of any
+      size, to what it returns: `coarse` and `refined`, and `offsets` of the picture
+      continued to the size that divides.
+
+    The version appears once it has been loaded again and found to repeat the inpainter to
+    one level of 255; else nothing is left. Requests to warm up a server lie in it too.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter` of a generator for colour pictures.
+        folder: str or path. The model: its versions are the folders `1`, `2` and so on
+            in it. Made where it is missing.
+
+    Returns:
+        Path: the folder of the new version.
+
+    Raises:
+        ValueError: If the backend is not TensorFlow, the pictures have other than 3
+            channels, the folder holds other things, or the exported graph differs.
+
+    Example:
+    >>> import os, tempfile
+    >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=4)
+    >>> folder = os.path.join(tempfile.mkdtemp(), "untrained")
+    >>> version = ki.export_saved_model(keras_inpaint.Inpainter(generator), folder)
+    >>> version.name
+    '1'
+    """
+    _check_backend()
+    _check_channels(inpainter)
+    folder = Path(folder).resolve()
+    check_model_folder(folder)
+    # Not before: where there is no TensorFlow, the message above says what to do.
+    from keras_inpaint.export.parity import check_parity
+    from keras_inpaint.export.signatures import save_signatures
+
+    def write(draft: Path) -> None:
+        save_signatures(inpainter, draft)
+        check_parity(inpainter, draft)
+
+    return write_version(folder, write)
+
+
+def _check_backend() -> None:
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise ValueError(
+            "A SavedModel is written by the TensorFlow backend. Save a preset with "
+            "`save_to_preset` and export it in another process: `KERAS_BACKEND=tensorflow "
+            "keras-inpaint export --preset PRESET --output saved_models/NAME`. "
+            f"Received: backend={backend!r}"
+        )
+
+
+def _check_channels(inpainter: Any) -> None:
+    channels = inpainter.generator.channels
+    if channels != _CHANNELS:
+        raise ValueError(
+            "A SavedModel is made of generators for colour pictures, whose `channels` are "
+            "3: the pictures of its requests are decoded to red, green and blue. "
+            f"Received: channels={channels}"
+        )

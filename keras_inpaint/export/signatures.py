@@ -1,0 +1,86 @@
+"""The functions of an exported model, each under the name by which a server calls it."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from keras_inpaint.export.graph_checks import check_pairs
+from keras_inpaint.export.graph_pixels import crop, pad, to_images, to_photos
+from keras_inpaint.ops.compositing import composite, corrupt
+
+Tensor = Any
+
+
+class Signatures(tf.Module):
+    """An inpainter as functions of a graph.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`.
+    """
+
+    def __init__(self, inpainter: Any) -> None:
+        super().__init__(name="inpainter")
+        self._generator = inpainter.generator.__call__
+        self._multiple = inpainter.generator.size_multiple
+        self._is_blanked = inpainter.corruption is None
+        # Nothing else of Keras is to be saved.
+        self.weights = [variable.value for variable in inpainter.generator.variables]
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, None, 3), tf.uint8, name="images"),
+            tf.TensorSpec((None, None, None, 1), tf.uint8, name="masks"),
+        ]
+    )
+    def serving_default(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """Fills the holes of pictures of one size."""
+        with tf.control_dependencies([check_pairs(images, masks, ("images", "masks"))]):
+            return {"completed": self._complete(images, masks > 127)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, None, 3), tf.float32, name="corrupted"),
+            tf.TensorSpec((None, None, None, 1), tf.float32, name="masks"),
+        ]
+    )
+    def features(self, corrupted: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """Returns what the generator returns, pictures at the size they came in."""
+        with tf.control_dependencies([check_pairs(corrupted, masks, ("corrupted", "masks"))]):
+            outputs = self._generate(pad(corrupted, self._multiple), pad(masks, self._multiple))
+        # Those of pictures: offsets are on a grid of their own.
+        cropped = {
+            name: crop(outputs[name], like=corrupted)
+            for name in ("coarse", "refined")
+            if name in outputs
+        }
+        return {**outputs, **cropped}
+
+    def _complete(self, photos: Tensor, holes: Tensor) -> Tensor:
+        images = pad(to_images(photos), self._multiple)
+        masks = pad(tf.cast(holes, tf.float32), self._multiple)
+        corrupted = corrupt(images, masks) if self._is_blanked else images
+        refined = self._generate(corrupted, masks)["refined"]
+        return composite(photos, to_photos(crop(refined, like=photos)), holes)
+
+    # A function of its own, of which the graph holds one however many signatures call it.
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, None, 3), tf.float32),
+            tf.TensorSpec((None, None, None, 1), tf.float32),
+        ]
+    )
+    def _generate(self, corrupted: Tensor, masks: Tensor) -> Any:
+        return self._generator({"corrupted": corrupted, "masks": masks}, training=False)
+
+
+def save_signatures(inpainter: Any, folder: Path) -> None:
+    """Writes a SavedModel whose signatures are those of `Signatures`."""
+    module = Signatures(inpainter)
+    tf.saved_model.save(
+        module,
+        folder,
+        signatures={name: getattr(module, name) for name in ("serving_default", "features")},
+        # Attention in blocks has a gradient of its own, which nobody asks for here.
+        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+    )

@@ -1,0 +1,71 @@
+import keras
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow only"
+)
+
+from keras_inpaint import Inpainter  # noqa: E402
+from keras_inpaint.cli import filling  # noqa: E402
+from keras_inpaint.cli.main import main  # noqa: E402
+
+
+class Echo(keras.Model):
+    """Predicts what it sees."""
+
+    channels, size_multiple = 3, 8
+
+    def call(self, inputs):
+        return {"refined": inputs["corrupted"]}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The presets asked for; all are an echo, quick to export."""
+    asked = []
+
+    def load(preset):
+        asked.append(preset)
+        return Inpainter(Echo())
+
+    monkeypatch.setattr(filling, "load_inpainter", load)
+    return asked
+
+
+def test_export_prints_where_the_version_is(asked, tmp_path, capfd):
+    output = tmp_path / "saved_models" / "echo"
+    for number in (1, 2):
+        assert main(["export", "--output", str(output), "--preset", "mine"]) == 0
+        told = capfd.readouterr()
+        assert told.out == f"{output / str(number)}\n"
+        assert told.err == ""
+    assert "serving_default" in tf.saved_model.load(output / "2").signatures
+    assert asked == ["mine", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ([], "--output"),
+        (["--output", "saved_models/echo/1"], "Leave out the number"),
+        (["--output", "photos"], "append one"),
+    ],
+)
+def test_wrong_use_of_export_is_told_in_one_line(
+    asked, tmp_path, monkeypatch, capsys, words, advice
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_text("")
+    assert main(["export", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert advice in error
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_export_of_no_preset_is_told_in_one_line(tmp_path, capsys):
+    output = str(tmp_path / "model")
+    assert main(["export", "--output", output, "--preset", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err

@@ -1,0 +1,177 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_inpaint.export
+from keras_inpaint import Inpainter, InpaintingGAN, export_saved_model
+from keras_inpaint.losses import HingeObjective
+from keras_inpaint.masks import Mosaic
+from keras_inpaint.models import Generator, PatchCritic
+
+SIZES = [(1, 256, 256), (3, 256, 256), (1, 300, 451), (3, 300, 451)]
+NO_LIMIT = 2**62
+
+# Runs where neither the package nor Keras can be imported.
+PROGRAM = """
+import importlib.abc, importlib.machinery, json, sys
+
+class Refused(importlib.abc.Loader):
+    def exec_module(self, module):
+        raise ModuleNotFoundError(f"No module named {module.__name__!r}")
+
+class OnlyTensorFlow:
+    # TensorFlow asks where Keras lies without importing it.
+    def find_spec(self, name, path=None, target=None):
+        if name in ("keras", "keras_inpaint", "tf_keras"):
+            found = importlib.machinery.PathFinder.find_spec(name, path, target)
+            spec = found or importlib.machinery.ModuleSpec(name, None)
+            spec.loader = Refused()
+            return spec
+
+sys.meta_path.insert(0, OnlyTensorFlow())
+for name in ("keras", "keras_inpaint"):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        continue
+    raise AssertionError(f"{name} can be imported")
+
+import numpy as np
+import tensorflow as tf
+
+version, inputs, outputs = sys.argv[1:]
+model = tf.saved_model.load(version)
+answers = {}
+with np.load(inputs) as requests:
+    for key in sorted({name.split(".")[0] for name in requests.files}):
+        photos, masks = (tf.constant(requests[f"{key}.{kind}"]) for kind in ("photos", "masks"))
+        answer = model.signatures["serving_default"](images=photos, masks=masks)
+        answers[f"{key}.default"] = answer["completed"]
+np.savez(outputs, **answers)
+print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
+"""
+
+
+def answers_elsewhere(version, requests, folder):
+    """What a process that has TensorFlow alone makes of requests, by size."""
+    arrays = {
+        f"{'x'.join(map(str, size))}.{kind}": array
+        for size, pictures in requests.items()
+        for kind, array in zip(("photos", "masks"), pictures, strict=True)
+    }
+    np.savez(folder / "requests.npz", **arrays)
+    paths = [str(version), str(folder / "requests.npz"), str(folder / "answers.npz")]
+    answer = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *paths],
+        cwd=folder,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    loaded = json.loads(answer.stdout.splitlines()[-1])
+    assert "tensorflow" in loaded
+    assert not {"keras", "keras_inpaint"} & set(loaded)
+    with np.load(folder / "answers.npz") as file:
+        return dict(file)
+
+
+def check_answers(inpainter, version, sizes, make_pictures, folder):
+    requests = {size: make_pictures(*size) for size in sizes}
+    answers = answers_elsewhere(version, requests, folder)
+    for size, (photos, masks) in requests.items():
+        expected = inpainter.inpaint_batch(photos, masks, memory_limit=NO_LIMIT)
+        found = answers[f"{'x'.join(map(str, size))}.default"]
+        assert found.dtype == np.uint8
+        assert np.abs(found.astype(int) - expected).max() <= 1
+        known = masks[..., 0] <= 127
+        np.testing.assert_array_equal(found[known], photos[known])
+        assert (found != photos)[~known].mean() > 0.5
+
+
+def test_answers_where_only_tensorflow_is_installed(
+    inpainter, version, make_pictures, tmp_path
+):
+    check_answers(inpainter, version, SIZES, make_pictures, tmp_path)
+
+
+@pytest.mark.slow
+def test_answers_of_large_pictures(make_pictures, tmp_path):
+    inpainter = Inpainter(Generator.deepfill_v2(width=4, attention={"memory": 2**30}))
+    version = inpainter.export(tmp_path / "model")
+    sizes = [(1, 768, 1024), (3, 768, 1024)]
+    check_answers(inpainter, version, sizes, make_pictures, tmp_path)
+
+
+def test_versions_follow_each_other(echo, tmp_path):
+    inpainter = Inpainter(echo)
+    first = export_saved_model(inpainter, tmp_path / "echo")
+    second = inpainter.export(str(tmp_path / "echo"))
+    assert [first, second] == [tmp_path / "echo" / "1", tmp_path / "echo" / "2"]
+    assert sorted((tmp_path / "echo").iterdir()) == [first, second]
+
+
+@pytest.mark.parametrize("corruption", [None, Mosaic(8)])
+def test_the_hole_is_shown_where_something_stands_in_it(
+    echo, corruption, make_pictures, tmp_path
+):
+    tf = pytest.importorskip("tensorflow")
+    inpainter = Inpainter(echo, corruption=corruption)
+    model = tf.saved_model.load(inpainter.export(tmp_path / "echo"))
+    photos, masks = make_pictures(2, 30, 70)
+    answer = model.signatures["serving_default"](
+        images=tf.constant(photos), masks=tf.constant(masks)
+    )
+    expected = photos if corruption else np.where(masks > 127, 128, photos)
+    np.testing.assert_array_equal(answer["completed"], expected)
+
+
+class Fickle(keras.Model):
+    """Is another function each time a graph is made of it."""
+
+    channels, size_multiple = 3, 8
+    num_graphs = 0
+
+    def call(self, inputs):
+        self.num_graphs += 1
+        return {"refined": inputs["corrupted"] + 0.1 * self.num_graphs}
+
+
+def test_model_that_differs_is_not_kept(tmp_path):
+    with pytest.raises(ValueError, match=r"a difference of \d+ levels in pictures of 2 x 80"):
+        export_saved_model(Inpainter(Fickle()), tmp_path / "models" / "fickle")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_channels_are_refused(tmp_path):
+    grey = Inpainter(Generator.deepfill_v2(width=4, channels=1))
+    with pytest.raises(ValueError, match=r"colour pictures.*channels=1"):
+        grey.export(tmp_path / "grey")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_backends_are_told_how(echo, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match=r"KERAS_BACKEND=tensorflow.*backend='jax'"):
+        export_saved_model(Inpainter(echo), tmp_path / "echo")
+
+
+def test_training_model_exports_its_inpainter(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        keras_inpaint.export, "export_saved_model", lambda *given: asked.append(given)
+    )
+    corruption = Mosaic(8)
+    generator, critic = Generator.deepfill_v2(width=4), PatchCritic(4)
+    gan = InpaintingGAN(generator, critic, HingeObjective(), corruption=corruption)
+    gan.export(tmp_path / "model")
+    ((inpainter, folder),) = asked
+    assert inpainter.generator is generator
+    assert inpainter.corruption is corruption
+    assert folder == tmp_path / "model"
