@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from conversion.sources import assert_outputs, official_references, write_checkpoint
-from reference.published import arrays, official_arrays
+from reference.published import arrays, official_arrays, official_v2_critic
 
 import keras_inpaint as ki
 from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
@@ -34,28 +34,37 @@ def presets(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_outputs_are_the_published_ones(presets, name):
-    generator = ki.Inpainter.from_preset(presets / name).generator
-    assert_outputs(generator, *official_references(name))
+@pytest.fixture(scope="module")
+def networks(presets):
+    """The generator and the critic of each preset."""
+    return {
+        name: (
+            ki.Inpainter.from_preset(presets / name).generator,
+            read_network(presets / name, "critic")[0],
+        )
+        for name in NAMES
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_network_is_the_named_architecture(presets, name):
-    generator, _ = read_network(presets / name)
-    critic, _ = read_network(presets / name, "critic")
+def test_outputs_are_the_published_ones(networks, name):
+    assert_outputs(networks[name][0], *official_references(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_network_is_the_named_architecture(networks, name):
     expected = {
         "official_v1": (Generator.deepfill_v1(8), GlobalLocalCritic(16, 64, 32)),
         "official_v2": (Generator.deepfill_v2(8), PatchCritic(16)),
     }[name]
-    for network, same in zip((generator, critic), expected, strict=True):
+    for network, same in zip(networks[name], expected, strict=True):
         assert {**network.get_config(), "name": ""} == {**same.get_config(), "name": ""}
 
 
-def test_scores_of_the_v1_critics_are_the_published_ones(presets):
+def test_scores_of_the_v1_critics_are_the_published_ones(networks):
     images, masks, _, refined = official_references("official_v1")
     boxes = np.tile(arrays("official_v1")["bbox"], (2, 1))
-    critic, _ = read_network(presets / "official_v1", "critic")
+    _, critic = networks["official_v1"]
     means = {}
     for kind, pictures in (("true", images), ("filled", composite(images, refined, masks))):
         pictures = np.array(pictures, "float32")
@@ -65,23 +74,27 @@ def test_scores_of_the_v1_critics_are_the_published_ones(presets):
     # Without the penalty, the published loss is the difference of the scores.
     reference = arrays("official_v1")
     expected = float(reference["loss/d_loss"] - reference["loss/gp_loss"])
-    assert means["filled"] - means["true"] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert means["filled"] - means["true"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_scores_of_the_v2_critic_are_the_published_ones(presets):
+def test_scores_of_the_v2_critic_are_the_published_ones(networks):
     images, masks, _, refined = official_references("official_v2")
-    critic, _ = read_network(presets / "official_v2", "critic")
+    _, critic = networks["official_v2"]
     # True and filled pictures are one batch, as the vectors move with each call.
     pictures = np.concatenate([images, composite(images, refined, masks)]).astype("float32")
     scores = np.array(critic({"images": pictures, "masks": np.tile(masks, (2, 1, 1, 1))}))
     hinge = np.mean(np.maximum(0, 1 - scores[:2])) + np.mean(np.maximum(0, 1 + scores[2:]))
     np.testing.assert_allclose(0.5 * hinge, arrays("official_v2")["loss/d_loss"], rtol=1e-4)
+    # The scores are so small that the loss hardly tells them from 0.
+    blue_first = {"images": pictures[..., ::-1], "masks": np.tile(masks, (2, 1, 1, 1))}
+    expected = np.array(official_v2_critic()(blue_first))
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_weights_are_bit_for_bit_those_of_the_checkpoint(presets, name):
+def test_weights_are_bit_for_bit_those_of_the_checkpoint(networks, name):
     theirs = official_arrays(name)
-    weights = generator_weights(read_network(presets / name)[0])
+    weights = generator_weights(networks[name][0])
     for layer, same in (
         ("conv5", "inpaint_net/conv5"),
         ("pmconv6", "inpaint_net/pmconv6"),
@@ -94,7 +107,7 @@ def test_weights_are_bit_for_bit_those_of_the_checkpoint(presets, name):
     first, last = theirs["inpaint_net/conv1/kernel"], theirs["inpaint_net/allconv17/kernel"]
     np.testing.assert_array_equal(weights["conv1/kernel"], first[:, :, [2, 1, 0, 3, 4]])
     np.testing.assert_array_equal(weights["allconv17/kernel"], last[..., [2, 1, 0]])
-    critic = critic_weights(read_network(presets / name, "critic")[0])
+    critic = critic_weights(networks[name][1])
     scope = "sn_patch_gan" if name == "official_v2" else "discriminator_global"
     kernel = theirs[f"discriminator/{scope}/conv1/kernel"]
     part = "patch" if name == "official_v2" else "global"

@@ -21,10 +21,12 @@ pytest.importorskip("tensorflow")
 LEVELS = 2.0
 
 
-def differences(folder, preset):
+def converted(folder, preset):
+    return ki.Inpainter.from_preset(ki.convert(folder, preset, report=lambda line: None))
+
+
+def differences(inpainter, folder):
     """Mean difference from the published fillings, in levels, of each example."""
-    ki.convert(folder, preset, report=lambda line: None)
-    inpainter = ki.Inpainter.from_preset(preset)
     found = {}
     for path in sorted(folder.rglob("*input.png")):
         mask_path, output_path = (
@@ -56,16 +58,17 @@ def test_comparison_tells_right_weights_from_wrong_ones(tmp_path):
         ("output", output),
     ):
         Image.fromarray(pixels).save(examples / f"case1_{kind}.png")
-    assert list(differences(source, tmp_path / "preset").values()) < [LEVELS]
+    inpainter = converted(source, tmp_path / "preset")
+    assert list(differences(inpainter, source).values()) < [LEVELS]
     # The same with red and blue exchanged.
     Image.fromarray(output[..., ::-1]).save(examples / "case1_output.png")
-    assert list(differences(source, tmp_path / "other").values()) > [LEVELS]
+    assert list(differences(inpainter, source).values()) > [LEVELS]
 
 
 def test_examples_of_the_authors(request, tmp_path):
     folder = request.config.getoption("--official-weights")
     if folder is None:
         pytest.skip("needs the authors' weights: --official-weights DIR")
-    found = differences(folder, tmp_path / "preset")
+    found = differences(converted(folder, tmp_path / "preset"), folder)
     assert found, f"{folder} must hold *input.png, *mask.png and *output.png of the authors"
     assert max(found.values()) < LEVELS, found

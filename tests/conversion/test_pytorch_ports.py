@@ -49,13 +49,18 @@ def port(tmp_path_factory):
     return ki.convert(folder / GENERATOR_FILE.name, folder / "preset", report=quietly)
 
 
-def test_outputs_are_those_of_the_port(port):
-    assert_outputs(ki.Inpainter.from_preset(port).generator, *port_references())
+@pytest.fixture(scope="module")
+def networks(port):
+    return ki.Inpainter.from_preset(port).generator, read_network(port, "critic")[0]
 
 
-def test_scores_are_those_of_the_port(port):
+def test_outputs_are_those_of_the_port(networks):
+    assert_outputs(networks[0], *port_references())
+
+
+def test_scores_are_those_of_the_port(networks):
     images, masks, _, refined = port_references()
-    critic, _ = read_network(port, "critic")
+    critic = networks[1]
     filled = np.array(composite(images, refined, masks))
     boxes = arrays("pytorch_port")["boxes"]
     difference = 0.0
@@ -74,19 +79,21 @@ def test_preset_names_both_files_and_the_size_of_training(port):
     assert ki.InpaintingGAN.from_preset(port).objective.penalty_in == "picture"
 
 
-def test_trainer_holds_its_critics_itself(port, tmp_path):
+def test_trainer_holds_its_critics_itself(networks, tmp_path):
     # Spread over devices when it was saved.
     state = port_state("netG", "localD", "globalD")
     state = {f"module.{name}": array for name, array in state.items()}
     source = write_pytorch(tmp_path / "all.pth", state)
     preset = ki.convert(source, tmp_path / "preset", report=quietly)
-    for network, weights_of in (("model", generator_weights), ("critic", critic_weights)):
-        ours, expected = (weights_of(read_network(p, network)[0]) for p in (preset, port))
-        assert_same_weights(ours, expected)
+    for name, weights_of, expected in (
+        ("model", generator_weights, networks[0]),
+        ("critic", critic_weights, networks[1]),
+    ):
+        assert_same_weights(weights_of(read_network(preset, name)[0]), weights_of(expected))
 
 
-def test_dense_kernel_is_reordered_from_channels_first(port):
-    weights = critic_weights(read_network(port, "critic")[0])
+def test_dense_kernel_is_reordered_from_channels_first(networks):
+    weights = critic_weights(networks[1])
     theirs = port_state("localD")["localD.linear.weight"]
     # 16 channels of 8 x 8 positions: row 3, column 5, channel 7.
     ours = np.array(weights["local/dense/kernel"])
