@@ -49,6 +49,8 @@ class SpectralConv2D(PaddedConv2D):
             initializer=keras.initializers.RandomNormal(stddev=1.0),
             trainable=False,
             autocast=False,
+            # All devices compute the same, of the same kernel.
+            aggregation="only_first_replica",
         )
 
     def call(self, inputs, training=False):

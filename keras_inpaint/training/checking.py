@@ -36,9 +36,12 @@ class Checking(keras.Model):
 
         Raises:
             ValueError: If the first batch has another type, shape or range than
-                `InpaintingGAN` says.
+                `InpaintingGAN` says, or cannot be shared by the model's devices.
         """
-        self._check((x, y, options.get("sample_weight")), batch_size)
+        images = self._check((x, y, options.get("sample_weight")), batch_size)
+        # Keras would split arrays first: of what is left the steps themselves see the size.
+        is_split = bool(options.get("validation_split"))
+        self._check_devices(x, images, None if is_split else batch_size or _BATCH_SIZE)
         validation = options.get("validation_data")
         if validation is not None:
             validation = keras.utils.unpack_x_y_sample_weight(validation)
@@ -67,14 +70,23 @@ class Checking(keras.Model):
         if not options.get("_use_cached_eval_dataset"):
             data = (x, y, options.get("sample_weight"))
             self._check(data, batch_size)
+            self._check_devices()
         return super().evaluate(x, y, batch_size, *args, **options)
 
-    def _check(self, data: Any, batch_size: int | None) -> None:
+    def _check(self, data: Any, batch_size: int | None) -> Any:
+        """Returns the first batch's images, where they can be looked at."""
         batch = _first_batch(data, batch_size or _BATCH_SIZE)
-        if batch is not None:
-            images, masks, boxes = unpack(batch)
-            check_shapes(images, masks, boxes, self.generator, self.critic)
-            check_values(images, masks, boxes, self.critic)
+        if batch is None:
+            return None
+        images, masks, boxes = unpack(batch)
+        check_shapes(images, masks, boxes, self.generator, self.critic)
+        check_values(images, masks, boxes, self.critic)
+        return images
+
+    def _check_devices(
+        self, data: Any = None, images: Any = None, batch_size: int | None = None
+    ) -> None:
+        """Refuses what this model's devices cannot learn from; one device can from all."""
 
 
 def _first_batch(data: Any, batch_size: int) -> Any:

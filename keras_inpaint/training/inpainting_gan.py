@@ -203,17 +203,19 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
                 "`adversarial` to 0, or `critic_steps` to at least 1. Received: "
                 f"critic_steps=0, adversarial={loss_weights.adversarial}"
             )
+        self._check_options(**kwargs)
         self.critic_steps = critic_steps
         self.loss_weights = loss_weights
-        pair = PairedOptimizer(
-            self._optimizer(generator_optimizer, self.generator),
-            self._optimizer(critic_optimizer, self.critic),
-        )
-        pair.generator_optimizer.build(self.generator.trainable_variables)
-        pair.critic_optimizer.build(self.critic.trainable_variables)
-        pair.build(self.trainable_variables)
-        # Each part scales its own loss in half precision, the pair must not.
-        super().compile(optimizer=pair, auto_scale_loss=False, **kwargs)
+        with self._scope():
+            pair = PairedOptimizer(
+                self._optimizer(generator_optimizer, self.generator),
+                self._optimizer(critic_optimizer, self.critic),
+            )
+            pair.generator_optimizer.build(self.generator.trainable_variables)
+            pair.critic_optimizer.build(self.critic.trainable_variables)
+            pair.build(self.trainable_variables)
+            # Each part scales its own loss in half precision, the pair must not.
+            super().compile(optimizer=pair, auto_scale_loss=False, **kwargs)
 
     def _optimizer(self, optimizer: Any, network: Any) -> Any:
         if optimizer is None:
@@ -295,19 +297,20 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
 
     def _draw_for_training(self, data: Any) -> Any:
         """A batch with its masks, local patches and points of the penalty."""
-        batch = self._draw(data, self.steps.value)
+        batch = self._draw(data, self.steps.value, num_shares=max(1, self.critic_steps))
         seeds = batch.pop("seeds")
         boxes = local_boxes(batch["masks"], batch["boxes"], self.critic, self._require)
         interpolation = uniform(seeds, 2, stream=_INTERPOLATION_STREAM)
         return {**batch, "boxes": boxes, "interpolation": interpolation}
 
-    def _draw(self, data: Any, index: Any, first: Any = 0) -> Any:
+    def _draw(
+        self, data: Any, index: Any, first: Any = 0, num_shares: int | None = None
+    ) -> Any:
         """A batch with its masks, drawn where it brings none."""
         images, masks, boxes = unpack(data)
         check_shapes(images, masks, boxes, self.generator, self.critic)
-        batch, height, width, _ = ops.shape(images)
-        places = first + self._replica()[0] * batch + ops.arange(batch, dtype="int32")
-        seeds = picture_seeds(self.seed, index, places)
+        _, height, width, _ = ops.shape(images)
+        seeds = picture_seeds(self.seed, index, first + self._places(images, num_shares))
         if masks is None:
             masks, boxes = self._sampler()(seeds, height, width)
         return {
@@ -350,29 +353,29 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
         self.test_function = None
 
     def _test(self, data: Any) -> Any:
-        batch = self._draw(data, VALIDATION_INDEX, first=self._count_pictures(data))
+        data, size = self._fill(data)
+        batch = self._draw(data, VALIDATION_INDEX, first=self._count_pictures(size))
         images, masks = batch["images"], batch["masks"]
         outputs = self.generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)
         return self._track(
             self.measures,
             {
-                name: measure(images, completed, masks)
+                name: measure(images, completed, masks)[:size]
                 for name, measure in self._measured.items()
             },
         )
 
-    def _count_pictures(self, data: Any) -> Any:
+    def _count_pictures(self, size: Any) -> Any:
         """Counts this batch's pictures; returns how many came before, in all replicas."""
-        images, _, _ = unpack(data)
-        seen = ops.cast(self.pictures_seen.result(), "int32")
-        self.pictures_seen.update_state(ops.cast(ops.shape(images)[0], "float32"))
-        return seen * self._replica()[1]
+        seen = self._sum(self.pictures_seen.result())
+        self.pictures_seen.update_state(ops.cast(size, "float32"))
+        return ops.cast(seen, "int32")
 
     def _track(self, trackers: Any, terms: Any) -> Any:
         for name, values in terms.items():
             trackers[name].update_state(values)
-        return {name: trackers[name].result() for name in terms}
+        return self._results({name: trackers[name] for name in terms})
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         outputs = self.generator(self._corrupt(inputs), training=training)

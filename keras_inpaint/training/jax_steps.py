@@ -1,5 +1,6 @@
 """Taking a gradient and applying it, on JAX."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -32,9 +33,32 @@ class Steps(keras.Model):
         )
         return _in_scope(variables, state, lambda: self._test(data))
 
-    def _replica(self) -> Any:
-        """This replica's number, and how many there are: one program sees the whole batch."""
-        return 0, 1
+    def _sum(self, values: Any) -> Any:
+        """Sums over devices: here one program sees the whole batch."""
+        return values
+
+    def _places(self, images: Any, num_shares: int | None = None) -> Any:
+        """The places of pictures in the global batch; `deal` sees whether it divides."""
+        del num_shares
+        return jnp.arange(images.shape[0], dtype="int32")
+
+    def _fill(self, data: Any) -> Any:
+        """A batch and its size: none is empty."""
+        return data, jax.tree.leaves(data)[0].shape[0]
+
+    def _results(self, trackers: Any) -> Any:
+        return {name: tracker.result() for name, tracker in trackers.items()}
+
+    def _scope(self) -> Any:
+        """In which variables are made: `keras.distribution` is the same everywhere."""
+        return nullcontext()
+
+    def _num_devices(self) -> int:
+        """How many devices must be given equal parts of each batch."""
+        return 1
+
+    def _check_options(self, **options: Any) -> None:
+        """Nothing that `compile` may be told stands in the way of several devices."""
 
     def _require(self, condition: Any, message: str, value: Any) -> None:
         """Stops with a message and a value unless `condition`, a bool tensor, holds."""

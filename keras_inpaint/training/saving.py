@@ -102,5 +102,8 @@ class Saving(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         config = dict(config)
         for name in _OPTIMIZERS:
-            config[name] = keras.optimizers.deserialize(config[name])
+            with self._scope():
+                config[name] = keras.optimizers.deserialize(config[name])
+        if self._num_devices() > 1:
+            config["steps_per_execution"] = 1
         self.compile(**config)

@@ -3,10 +3,13 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_inpaint.training.replicas import Replicas
 
-class Steps(keras.Model):
+
+class Steps(Replicas):
     """What `InpaintingGAN` needs of its backend, for TensorFlow.
 
     Losses are functions that return terms, dicts of tensors of a value a picture; the
@@ -18,13 +21,6 @@ class Steps(keras.Model):
 
     def test_step(self, data: Any) -> Any:
         return self._test(data)
-
-    def _replica(self) -> Any:
-        """This replica's number, and how many there are."""
-        context = tf.distribute.get_replica_context()
-        if context is None:  # A plain call outside of `fit`.
-            return 0, 1
-        return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
     def _require(self, condition: Any, message: str, value: Any) -> None:
         """Stops with a message and a value unless `condition`, a bool tensor, holds.
@@ -39,7 +35,7 @@ class Steps(keras.Model):
             terms = loss()
             total = optimizer.scale_loss(self._mean(terms))
         variables = network.trainable_variables
-        optimizer.apply(tape.gradient(total, variables), variables)
+        self._apply(optimizer, tape.gradient(total, variables), variables)
         return terms
 
     def _record(self, network: Any, inputs: Any) -> Any:
@@ -62,8 +58,17 @@ class Steps(keras.Model):
         gradients = second_tape.gradient(total, differentiable, unconnected_gradients="zero")
         variables = network.trainable_variables
         gradients = tape.gradient(differentiable, variables, output_gradients=gradients)
-        optimizer.apply(gradients, variables)
+        self._apply(optimizer, gradients, variables)
         return terms
+
+    def _apply(self, optimizer: Any, gradients: Any, variables: Any) -> None:
+        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if is_scaled and self._replica()[1] > 1:
+            # Keras leaves a step out where gradients overflow on the first replica alone.
+            is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
+            num_spoilt = self._sum(1.0 - tf.cast(is_finite, tf.float32))
+            gradients = [tf.where(num_spoilt > 0, np.nan, g) for g in gradients]
+        optimizer.apply(gradients, variables)
 
     def _mean(self, terms: Any) -> Any:
         total = next(iter(terms.values()))

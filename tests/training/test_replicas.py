@@ -1,0 +1,127 @@
+"""Two devices learn as one: a program of its own trains on both, see two_devices.py."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+tf = pytest.importorskip("tensorflow")
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's"
+)
+
+PROGRAM = Path(__file__).with_name("two_devices.py")
+KINDS = ["CPU", pytest.param("GPU", marks=pytest.mark.gpu)]
+
+
+def run(part, kind, folder):
+    if kind == "GPU" and len(tf.config.list_physical_devices("GPU")) < 2:
+        pytest.skip("needs two GPUs")
+    result = subprocess.run(
+        [sys.executable, str(PROGRAM), part, kind, str(folder)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def first(request, tmp_path_factory):
+    """What the part `first` found."""
+    return run("first", request.param, tmp_path_factory.mktemp("first"))
+
+
+def assert_same_updates(found, tolerance):
+    assert found["num_devices"] == 2
+    assert found["devices_differ"] == 0
+    one, two = found["logs"]
+    assert two == pytest.approx(one, rel=tolerance, abs=tolerance)
+    one, two = found["measures"]
+    assert one.keys() == two.keys()
+    for size, expected in one.items():
+        assert two[size] == pytest.approx(expected, rel=tolerance, abs=tolerance), size
+
+
+def test_two_devices_update_as_one_does(first):
+    assert_same_updates(first["sgd"], tolerance=1e-5)
+    assert first["sgd"]["weights"] < 1e-5
+    # Far more than the tolerance, or the same weights would say nothing.
+    assert first["sgd"]["learned"] > 5e-4
+
+
+def test_devices_predict_what_the_model_says_in_the_order_of_the_pictures(first):
+    assert first["predicted"] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("share", "ValueError: .*divide by 4: 2 devices.*critic_steps=2. Take 8.*batch of 6"),
+        ("dataset_share", "ValueError: .*Take 4.*Received: a batch of 2"),
+        ("last", "ValueError: .*smaller last batch. Received: a batch of 2"),
+        ("unknown_size", r"ValueError: .*drop_remainder=True.*\(None, 32, 32, 3\)"),
+        ("jit_compile", "ValueError: .*'auto'. Received: jit_compile=True for 2 devices"),
+        ("steps_per_execution", "ValueError: .*Received: steps_per_execution=4 for 2"),
+        ("outside", "ValueError: .*strategy.scope.*/kernel', made outside"),
+        ("networks_outside", "ValueError: .*strategy.scope.*/kernel', made outside"),
+        ("optimizers_outside", "ValueError: .*strategy.scope.*/iteration', made outside"),
+        ("other_strategy", "ValueError: .*one strategy a process.*another object"),
+        ("train_on_batch", "ValueError: .*`fit.images, batch_size=len.*Received: 2 devices"),
+        ("test_on_batch", "ValueError: .*`evaluate.images, batch_size=len.*: 2 devices"),
+        ("in_a_step", r"InvalidArgumentError: (.|\n)*drop_remainder(.|\n)*device: '\n2, 1"),
+    ],
+)
+def test_what_devices_cannot_do_is_told_before_they_begin(first, what, words):
+    assert re.match(words, first["refusals"][what]), first["refusals"][what]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path):
+    found = run("compiled", kind, tmp_path)["sgd"]
+    assert_same_updates(found, tolerance=1e-5)
+    assert found["weights"] < 1e-5
+    assert found["learned"] > 1e-2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_devices_measure_as_one_does_with_adam(kind, tmp_path):
+    for found in run("with_adam", kind, tmp_path).values():
+        assert_same_updates(found, tolerance=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_that_overflows_on_one_device_is_left_out_on_both(kind, tmp_path):
+    found = run("half_precision", kind, tmp_path)
+    assert_same_updates(found["sgd"], tolerance=2e-3)
+    assert found["is_finite"]
+    assert found["moved"] > 0
+    # Of two steps, the second was left out, and the scale halved.
+    assert found["scale"] == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_callbacks_and_files_work_on_two_devices(kind, tmp_path):
+    found = run("with_callbacks", kind, tmp_path)
+    assert found["epochs"] == [[0], [1]]
+    history, expected = found["history"]
+    assert {"val_psnr", "val_hole_l1", "generator_loss"} <= set(expected)
+    for name, values in expected.items():
+        assert history[name] == pytest.approx(values, rel=1e-4, abs=1e-5), name
+    assert found["weights"] < 1e-5
+    assert found["files"] == ["sheets/step-000000002.png", "sheets/step-000000004.png"]
+    assert found["checkpoint"] == ["epoch-1.weights.h5", "epoch-2.weights.h5"]
+    assert (found["loaded"], found["state"]) == (0, 0)
+    assert found["goes_on"] == "nothing was raised"
+    assert found["spread"] == [1, 2]

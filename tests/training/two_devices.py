@@ -1,0 +1,281 @@
+"""Trains on one device and on two, and prints what came of it as JSON.
+
+Devices are divided before TensorFlow starts: this runs in a process of its own, as
+`python two_devices.py PART KIND FOLDER`, KIND being that of the devices, CPU or GPU.
+"""
+
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_inpaint.losses import HingeObjective, WassersteinObjective
+from keras_inpaint.masks import Boxes
+from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
+from keras_inpaint.training import InpaintingGAN, PictureSheets
+
+SIZE = 32
+STEPS = 3
+
+
+def make(version, optimizer, critic_steps, strategy=None, **options):
+    with nullcontext() if strategy is None else strategy.scope():
+        if version == "v1":
+            parts = Generator.deepfill_v1(width=4), GlobalLocalCritic(4, SIZE, 16)
+            objective = WassersteinObjective()
+        else:
+            parts = Generator.deepfill_v2(width=4), PatchCritic(4)
+            objective = HingeObjective()
+        gan = InpaintingGAN(*parts, objective, masks=Boxes(16, 16, jitter=2), seed=7)
+        gan.compile(
+            optimizer(),
+            optimizer(),
+            loss_weights={"adversarial": 0.1},
+            critic_steps=critic_steps,
+            **options,
+        )
+    return gan
+
+
+def sgd():
+    return keras.optimizers.SGD(0.05)
+
+
+def adam():
+    return keras.optimizers.Adam(1e-4, beta_1=0.5)
+
+
+def pictures(num, seed=0):
+    shape = (num, SIZE, SIZE, 3)
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype("float32")
+
+
+def largest(ones, others):
+    return max(float(np.abs(a - b).max()) for a, b in zip(ones, others, strict=True))
+
+
+def run(gan, critic_steps, sizes=()):
+    """Three steps of two pictures a critic update, then measures in batches of `sizes`."""
+    batch_size = 2 * critic_steps
+    images = pictures(STEPS * batch_size)
+    history = gan.fit(images, batch_size=batch_size, shuffle=False, verbose=0).history
+    measures = {
+        size: gan.evaluate(pictures(7, 1), batch_size=size, verbose=0, return_dict=True)
+        for size in sizes
+    }
+    return {name: values[0] for name, values in history.items()}, measures
+
+
+def compare(strategy, version, optimizer, critic_steps, sizes=(), **options):
+    """Both ways of training, from the same weights."""
+    one = make(version, optimizer, critic_steps, **options)
+    two = make(version, optimizer, critic_steps, strategy, **options)
+    start = one.get_weights()
+    two.set_weights(start)
+    (logs, measures), (logs_of_two, measures_of_two) = (
+        run(gan, critic_steps, sizes) for gan in (one, two)
+    )
+    return two, {
+        "num_devices": two.distribute_strategy.num_replicas_in_sync,
+        "learned": largest(one.generator.get_weights(), start[: len(one.generator.weights)]),
+        "weights": largest(one.get_weights(), two.get_weights()),
+        "logs": [logs, logs_of_two],
+        "measures": [measures, measures_of_two],
+        # A power iteration's vector and an optimizer's state are the same on each device.
+        "devices_differ": max(
+            largest([copies[0]], [copy])
+            for variable in [*two.variables, *two.optimizer.variables]
+            for copies in [
+                [np.array(v) for v in strategy.experimental_local_results(variable.value)]
+            ]
+            for copy in copies
+        ),
+    }
+
+
+def message(function, *arguments, **options):
+    try:
+        function(*arguments, **options)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing was raised"
+
+
+class Ragged(keras.utils.PyDataset):
+    """A second batch that two devices cannot share."""
+
+    @property
+    def num_batches(self):
+        return 2
+
+    def __getitem__(self, index):
+        return pictures([4, 3][index])
+
+
+def refusals(strategy, gan):
+    images, steps = pictures(8), gan.steps.numpy()
+    dataset = tf.data.Dataset.from_tensor_slices(images)
+    outside = make("v2", sgd, 2, run_eagerly=True)
+
+    def fit_in(scope, gan):
+        with scope:
+            gan.fit(images, batch_size=4, verbose=0)
+
+    with strategy.scope():
+        mixed = InpaintingGAN(outside.generator, outside.critic, HingeObjective(), gan.masks)
+    elsewhere = make("v2", sgd, 2, strategy, run_eagerly=True)
+    elsewhere.compile(sgd(), sgd(), critic_steps=2)
+    other = tf.distribute.MirroredStrategy(strategy.extended.worker_devices)
+    told = {
+        "share": message(gan.fit, images, batch_size=6, verbose=0),
+        "dataset_share": message(gan.fit, dataset.batch(2, drop_remainder=True), verbose=0),
+        "last": message(gan.fit, pictures(10), batch_size=8, verbose=0),
+        "unknown_size": message(gan.fit, dataset.batch(4), verbose=0),
+        "jit_compile": message(gan.compile, jit_compile=True),
+        "steps_per_execution": message(gan.compile, steps_per_execution=4),
+        "outside": message(fit_in, strategy.scope(), outside),
+        "networks_outside": message(mixed.compile),
+        "optimizers_outside": message(elsewhere.fit, images, batch_size=4, verbose=0),
+        "other_strategy": message(fit_in, other.scope(), gan),
+        "train_on_batch": message(gan.train_on_batch, images),
+        "test_on_batch": message(gan.test_on_batch, images),
+    }
+    assert gan.steps.numpy() == steps
+    told["in_a_step"] = message(gan.fit, Ragged(), shuffle=False, verbose=0)
+    assert gan.steps.numpy() == steps + 1
+    return told
+
+
+def first(strategy, folder):
+    gan, compared = compare(strategy, "v2", sgd, 2, sizes=(3,), run_eagerly=True)
+    images = pictures(5, 2)
+    inputs = {"images": images, "masks": (images[..., :1] > 0).astype("float32")}
+    filled = gan.predict(inputs, batch_size=4, verbose=0)["completed"]
+    expected = gan(inputs)["completed"].numpy()
+    return {
+        "sgd": compared,
+        "predicted": largest([filled], [expected]),
+        "refusals": refusals(strategy, gan),
+    }
+
+
+def compiled(strategy, folder):
+    return {"sgd": compare(strategy, "v1", sgd, 5, sizes=(4, 3, 5))[1]}
+
+
+def with_adam(strategy, folder):
+    return {
+        "v1": compare(strategy, "v1", adam, 5, sizes=(4,), run_eagerly=True)[1],
+        "v2": compare(strategy, "v2", adam, 1, sizes=(4,), run_eagerly=True)[1],
+    }
+
+
+def with_callbacks(strategy, folder):
+    """Two epochs of a dataset, compiled, a stop in between, with what Keras offers beside."""
+    dataset = tf.data.Dataset.from_tensor_slices(pictures(8)).batch(4, drop_remainder=True)
+    validation = tf.data.Dataset.from_tensor_slices(pictures(3, 1)).batch(2)
+
+    def callbacks():
+        shown = pictures(2, 3)
+        return [
+            keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (1 + epoch)),
+            keras.callbacks.ModelCheckpoint(
+                folder / "epoch-{epoch}.weights.h5", save_weights_only=True
+            ),
+            keras.callbacks.BackupAndRestore(folder / "backup", delete_checkpoint=False),
+            keras.callbacks.EarlyStopping("val_psnr", patience=5, mode="max"),
+            PictureSheets(
+                shown, (shown[..., :1] > 0).astype("float32"), folder / "sheets", every=2
+            ),
+        ]
+
+    gan = make("v2", sgd, 1, strategy)
+    start = gan.get_weights()
+    histories = [
+        gan.fit(
+            dataset, validation_data=validation, epochs=epochs, callbacks=callbacks(), verbose=0
+        )
+        for epochs in (1, 2)
+    ]
+    one = make("v2", sgd, 1, run_eagerly=True)
+    one.set_weights(start)
+    expected = one.fit(
+        dataset, validation_data=validation, epochs=2, callbacks=callbacks()[:1], verbose=0
+    ).history
+    gan.save(folder / "gan.keras")
+    alone = keras.saving.load_model(folder / "gan.keras")
+    with strategy.scope():
+        together = keras.saving.load_model(folder / "gan.keras")
+    # Of the options of one device, what several cannot do is left out.
+    one.compile(steps_per_execution=4)
+    one.save(folder / "one.keras")
+    with strategy.scope():
+        spread = keras.saving.load_model(folder / "one.keras")
+    return {
+        "epochs": [history.epoch for history in histories],
+        "history": [
+            {
+                name: histories[0].history[name] + histories[1].history[name]
+                for name in expected
+            },
+            expected,
+        ],
+        "weights": largest(gan.get_weights(), one.get_weights()),
+        "files": sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png")),
+        "checkpoint": sorted(path.name for path in folder.glob("epoch-*")),
+        "loaded": max(
+            largest(gan.get_weights(), loaded.get_weights()) for loaded in (alone, together)
+        ),
+        "state": largest(
+            [np.array(variable) for variable in gan.optimizer.variables],
+            [np.array(variable) for variable in together.optimizer.variables],
+        ),
+        "goes_on": message(together.fit, dataset, verbose=0),
+        "spread": [spread.steps_per_execution, spread.distribute_strategy.num_replicas_in_sync],
+    }
+
+
+def half_precision(strategy, folder):
+    keras.config.set_dtype_policy("mixed_float16")
+
+    def scaled():
+        # So small a scale that the first step does not overflow and is not skipped.
+        return keras.optimizers.LossScaleOptimizer(sgd(), initial_scale=8.0)
+
+    gan, compared = compare(strategy, "v2", scaled, 1, run_eagerly=True)
+    before = gan.generator.get_weights()
+    images = pictures(4)
+    images[3] = np.nan  # In the second device's part of the second batch.
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(2, drop_remainder=True)
+    gan.fit(dataset, verbose=0)
+    return {
+        "sgd": compared,
+        "is_finite": all(bool(np.isfinite(w).all()) for w in gan.get_weights()),
+        "moved": largest(gan.generator.get_weights(), before),
+        "scale": float(gan.optimizer.generator_optimizer.dynamic_scale.value),
+    }
+
+
+PARTS = {
+    function.__name__: function
+    for function in (first, compiled, with_adam, with_callbacks, half_precision)
+}
+
+
+def main(part, kind, folder):
+    if kind == "CPU":
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
+        tf.config.set_logical_device_configuration(cpu, parts)
+    keras.utils.set_random_seed(0)
+    devices = [device.name for device in tf.config.list_logical_devices(kind)[:2]]
+    strategy = tf.distribute.MirroredStrategy(devices)
+    print(json.dumps(PARTS[part](strategy, Path(folder))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
