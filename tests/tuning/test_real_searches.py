@@ -1,0 +1,133 @@
+"""Searches of real trials on real photos, in processes of their own: killed, and shared."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+# The command line without compiling, which would take most of the time. Each trial leaves a
+# line in the log; the process is killed when the trial of the given number has been trained,
+# but not recorded. Workers begin when all of them can, so that each has its share.
+PROGRAM = """
+import os, pathlib, signal, sys, time
+
+log, killed_at, num_workers, *words = sys.argv[1:]
+import tensorflow
+tensorflow.config.run_functions_eagerly(True)
+import keras_tuner.src.distribute.oracle_chief as oracle_chief
+from keras_inpaint.cli.main import main
+from keras_inpaint.tuning import InpaintingHyperModel
+
+# Where a worker is still at it, the chief would look again in 20 seconds.
+oracle_chief.time = type("Time", (), {"sleep": staticmethod(lambda seconds: time.sleep(0.2))})
+fit, log, num_fitted = InpaintingHyperModel.fit, pathlib.Path(log), 0
+name = os.environ.get("KERASTUNER_TUNER_ID", "alone")
+
+def watched(self, hp, model, *args, **kwargs):
+    global num_fitted
+    num_fitted += 1
+    with log.open("a") as file:
+        file.write(name + "\\n")
+    while len(set(log.read_text().split())) < int(num_workers):
+        time.sleep(0.1)
+    history = fit(self, hp, model, *args, **kwargs)
+    if num_fitted == int(killed_at):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return history
+
+InpaintingHyperModel.fit = watched
+sys.exit(main(words))
+"""
+
+
+def tune(settings, log, max_trials, killed_at=0, num_workers=1, environment=None):
+    words = ["tune", "--data", settings.data, "--output", settings.output, "--width", 8]
+    words += ["--critic-width", 4, "--image-size", 32, "--batch-size", 2, "--steps", 1]
+    words += ["--save-every", 1, "--max-trials", max_trials]
+    return start([log, killed_at, num_workers, *words], environment)
+
+
+def start(words, environment=None):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
+    )
+
+
+def ended(process):
+    """What a process has said, and its exit code."""
+    try:
+        told, _ = process.communicate(timeout=500)
+    finally:
+        process.kill()
+    return told, process.returncode
+
+
+def trials_of(settings):
+    with open(os.path.join(settings.output, "trials.csv"), newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_killed_search_goes_on_and_its_best_settings_train(settings, tmp_path):
+    log = tmp_path / "log.txt"
+    told, code = ended(tune(settings, log, max_trials=2, killed_at=2))
+    assert code == -signal.SIGKILL, told
+    # What was found before is told already.
+    (before,) = [row for row in trials_of(settings) if row["status"] == "completed"]
+    told, code = ended(tune(settings, log, max_trials=2))
+    assert code == 0, told
+    assert "Going on after 1 trials of" in told
+    # Two before the kill, and the second once more.
+    assert len(log.read_text().split()) == 3
+    rows = trials_of(settings)
+    assert [(row["trial"], row["status"]) for row in rows] == [
+        ("0", "completed"),
+        ("1", "completed"),
+    ]
+    assert rows[0] == before
+    assert 0 < float(rows[1]["val_hole_l1"]) < 1
+
+    best = os.path.join(settings.output, "best.json")
+    words = ["train", "--config", best, "--output", tmp_path / "run", "--steps", 1]
+    told, code = ended(start([log, 0, 1, *words, "--sheets-every", 0]))
+    assert code == 0, told
+    used = json.loads((tmp_path / "run" / "settings.json").read_text())
+    with open(best) as file:
+        assert used["loss_weights"] == json.load(file)["loss_weights"]
+
+
+@pytest.mark.slow
+def test_chief_and_two_workers_finish_one_search(settings, tmp_path):
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    log = tmp_path / "log.txt"
+    processes = {
+        name: tune(
+            settings,
+            log,
+            max_trials=2,
+            num_workers=2,
+            environment={
+                "KERASTUNER_TUNER_ID": name,
+                "KERASTUNER_ORACLE_IP": "127.0.0.1",
+                "KERASTUNER_ORACLE_PORT": str(port),
+            },
+        )
+        for name in ("chief", "worker-1", "worker-2")
+    }
+    told = {name: ended(process) for name, process in processes.items()}
+    assert [code for _, code in told.values()] == [0, 0, 0], told
+    assert sorted(log.read_text().split()) == ["worker-1", "worker-2"]
+    assert [row["status"] for row in trials_of(settings)] == ["completed"] * 2
+    assert told["chief"][0].splitlines()[-1] == os.path.join(settings.output, "best.json")
+    assert "The chief writes the report." in told["worker-1"][0]
