@@ -9,8 +9,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
+from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 
 # They make the networks: a checkpoint fits no others.
@@ -32,14 +34,16 @@ class RunFolder:
         checkpoint/      weights and both optimizers, the newest two
         preset/          for `Inpainter.from_preset`
 
-    Whenever a run is cut off, a file that is there under its name is whole.
+    Whenever a run is cut off, a file that is there under its name is whole. As a context
+    manager, it lets other processes have the folder at the end.
 
     Args:
         settings: `Settings`.
 
     Raises:
         OSError: If the folder cannot be written to.
-        ValueError: If the folder holds something else, or a run of other networks.
+        ValueError: If the folder holds something else, a run of other networks, or one
+            that another process is training.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -53,6 +57,7 @@ class RunFolder:
         try:
             self._check(settings)
             self._checkpoints.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self.path)
             _replace(self.settings_file, text + "\n")
             self._sweep()
         except OSError as error:
@@ -61,9 +66,20 @@ class RunFolder:
                 f"what is in the way: {error}. Received: output={settings.output!r}"
             ) from error
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
     def _check(self, settings: Settings) -> None:
         if not self.settings_file.exists():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if self.path.exists() and not _is_free(self.path):
                 raise ValueError(
                     "`output` must be a new folder, an empty one, or that of an earlier run. "
                     f"Received: output={settings.output!r}"
@@ -195,6 +211,12 @@ class RunFolder:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+
+
+def _is_free(path: Path) -> bool:
+    """Whether there is nothing but what a run makes before its settings."""
+    made = {FolderLock.NAME, "checkpoint"}
+    return path.is_dir() and {each.name for each in path.iterdir()} <= made
 
 
 def _step_of(checkpoint: Path) -> int:

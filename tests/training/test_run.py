@@ -1,10 +1,13 @@
 import csv
 import dataclasses
+import errno
 import json
 import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -21,6 +24,7 @@ pytestmark = [
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.data import photos as read  # noqa: E402
 from keras_inpaint.inpainting import read_network  # noqa: E402
+from keras_inpaint.training import folder_lock  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
 from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
@@ -287,6 +291,7 @@ def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
         (run / name).write_text("half of")
     train(copied, report=str)
     assert sorted(path.name for path in run.iterdir()) == [
+        ".lock",
         "checkpoint",
         "log.csv",
         "preset",
@@ -295,6 +300,40 @@ def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
     ]
     assert not list((run / "sheets").iterdir())
     assert len(list((run / "checkpoint").iterdir())) == 1
+
+
+def test_folder_that_another_process_trains_in_is_refused(copied, tmp_path):
+    before = (tmp_path / "run" / "settings.json").read_text()
+    program = (
+        "import sys, time; from pathlib import Path;"
+        "from keras_inpaint.training.folder_lock import FolderLock;"
+        "lock = FolderLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
+    )
+    words = [sys.executable, "-c", program, copied.output]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+        try:
+            assert other.stdout.readline() == b"held\n"
+            with pytest.raises(ValueError, match=f"Another training .*{copied.output}"):
+                RunFolder(dataclasses.replace(copied, steps=99))
+            assert (tmp_path / "run" / "settings.json").read_text() == before
+        finally:
+            other.kill()
+    # Of a process that was killed the system takes the lock back.
+    with RunFolder(copied), pytest.raises(ValueError, match="Another training"):
+        RunFolder(copied)
+    RunFolder(copied)
+
+
+def test_folder_on_a_disk_without_locks_is_trained_in(copied, monkeypatch):
+    def flock(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(folder_lock.fcntl, "flock", flock)
+    with RunFolder(copied):
+        RunFolder(copied)
+    monkeypatch.setattr(folder_lock, "fcntl", None)
+    with RunFolder(copied):
+        RunFolder(copied)
 
 
 def test_lines_of_steps_that_were_lost_are_cut_off_the_log(copied, tmp_path):
