@@ -1,6 +1,5 @@
 """Putting published weights into our networks, all of them or none."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ def assign(source: Source, variables: dict[str, Any]) -> None:
         ],
         "not finite": [theirs[name] for name in shared if not np.isfinite(weights[name]).all()],
     }
-    told = [f"{kind}: {_listed(names)}" for kind, names in complaints.items() if names]
+    told = [f"{kind}: {', '.join(names)}" for kind, names in complaints.items() if names]
     if told:
         raise ValueError(
             f"The weights are not those of {source.layout.title}, or the source is not whole. "
@@ -44,7 +43,3 @@ def assign(source: Source, variables: dict[str, Any]) -> None:
         )
     for name, variable in variables.items():
         variable.assign(weights[name])
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
