@@ -1,7 +1,8 @@
 """A whole search: from photos on disk to the best settings."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import keras_tuner
 
 from keras_inpaint.metrics import PerceptualDistance
+from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.durable_oracles import make_oracle
 from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
@@ -101,14 +103,26 @@ def search(
         if not is_helper:
             folder.report(oracle, hypermodel)
 
-    tuner = InpaintingTuner(oracle, hypermodel, folder.path, tell, strategy, verbose)
-    if oracle.start_order:
-        report(f"Going on after {len(oracle.end_order)} trials of {folder.path}.")
-    # Without Keras Tuner's own tables.
-    tuner.search(verbose=0)
+    with _alone(folder, is_helper):
+        tuner = InpaintingTuner(oracle, hypermodel, folder.path, tell, strategy, verbose)
+        if oracle.start_order:
+            report(f"Going on after {len(oracle.end_order)} trials of {folder.path}.")
+        # Without Keras Tuner's own tables.
+        tuner.search(verbose=0)
+        return None if is_helper else _finish(folder, oracle, hypermodel)
+
+
+@contextmanager
+def _alone(folder: SearchFolder, is_helper: bool) -> Iterator[None]:
+    """Keeps other searches out of the folder, but not the helpers of this one."""
     if is_helper:
-        return None
-    return _finish(folder, oracle, hypermodel)
+        yield
+        return
+    lock = FolderLock(folder.path)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _measures(objective: str, network: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def test_search_leaves_its_trials_and_the_best_settings(settings, pretended):
     best = search(settings, max_trials=5, report=lines.append)
     folder = Path(settings.output)
     assert {path.name for path in folder.iterdir()} == {
+        ".lock",
         "search.json",
         "trials",
         "trials.csv",
@@ -233,6 +234,18 @@ def test_folder_of_another_search_is_refused(settings, pretended):
         with pytest.raises(ValueError, match=advice):
             search(dataclasses.replace(settings, **changes), report=str, **options)
     assert len(pretended) == 1
+
+
+def test_folder_of_a_search_under_way_is_refused(settings, pretended):
+    def start_another(numbers):
+        with pytest.raises(ValueError, match=r"Another training.*Received: output=.*search'"):
+            search(settings, max_trials=1, report=str)
+
+    pretended.before = start_another
+    search(settings, max_trials=1, report=str)
+    pretended.before = lambda numbers: None
+    search(settings, max_trials=2, report=str)
+    assert len(pretended) == 2
 
 
 def test_folder_with_other_things_is_refused(settings, pretended, tmp_path, monkeypatch):
