@@ -52,9 +52,9 @@ def tune(settings, log, max_trials, killed_at=0, num_workers=1, environment=None
     return start([log, killed_at, num_workers, *words], environment)
 
 
-def start(words, environment=None):
+def start(words, environment=None, program=PROGRAM):
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *map(str, words)],
+        [sys.executable, "-c", program, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -131,3 +131,39 @@ def test_chief_and_two_workers_finish_one_search(settings, tmp_path):
     assert [row["status"] for row in trials_of(settings)] == ["completed"] * 2
     assert told["chief"][0].splitlines()[-1] == os.path.join(settings.output, "best.json")
     assert "The chief writes the report." in told["worker-1"][0]
+
+
+# A search under one strategy of two devices, which share each batch.
+SHARED = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from keras_inpaint.training import InpaintingGAN, Settings
+from keras_inpaint.tuning import search
+
+build, seen = InpaintingGAN.compile, []
+
+def watched(self, *args, **kwargs):
+    seen.append(tf.distribute.get_strategy().num_replicas_in_sync)
+    return build(self, *args, **kwargs)
+
+InpaintingGAN.compile = watched
+settings = Settings(
+    sys.argv[1], sys.argv[2], width=4, critic_width=4, image_size=32, batch_size=2, steps=1,
+    save_every=1,
+)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+search(settings, max_trials=1, strategy=strategy)
+print("devices", seen)
+"""
+
+
+@pytest.mark.slow
+def test_devices_of_a_strategy_share_a_trial(settings):
+    told, code = ended(start([settings.data, settings.output], program=SHARED))
+    assert code == 0, told
+    # The first is built to see that it can be.
+    assert told.splitlines()[-1] == "devices [1, 2]", told
+    (row,) = trials_of(settings)
+    assert row["status"] == "completed", row["failure"]
