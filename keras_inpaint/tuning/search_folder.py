@@ -100,8 +100,9 @@ def description(settings: Any, ranges: Any, **others: Any) -> dict[str, Any]:
         **others: What else tells searches apart.
     """
     told = settings.to_dict()
-    # The folder may be moved.
-    told.pop("output")
+    # The folder may be moved, to a machine with other devices.
+    for name in ("output", "distribution"):
+        told.pop(name, None)
     kept = ("low", "high", "sampling", "choices")
     found = {
         each.name: {name: dataclasses.asdict(each)[name] for name in kept} for each in ranges
