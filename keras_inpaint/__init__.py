@@ -9,6 +9,7 @@ from keras_inpaint.version import __version__
 _SUBPACKAGES = (
     "conversion",
     "data",
+    "evaluation",
     "export",
     "inpainting",
     "layers",
@@ -25,6 +26,7 @@ _HOMES = {
     "Inpainter": "inpainting",
     "InpaintingGAN": "training",
     "convert": "conversion",
+    "evaluate": "evaluation",
     "export_saved_model": "export",
 }
 
@@ -33,6 +35,7 @@ __all__ = [
     "InpaintingGAN",
     "__version__",
     "convert",
+    "evaluate",
     "export_saved_model",
     *_SUBPACKAGES,
 ]

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from keras_inpaint.cli import convert, export, inpaint, train, tune
+from keras_inpaint.cli import convert, evaluate, export, inpaint, train, tune
 from keras_inpaint.version import __version__
 
-_VERBS = (inpaint, train, convert, tune, export)
+_VERBS = (inpaint, train, convert, tune, export, evaluate)
 
 
 class _Parser(argparse.ArgumentParser):

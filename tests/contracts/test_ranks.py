@@ -31,6 +31,7 @@ HOMES = {
     "Inpainter": "inpainting",
     "InpaintingGAN": "training",
     "convert": "conversion",
+    "evaluate": "evaluation",
     "export_saved_model": "export",
 }
 # Methods that are another name for a function of higher rank, imported as they are called.

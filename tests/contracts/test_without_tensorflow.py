@@ -22,6 +22,7 @@ INDEPENDENT = [
     "inpainting",
     "training",
     "conversion",
+    "evaluation",
 ]
 
 # Runs in a process of its own: a process has one backend, and TensorFlow may be loaded here.

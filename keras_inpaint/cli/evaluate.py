@@ -1,0 +1,140 @@
+"""`keras-inpaint evaluate`: from photos to measures of a preset."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_inpaint.cli import filling
+from keras_inpaint.cli.inpaint import DEFAULT_PRESET
+from keras_inpaint.cli.progress import Progress
+from keras_inpaint.cli.quiet_start import quiet_start
+from keras_inpaint.pictures import check_writable
+
+_KINDS = ("boxes", "strokes", "mixture")
+
+
+def add_verb(verbs: Any) -> None:
+    """Adds the verb to a parser's subparsers."""
+    parser = verbs.add_parser(
+        "evaluate",
+        help="measure how close a preset comes to photos",
+        description="Makes holes in photos, fills them, and measures how close the fillings "
+        "come. Prints a table of means over the photos.",
+        epilog="The same words give the same holes and, but for the seconds, the same numbers. "
+        "What is measured is said in docs/evaluation.md.",
+    )
+    parser.add_argument(
+        "--data", required=True, metavar="DIR|LIST", help="photos, whole: their holes are made"
+    )
+    holes = parser.add_mutually_exclusive_group()
+    holes.add_argument(
+        "--masks", metavar="DIR|LIST", help="masks named like the photos (default: drawn)"
+    )
+    holes.add_argument(
+        "--holes", choices=_KINDS, default="mixture", help="what is drawn (default: mixture)"
+    )
+    parser.add_argument(
+        "--hole-area",
+        type=_area,
+        metavar="LEAST:MOST",
+        help="share of the photo that drawn holes cover, such as 0.1:0.2",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the holes (default: 0)")
+    parser.add_argument(
+        "--image-size",
+        type=_side,
+        metavar="N",
+        help="measure on the middle of each photo, N x N pixels (default: photos as they are)",
+    )
+    parser.add_argument(
+        "--preset",
+        default=DEFAULT_PRESET,
+        metavar="NAME|FOLDER",
+        help="trained weights (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="measure OpenCV's Telea and Navier-Stokes and the mean colour too",
+    )
+    parser.add_argument(
+        "--features",
+        metavar="NETWORK",
+        help="measure perceptual and Frechet distance too, as efficientnet-lite0 or a network "
+        "of keras.applications sees them",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help="write a picture of the best, the median and the worst there",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the arguments say and returns the exit code."""
+    _check_outputs(arguments)
+    with quiet_start():
+        from keras_inpaint.data import find_photos
+        from keras_inpaint.evaluation import evaluate
+
+        photos = find_photos(arguments.data)
+    inpainter = filling.load_inpainter(arguments.preset)
+    with Progress(len(photos)) as progress:
+        evaluation = evaluate(
+            inpainter,
+            photos,
+            arguments.holes if arguments.masks is None else Path(arguments.masks),
+            image_size=arguments.image_size,
+            hole_area=arguments.hole_area,
+            seed=arguments.seed,
+            use_baselines=arguments.baselines,
+            features=arguments.features,
+            sheet=arguments.sheet,
+            progress=progress.begin,
+        )
+        for name, reason in evaluation.failed.items():
+            progress.say(f"{name} failed: {reason}")
+        if evaluation.failed:
+            progress.say(f"{len(evaluation.failed)} of {len(photos)} photos failed.")
+    if arguments.json is not None:
+        evaluation.save(arguments.json)
+    print(evaluation.table())
+    for path in (arguments.json, arguments.sheet):
+        if path is not None:
+            print(path)
+    return 1 if evaluation.failed else 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuses what cannot be written, before anything is measured."""
+    if arguments.sheet is not None:
+        check_writable(arguments.sheet)
+    path = arguments.json
+    if path is None:
+        return
+    folder = Path(os.path.realpath(path)).parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(
+            "--json must name a file in a folder that can be written to. Choose another. "
+            f"Received: {str(path)!r}"
+        )
+
+
+def _area(text: str) -> tuple[float, float]:
+    try:
+        least, most = (float(end) for end in text.split(":"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"must be two shares such as 0.1:0.2. Received: {text!r}"
+        ) from error
+    return least, most
+
+
+def _side(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of pixels. Received: {text!r}")
+    return int(text)

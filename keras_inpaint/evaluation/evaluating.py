@@ -1,0 +1,172 @@
+"""From a model and photos to measures."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from keras_inpaint.evaluation.baselines import Fill, baselines
+from keras_inpaint.evaluation.evaluation import PHOTOS, Evaluation
+from keras_inpaint.evaluation.feature_distances import FeatureDistances, Features
+from keras_inpaint.evaluation.feature_networks import load_features
+from keras_inpaint.evaluation.holes import Area
+from keras_inpaint.evaluation.measuring import measure, roughness
+from keras_inpaint.evaluation.ranked_sheet import ranked_sheet
+from keras_inpaint.evaluation.samples import Sample, Samples
+from keras_inpaint.inpainting.options import is_whole
+from keras_inpaint.pictures import Picture, check_writable, write_picture
+
+
+def evaluate(
+    inpainter: Any,
+    photos: Any,
+    masks: Any = "mixture",
+    image_size: int | None = None,
+    hole_area: Area | None = None,
+    seed: int = 0,
+    use_baselines: bool = False,
+    features: str | Features | None = None,
+    sheet: str | os.PathLike[str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Measures what an inpainter makes of photos whose holes' content is known.
+
+    What is measured is what users get: the bytes that `Inpainter.inpaint` returns. The
+    same arguments give the same holes and, but for the seconds, the same numbers. A photo
+    that cannot be read or measured on is left out, and named with the reason.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`, or what has its `inpaint` and `name`.
+        photos: A folder, pattern, list of paths, or text file that lists them, see
+            `keras_inpaint.data.find_photos`; or uint8 arrays of shape
+            `(height, width, 3)`.
+        masks: `"boxes"`, `"strokes"` or `"mixture"`: holes drawn from the seed, see
+            `hole_sampler`. Or a sampler of `keras_inpaint.masks`. Or mask files, given as
+            the photos are and named like them but for folder and suffix. Or arrays, a mask
+            a photo.
+        image_size: int or `None`. Side of the squares that are measured on: the largest in
+            the middle of each photo, resized. `None` for photos as they are.
+        hole_area: Pair of floats or `None`. The least and the greatest share of the photo
+            that a drawn hole covers.
+        seed: int. Seed of the holes.
+        use_baselines: bool. Whether to measure classical methods too, see `baselines`.
+        features: Function, name, or `None`. The network of the perceptual and the Frechet
+            distance: from float32 images of shape `(batch, height, width, 3)` in
+            `[-1, 1]`, a NumPy array, to a list of feature arrays, a layer each, or a name
+            that `load_features` knows. Without one, these two are not measured.
+        sheet: str, path or `None`. A picture file to write: the photos on which the
+            inpainter does best, median and worst by the L1 in the hole.
+        progress: Function or `None`. Called with each photo's name before it is measured.
+
+    Returns:
+        `Evaluation`.
+
+    Raises:
+        FileNotFoundError: If there are no such photos or masks.
+        ValueError: If an argument is out of bounds, what a baseline or network needs is not
+            installed, or none of the photos can be measured on.
+        OSError: If the sheet cannot be written.
+
+    Example:
+    >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=4)
+    >>> inpainter = keras_inpaint.Inpainter(generator, "untrained")
+    >>> photos = np.full((2, 64, 64, 3), 90, "uint8")
+    >>> evaluation = keras_inpaint.evaluate(inpainter, photos, "boxes")
+    >>> sorted(evaluation.means("untrained"))[:3]
+    ['hole_l1', 'hole_l2', 'hole_psnr']
+    """
+    if image_size is not None and not is_whole(image_size, at_least=1):
+        raise ValueError(
+            "`image_size` must be an int of at least 1, or None for photos as they are. "
+            f"Received: image_size={image_size!r}"
+        )
+    if sheet is not None:
+        check_writable(sheet)
+    samples = Samples(photos, masks, image_size, hole_area, seed)
+    methods = _methods(inpainter, use_baselines)
+    distances = None
+    if features is not None:
+        distances = FeatureDistances(
+            load_features(features) if isinstance(features, str) else features
+        )
+    rows, places, failed = [], [], {}
+    for index, name in enumerate(samples.names):
+        if progress is not None:
+            progress(name)
+        try:
+            row = _measure(samples.load(index), methods, distances)
+        except (OSError, ValueError) as error:
+            failed[name] = " ".join(str(error).split())
+        else:
+            rows.append({"photo": name, **row})
+            places.append(index)
+    if not rows:
+        name, reason = next(iter(failed.items()))
+        raise ValueError(
+            "None of the photos can be measured on. The first failed with: "
+            f"{reason} Received: {len(failed)} photos, the first one {name!r}"
+        )
+    evaluation = Evaluation(
+        settings={
+            "model": inpainter.name,
+            "masks": samples.masks_name,
+            "hole_area": None if hole_area is None else list(hole_area),
+            "seed": seed,
+            "image_size": image_size,
+            "features": _name_of(features),
+        },
+        pictures=rows,
+        failed=failed,
+        frechet={
+            method: None if distances is None else distances.frechet(PHOTOS, method)
+            for method in methods
+        },
+    )
+    if sheet is not None:
+        picture = ranked_sheet(rows, methods, lambda row: samples.load(places[row]))
+        write_picture(sheet, Picture(picture))
+    return evaluation
+
+
+def _methods(inpainter: Any, use_baselines: bool) -> dict[str, Fill]:
+    classical = baselines() if use_baselines else {}
+    if inpainter.name in (*classical, PHOTOS):
+        raise ValueError(
+            f"The inpainter must not be called like another column. Rename it. "
+            f"Received: name={inpainter.name!r}"
+        )
+    return {inpainter.name: inpainter.inpaint, **classical}
+
+
+def _measure(
+    sample: Sample, methods: dict[str, Fill], distances: FeatureDistances | None
+) -> dict[str, Any]:
+    photo, holes = sample.photo, sample.holes
+    height, width = holes.shape
+    seen = {} if distances is None else {PHOTOS: distances.see(photo)}
+    measures = {}
+    for name, fill in methods.items():
+        start = time.perf_counter()
+        filled = fill(photo, holes)
+        seconds = time.perf_counter() - start
+        measures[name] = measure(photo, filled, holes)
+        if distances is not None:
+            seen[name] = distances.see(filled)
+            measures[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
+        measures[name]["seconds"] = seconds
+    # Not before all is measured: each method must have seen the same photos.
+    if distances is not None:
+        for name, layers in seen.items():
+            distances.keep(name, layers)
+    return {
+        "height": height,
+        "width": width,
+        "hole_area": float(holes.mean()),
+        "methods": {**measures, PHOTOS: roughness(photo, holes)},
+    }
+
+
+def _name_of(features: Any) -> str | None:
+    if features is None or isinstance(features, str):
+        return features
+    return str(getattr(features, "__name__", type(features).__name__))

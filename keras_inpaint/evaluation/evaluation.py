@@ -1,0 +1,164 @@
+"""What was measured."""
+
+import json
+import math
+import os
+import statistics
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_inpaint.evaluation.measuring import Measures
+from keras_inpaint.version import __version__
+
+# The column of the true photos, of which there is nothing to measure but roughness.
+PHOTOS = "photos"
+FORMAT_VERSION = 1
+
+_SECONDS = "seconds"
+_ROWS = {
+    "hole_l1": "L1, hole",
+    "hole_l2": "L2, hole",
+    "hole_psnr": "PSNR, hole",
+    "hole_ssim": "SSIM, hole",
+    "hole_total_variation": "TV, hole",
+    "l1": "L1",
+    "l2": "L2",
+    "relative_l1": "relative L1",
+    "relative_l2": "relative L2",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+    "total_variation": "TV",
+    "perceptual": "perceptual",
+    "frechet": "Frechet",
+    _SECONDS: "seconds",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Measures of a model, and of what it was measured beside.
+
+    Args:
+        settings: dict. What was measured, on what.
+        pictures: List of dicts, one a photo: `photo` (its name), `height`, `width`,
+            `hole_area` (the share of the hole), and `methods`: the measures of each method.
+        failed: dict of str: for each photo that is left out, the reason.
+        frechet: dict: the Frechet distance of each method, `None` where not measured.
+
+    Example:
+    >>> row = {"photo": "a.jpg", "height": 64, "width": 64, "hole_area": 0.25}
+    >>> rows = [{**row, "methods": {"mine": {"l1": value}}} for value in (0.25, 0.75)]
+    >>> evaluation = keras_inpaint.evaluation.Evaluation({}, rows, {}, {"mine": None})
+    >>> evaluation.means("mine")
+    {'l1': 0.5}
+    """
+
+    settings: dict[str, Any]
+    pictures: list[dict[str, Any]]
+    failed: dict[str, str]
+    frechet: dict[str, float | None]
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods that were measured, the model first, and the photos themselves."""
+        return list(self.pictures[0]["methods"])
+
+    def means(self, method: str) -> Measures:
+        """The mean of each measure over the photos, but the median of the seconds.
+
+        Of the seconds, the mean would tell how long a network took to compile. Values that
+        are no finite numbers, such as the PSNR of what is filled without an error, are
+        left out of the mean; without any others, it is NaN.
+
+        Args:
+            method: str. One of `methods`.
+        """
+        rows = [picture["methods"][method] for picture in self.pictures]
+        means = {}
+        for name in rows[0]:
+            values = [row[name] for row in rows if math.isfinite(row[name])]
+            middle = statistics.median if name == _SECONDS else statistics.fmean
+            means[name] = middle(values) if values else math.nan
+        distance = self.frechet.get(method)
+        return means if distance is None else {**means, "frechet": distance}
+
+    def left_out(self, method: str) -> dict[str, int]:
+        """From how many photos each mean leaves the value out; only where it does."""
+        rows = [picture["methods"][method] for picture in self.pictures]
+        counts = {name: sum(not math.isfinite(row[name]) for row in rows) for name in rows[0]}
+        return {name: count for name, count in counts.items() if count}
+
+    def table(self) -> str:
+        """The means as a Markdown table, a column a method."""
+        means = {method: self.means(method) for method in self.methods}
+        columns = [["", *(_ROWS[name] for name in self._measured(means))]]
+        for method, values in means.items():
+            cells = [_cell(name, values.get(name)) for name in self._measured(means)]
+            columns.append([method, *cells])
+        widths = [max(len(cell) for cell in column) for column in columns]
+        lines = [
+            "| " + " | ".join(map(_pad, cells, widths)) + " |"
+            for cells in zip(*columns, strict=True)
+        ]
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        lines.insert(1, "| " + " | ".join(rule) + " |")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it: what is no finite number is `None`."""
+        plain = {
+            "format": FORMAT_VERSION,
+            "keras_inpaint": __version__,
+            "settings": self.settings,
+            "num_pictures": len(self.pictures),
+            "means": {method: self.means(method) for method in self.methods},
+            "left_out": {method: self.left_out(method) for method in self.methods},
+            "pictures": self.pictures,
+            "failed": [{"photo": name, "reason": why} for name, why in self.failed.items()],
+        }
+        cleaned: dict[str, Any] = _finite(plain)
+        return cleaned
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a JSON file of `to_dict`: whole, or not at all.
+
+        Args:
+            path: str or path. An existing file is replaced.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        # A symbolic link stays one; the file it points to is replaced.
+        target = Path(os.path.realpath(path))
+        draft = target.with_name(f".{uuid.uuid4().hex}.part")
+        try:
+            draft.write_text(text + "\n", encoding="utf-8")
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _measured(self, means: dict[str, Measures]) -> list[str]:
+        return [name for name in _ROWS if any(name in values for values in means.values())]
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.2f}" if "psnr" in name else f"{value:.4g}"
+
+
+def _pad(cell: str, width: int) -> str:
+    return cell.ljust(width)
+
+
+def _finite(thing: Any) -> Any:
+    if isinstance(thing, dict):
+        return {name: _finite(value) for name, value in thing.items()}
+    if isinstance(thing, list):
+        return [_finite(value) for value in thing]
+    if isinstance(thing, float) and not math.isfinite(thing):
+        return None
+    return thing

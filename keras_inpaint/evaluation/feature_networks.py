@@ -1,0 +1,107 @@
+"""Networks that see, by name."""
+
+import inspect
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_inpaint.evaluation.efficientnet_lite import NAME as EFFICIENTNET_LITE
+from keras_inpaint.evaluation.efficientnet_lite import EfficientNetLite0
+from keras_inpaint.evaluation.feature_distances import Features
+
+# Sizes of layers are read off a network for pictures of this size.
+_SIZE = 224
+_PASSED_OVER = ("Pooling", "ZeroPadding")
+
+
+def load_features(name: str) -> Features:
+    """Loads a trained network for the perceptual and the Frechet distance.
+
+    Args:
+        name: `"efficientnet-lite0"`, whose weights come with the extra `evaluation`, or
+            the name of a network in `keras.applications`, such as `"VGG16"`, whose
+            ImageNet weights Keras downloads. Of the latter, the layers are the last one
+            at each size, poolings and paddings passed over.
+
+    Returns:
+        Function of float32 images of shape `(batch, height, width, 3)` in `[-1, 1]`, a
+        NumPy array, to a list of feature arrays.
+
+    Raises:
+        ValueError: If there is no such network, or what it needs is not installed.
+        OSError: If the weights cannot be downloaded.
+
+    Example:
+    >>> keras_inpaint.evaluation.load_features("efficientnet-lite9")
+    Traceback (most recent call last):
+        ...
+    ValueError: There is no such network. Name one of keras.applications, or ...
+    """
+    if name == EFFICIENTNET_LITE:
+        return EfficientNetLite0()
+    module = _module_of(name)
+    if module is None:
+        raise ValueError(
+            "There is no such network. Name one of keras.applications, or "
+            f"{EFFICIENTNET_LITE!r}. Received: features={name!r}"
+        )
+    return ApplicationFeatures(module, name)
+
+
+class ApplicationFeatures:
+    """The layers of a network of `keras.applications`.
+
+    Args:
+        module: Module that holds the network and its `preprocess_input`.
+        name: str. Name of the network.
+        weights: As the network takes it.
+
+    Raises:
+        OSError: If the weights cannot be downloaded.
+    """
+
+    def __init__(self, module: Any, name: str, weights: str | None = "imagenet") -> None:
+        make = getattr(module, name)
+        sized = make(include_top=False, weights=None, input_shape=(_SIZE, _SIZE, 3))
+        indices = _last_of_each_size(sized)
+        try:
+            network = make(include_top=False, weights=weights, input_shape=(None, None, 3))
+        # Keras has a bare Exception for what cannot be downloaded.
+        except Exception as error:
+            raise OSError(
+                f"The weights of {name} cannot be loaded: {error}. Connect to the network "
+                f"once, or choose {EFFICIENTNET_LITE!r}. Received: features={name!r}"
+            ) from error
+        # By place, not by name: Keras counts names on from network to network.
+        outputs = [network.layers[index].output for index in indices]
+        self._network = keras.Model(network.inputs, outputs)
+        self._preprocess = module.preprocess_input
+        self.layer_names = [sized.layers[index].name for index in indices]
+        self.__name__ = name
+
+    def __call__(self, images: Any) -> list[Any]:
+        # They take bytes' scale, and change the array that they are given.
+        levels = self._preprocess((np.array(images, "float32") + 1.0) * 127.5)
+        outputs = self._network(keras.ops.convert_to_tensor(levels), training=False)
+        return [keras.ops.convert_to_numpy(output) for output in outputs]
+
+
+def _last_of_each_size(network: Any) -> list[int]:
+    """Places of the last layer at each height, from the first convolution on."""
+    last: dict[int, int] = {}
+    has_begun = False
+    for index, layer in enumerate(network.layers):
+        has_begun = has_begun or isinstance(layer, keras.layers.Conv2D)
+        is_kept = not any(word in type(layer).__name__ for word in _PASSED_OVER)
+        shape = layer.output.shape
+        if has_begun and is_kept and len(shape) == 4 and shape[1] > 1:
+            last[shape[1]] = index
+    return sorted(last.values())
+
+
+def _module_of(name: str) -> Any:
+    for module in vars(keras.applications).values():
+        if inspect.ismodule(module) and inspect.isfunction(getattr(module, name, None)):
+            return module if name[0].isupper() else None
+    return None

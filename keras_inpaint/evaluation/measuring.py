@@ -1,0 +1,74 @@
+"""The measures of one filled photo."""
+
+import keras
+import numpy as np
+
+from keras_inpaint.inpainting.pixels import Bytes, Holes, to_images
+from keras_inpaint.metrics import l1, l2, psnr, ssim, total_variation
+
+Measures = dict[str, float]
+
+
+def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Measures:
+    """Measures how close a filled photo comes to the true one.
+
+    Args:
+        photo: uint8 array of shape `(height, width, channels)`: the true photo, at least
+            11 x 11 pixels.
+        filled: uint8 array like `photo`.
+        holes: bool array of shape `(height, width)`: True in the hole.
+
+    Returns:
+        dict of floats: `l1`, `l2`, `psnr`, `ssim` and `total_variation` of
+        `keras_inpaint.metrics`, over the picture and, with `hole_` before their names, in
+        the hole; `relative_l1` and `relative_l2`: the sum of the absolute (squared)
+        differences over the picture as a share of the sum of the photo's intensities (of
+        their squares), NaN for a black photo.
+
+    Raises:
+        ValueError: If the photo is smaller than a window of `ssim`.
+
+    Example:
+    >>> photo, holes = np.full((16, 16, 3), 200, "uint8"), np.zeros((16, 16), bool)
+    >>> holes[4:8, 4:8] = True
+    >>> filled = np.where(holes[..., None], 251, photo).astype("uint8")
+    >>> measures = keras_inpaint.evaluation.measure(photo, filled, holes)
+    >>> round(measures["hole_l1"], 4), round(measures["l1"], 4)
+    (0.2, 0.0125)
+    """
+    images, completed = to_images(photo[None]), to_images(filled[None])
+    masks = holes[None, ..., None].astype("float32")
+    pairs = {"l1": l1, "l2": l2, "psnr": psnr, "ssim": ssim}
+    tensors = {
+        **{f"hole_{name}": metric(images, completed, masks) for name, metric in pairs.items()},
+        "hole_total_variation": total_variation(completed, masks),
+        **{name: metric(images, completed) for name, metric in pairs.items()},
+        "total_variation": total_variation(completed),
+    }
+    values = {
+        name: float(keras.ops.convert_to_numpy(tensor)[0]) for name, tensor in tensors.items()
+    }
+    return values | _relative(photo, filled)
+
+
+def roughness(photo: Bytes, holes: Holes) -> Measures:
+    """The total variation of a photo itself, which no filling should fall below."""
+    images, masks = to_images(photo[None]), holes[None, ..., None].astype("float32")
+    tensors = {
+        "hole_total_variation": total_variation(images, masks),
+        "total_variation": total_variation(images),
+    }
+    return {
+        name: float(keras.ops.convert_to_numpy(tensor)[0]) for name, tensor in tensors.items()
+    }
+
+
+def _relative(photo: Bytes, filled: Bytes) -> Measures:
+    true = photo.astype("float64")
+    differences = filled.astype("float64") - true
+    if not true.any():
+        return {"relative_l1": float("nan"), "relative_l2": float("nan")}
+    return {
+        "relative_l1": float(np.abs(differences).sum() / true.sum()),
+        "relative_l2": float(np.square(differences).sum() / np.square(true).sum()),
+    }

