@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from keras_inpaint.inpainting.pixels import to_images
+
 Bytes = NDArray[np.uint8]
 
 # Of 255: graphs are optimised by other rules, and a number may be rounded the other way.
@@ -27,12 +29,41 @@ def check_parity(inpainter: Any, folder: Path) -> None:
     Raises:
         ValueError: If pictures differ by more than `TOLERANCE`, or known pixels at all.
     """
-    complete = tf.saved_model.load(folder).signatures["serving_default"]
+    model = tf.saved_model.load(folder)
     for num, height, width in _SIZES:
         photos, masks = _pictures(num, height, width)
         expected = inpainter.inpaint_batch(photos, masks, memory_limit=_NO_LIMIT)
-        outputs = complete(images=tf.constant(photos), masks=tf.constant(masks))
+        outputs = model.signatures["serving_default"](
+            images=tf.constant(photos), masks=tf.constant(masks)
+        )
         _compare(outputs["completed"].numpy(), expected, photos, masks)
+        _compare(_complete_files(model, photos, masks), expected, photos, masks)
+    _check_features(inpainter.generator, model)
+
+
+def _complete_files(model: Any, photos: Bytes, masks: Bytes) -> Bytes:
+    outputs = model.signatures["serving_bytes"](
+        image_bytes=tf.stack([tf.io.encode_png(photo) for photo in photos]),
+        mask_bytes=tf.stack([tf.io.encode_png(mask) for mask in masks]),
+    )
+    return np.stack([tf.io.decode_png(file) for file in outputs["completed_bytes"]])
+
+
+def _check_features(generator: Any, model: Any) -> None:
+    """Refuses features of pictures, in `[-1, 1]`, that differ by more than a level."""
+    photos, masks = _pictures(*_SIZES[0])
+    inputs = {"corrupted": to_images(photos), "masks": (masks > 127).astype(np.float32)}
+    expected = generator.predict_on_batch(inputs)
+    tensors = {name: tf.constant(array) for name, array in inputs.items()}
+    found = model.signatures["features"](**tensors)
+    for name in {"coarse", "refined"} & set(expected):
+        # A generator made under a distribution strategy answers once a replica.
+        difference = np.abs(found[name] - expected[name][: len(photos)]).max()
+        if not difference <= TOLERANCE / 255:
+            raise ValueError(
+                "The exported generator must return what the generator does, to 1/255, and "
+                f"was not kept. Received: a difference of {difference} in {name!r}"
+            )
 
 
 def _compare(found: Bytes, expected: Bytes, photos: Bytes, masks: Bytes) -> None:

@@ -58,9 +58,11 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
     # Not before: where there is no TensorFlow, the message above says what to do.
     from keras_inpaint.export.parity import check_parity
     from keras_inpaint.export.signatures import save_signatures
+    from keras_inpaint.export.warm_up import write_warm_up
 
     def write(draft: Path) -> None:
         save_signatures(inpainter, draft)
+        write_warm_up(draft, folder.name, inpainter.image_size)
         check_parity(inpainter, draft)
 
     return write_version(folder, write)

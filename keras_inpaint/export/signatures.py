@@ -7,9 +7,17 @@ import tensorflow as tf
 
 from keras_inpaint.export.graph_checks import check_pairs
 from keras_inpaint.export.graph_pixels import crop, pad, to_images, to_photos
+from keras_inpaint.export.picture_bytes import (
+    check_files,
+    decode_holes,
+    decode_photo,
+    encode,
+)
 from keras_inpaint.ops.compositing import composite, corrupt
 
 Tensor = Any
+
+NAMES = ("serving_default", "serving_bytes", "features")
 
 
 class Signatures(tf.Module):
@@ -40,6 +48,24 @@ class Signatures(tf.Module):
 
     @tf.function(
         input_signature=[
+            tf.TensorSpec((None,), tf.string, name="image_bytes"),
+            tf.TensorSpec((None,), tf.string, name="mask_bytes"),
+        ]
+    )
+    def serving_bytes(self, image_bytes: Tensor, mask_bytes: Tensor) -> dict[str, Tensor]:
+        """Fills the holes of picture files, whatever their sizes, one after the other."""
+        with tf.control_dependencies([check_files(image_bytes, mask_bytes)]):
+            files = tf.identity(image_bytes), tf.identity(mask_bytes)
+        completed = tf.map_fn(
+            lambda pair: self._complete_file(*pair),
+            files,
+            fn_output_signature=tf.TensorSpec((), tf.string),
+            parallel_iterations=1,
+        )
+        return {"completed_bytes": completed}
+
+    @tf.function(
+        input_signature=[
             tf.TensorSpec((None, None, None, 3), tf.float32, name="corrupted"),
             tf.TensorSpec((None, None, None, 1), tf.float32, name="masks"),
         ]
@@ -55,6 +81,10 @@ class Signatures(tf.Module):
             if name in outputs
         }
         return {**outputs, **cropped}
+
+    def _complete_file(self, image: Tensor, mask: Tensor) -> Tensor:
+        photo, holes = decode_photo(image), decode_holes(mask)
+        return encode(self._complete(photo[None], holes[None])[0])
 
     def _complete(self, photos: Tensor, holes: Tensor) -> Tensor:
         images = pad(to_images(photos), self._multiple)
@@ -80,7 +110,7 @@ def save_signatures(inpainter: Any, folder: Path) -> None:
     tf.saved_model.save(
         module,
         folder,
-        signatures={name: getattr(module, name) for name in ("serving_default", "features")},
+        signatures={name: getattr(module, name) for name in NAMES},
         # Attention in blocks has a gradient of its own, which nobody asks for here.
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )

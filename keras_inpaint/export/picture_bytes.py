@@ -1,0 +1,166 @@
+"""Picture files of a request, decoded and encoded by the graph itself."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from keras_inpaint.export.graph_checks import require
+
+Tensor = Any
+
+FORMATS = "JPEG, PNG, WebP or BMP (of 24 or 32 bits)"
+# Where the container of WebP tells of frames, and how.
+_WEBP_FLAGS, _ANIMATED = 20, 2
+_BMP_BITS = 28
+
+
+def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
+    """Fails unless all files can be decoded, and each mask is of its picture's size.
+
+    Before the first picture is filled, so that nobody waits for an answer that there will
+    not be.
+
+    Args:
+        image_bytes: String tensor of shape `(num,)`.
+        mask_bytes: String tensor of shape `(num,)`.
+
+    Returns:
+        Operation, see `keras_inpaint.export.graph_checks.require`.
+    """
+    num, num_masks = tf.size(image_bytes), tf.size(mask_bytes)
+    one_each = require(
+        num == num_masks,
+        "`mask_bytes` must hold one mask for each of `image_bytes`. Received: ",
+        num_masks,
+        " masks, ",
+        num,
+        " pictures",
+    )
+    with tf.control_dependencies([one_each]):
+        sizes = _sizes(image_bytes, "image_bytes")
+        mask_sizes = _sizes(mask_bytes, "mask_bytes")
+    is_wrong = tf.reduce_any(sizes != mask_sizes, axis=1)
+    index = _first(is_wrong)
+    return require(
+        ~tf.reduce_any(is_wrong),
+        "`mask_bytes[",
+        index,
+        "]` must have the height and width of its picture, ",
+        _row(sizes, index),
+        ". Received: ",
+        _row(mask_sizes, index),
+    )
+
+
+def decode_photo(content: Tensor) -> Tensor:
+    """Decodes a picture file to uint8 of shape `(height, width, 3)`; alpha is dropped."""
+    return _decode(content)[..., :3]
+
+
+def decode_holes(content: Tensor) -> Tensor:
+    """Decodes a mask file to bool of shape `(height, width, 1)`: True in the hole.
+
+    As `keras_inpaint.pictures.read_mask` reads them: by luminance, transparent pixels count
+    as black, and where alpha alone differs it is the mask.
+    """
+    pixels, alpha = tf.split(tf.cast(_decode(content), tf.int32), [3, 1], axis=-1)
+    weighted = tf.reduce_sum(pixels * [299, 587, 114], axis=-1, keepdims=True)
+    luminance = (weighted + 500) // 1000
+    is_one_colour = tf.reduce_all(pixels == pixels[:1, :1])
+    has_shape = tf.reduce_any(alpha != alpha[:1, :1])
+    by_both = luminance * alpha // 255
+    return tf.where(is_one_colour & has_shape, alpha, by_both) > 127
+
+
+def encode(photo: Tensor) -> Tensor:
+    """Encodes a photo of bytes as a PNG file."""
+    return tf.io.encode_png(photo)
+
+
+def _decode(content: Tensor) -> Tensor:
+    """Decodes a file to red, green, blue and alpha, whatever it holds."""
+    start = tf.strings.substr(content, 0, 4)
+    pixels = tf.case(
+        [
+            (tf.strings.substr(start, 0, 2) == b"\xff\xd8", lambda: _decode_jpeg(content)),
+            # Not `channels=4`: of files with few bits, everything would be transparent.
+            (start == b"\x89PNG", lambda: tf.io.decode_png(content)),
+            (start == b"RIFF", lambda: _decode_webp(content)),
+            (tf.strings.substr(start, 0, 2) == b"BM", lambda: _decode_bmp(content)),
+        ],
+        # TensorFlow's decoders look themselves, and would take a GIF.
+        default=_refuse,
+        exclusive=True,
+    )
+    return _with_alpha(pixels)
+
+
+def _refuse() -> Tensor:
+    with tf.control_dependencies([require(tf.constant(False), "another format")]):
+        return tf.zeros((0, 0, 3), tf.uint8)
+
+
+def _decode_jpeg(content: Tensor) -> Tensor:
+    # Accurately: the same pixels as Pillow's.
+    return tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE")
+
+
+def _decode_webp(content: Tensor) -> Tensor:
+    flags = _number(content, _WEBP_FLAGS, tf.uint8)
+    is_extended = tf.strings.substr(content, 12, 4) == b"VP8X"
+    is_animated = is_extended & (tf.bitwise.bitwise_and(flags, _ANIMATED) > 0)
+    with tf.control_dependencies([require(~is_animated, "animated")]):
+        return tf.io.decode_webp(content)[0]
+
+
+def _decode_bmp(content: Tensor) -> Tensor:
+    # Of fewer bits, TensorFlow would give the numbers of colours for colours.
+    bits = _number(content, _BMP_BITS, tf.uint16)
+    has_colours = (bits == 24) | (bits == 32)
+    with tf.control_dependencies([require(has_colours, "palette")]):
+        return tf.io.decode_bmp(content)[..., :3]
+
+
+def _with_alpha(pixels: Tensor) -> Tensor:
+    """Makes four channels of grey, grey and alpha, colours, or colours and alpha."""
+    channels = tf.shape(pixels)[-1]
+    opaque = tf.fill(tf.shape(pixels[..., :1]), tf.constant(255, tf.uint8))
+    alpha = tf.where(channels % 2 == 0, pixels[..., -1:], opaque)
+    colours = tf.gather(pixels, tf.where(channels < 3, [0, 0, 0], [0, 1, 2]), axis=-1)
+    return tf.ensure_shape(tf.concat([colours, alpha], axis=-1), (None, None, 4))
+
+
+def _number(content: Tensor, place: int, dtype: Any) -> Tensor:
+    return tf.io.decode_raw(tf.strings.substr(content, place, dtype.size), dtype)[0]
+
+
+def _sizes(contents: Tensor, name: str) -> Tensor:
+    """Height and width of each file, int32 of shape `(num, 2)`; fails where one is none."""
+    num = tf.size(contents, out_type=tf.int64)
+    files = tf.data.Dataset.from_tensor_slices((tf.range(num), contents))
+    # A graph has no `try`; datasets have: what cannot be decoded is dropped, and missed.
+    sizes = files.map(lambda index, content: (index, tf.shape(_decode(content))[:2]))
+    sizes = sizes.ignore_errors(log_warning=False).reduce(
+        tf.zeros((num, 2), tf.int32),
+        lambda known, one: tf.tensor_scatter_nd_update(known, [[one[0]]], [one[1]]),
+    )
+    is_missed = tf.reduce_all(sizes == 0, axis=1)
+    index = _first(is_missed)
+    is_read = require(
+        ~tf.reduce_any(is_missed),
+        f"`{name}[",
+        index,
+        f"]` cannot be decoded. Send a file that is whole and one of {FORMATS}, not animated",
+    )
+    with tf.control_dependencies([is_read]):
+        return tf.identity(sizes)
+
+
+def _first(is_wrong: Tensor) -> Tensor:
+    # Of an empty request, 0.
+    return tf.argmax(tf.concat([is_wrong, [True]], axis=0))
+
+
+def _row(sizes: Tensor, index: Tensor) -> Tensor:
+    # One row more, for messages that are not said.
+    return tf.concat([sizes, [[0, 0]]], axis=0)[index]
