@@ -36,6 +36,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
     ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
     ("sheets_every", int, "steps between sheets of filled pictures (default: 1000)"),
+    ("distribution", str, "mirrored (default with several GPUs): they share a batch; or none"),
 )
 
 

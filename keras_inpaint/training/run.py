@@ -10,6 +10,7 @@ from keras_inpaint.data import photos
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
 from keras_inpaint.training.building import build, set_learning_rates
+from keras_inpaint.training.distribution import devices_scope
 from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
@@ -44,11 +45,23 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     # What can be wrong is looked at before anything is written.
     validation = _validation_photos(settings)
     _photos(settings, step=0)
-    gan = build(settings, report)
-    folder = RunFolder(settings)
-    if folder.restore(gan, report):
-        report(f"Going on from step {_steps(gan)} of {folder.path}.")
+    with devices_scope(settings, report):
+        gan = build(settings, report)
+    with RunFolder(settings) as folder:
+        if folder.restore(gan, report):
+            report(f"Going on from step {_steps(gan)} of {folder.path}.")
+        return _train(gan, folder, settings, validation, verbose, report)
 
+
+def _train(
+    gan: Any,
+    folder: RunFolder,
+    settings: Settings,
+    validation: Any,
+    verbose: int,
+    report: Callable[[str], None],
+) -> int:
+    """Makes the steps that are missing; returns how many were made in all."""
     step = _steps(gan)
     callbacks: list[Any] = []
     if settings.sheets_every and step < settings.steps:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 _ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
 _MASK_CHOICES = ("random", "paired")
+_DISTRIBUTIONS = ("none", "mirrored")
 _COUNTS = ("image_size", "batch_size", "steps", "save_every")
 _OPTIONAL_COUNTS = ("width", "critic_width", "mosaic")
 _OPTIONAL_PATHS = ("masks", "validation", "validation_masks", "preset")
@@ -57,6 +58,9 @@ class Settings:
             the next.
         sheets_every: int. Steps from one sheet of filled pictures to the next; 0 for
             none.
+        distribution: `"mirrored"`: all accelerators share each batch, see
+            `tf.distribute.MirroredStrategy`; `"none"`: one device; `None` for the former
+            where there are several accelerators.
 
     Raises:
         ValueError: If a value is of another type or out of its bounds.
@@ -92,6 +96,7 @@ class Settings:
     seed: int = 0
     save_every: int = 1000
     sheets_every: int = 1000
+    distribution: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("data", "output"):
@@ -137,6 +142,8 @@ class Settings:
         _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
         is_choice = self.mask_choice in _MASK_CHOICES
         _check(self, "mask_choice", f"one of {', '.join(_MASK_CHOICES)}", is_choice)
+        is_known = self.distribution in (*_DISTRIBUTIONS, None)
+        _check(self, "distribution", f"one of {', '.join(_DISTRIBUTIONS)}", is_known)
         has_photos = self.validation is not None or self.validation_masks is None
         _check(self, "validation_masks", "None without photos in `validation`", has_photos)
         divides = self.batch_size % max(1, self.critic_steps) == 0

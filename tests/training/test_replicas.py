@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
@@ -30,7 +31,7 @@ def run(part, kind, folder):
         check=False,
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
+    return {**json.loads(result.stdout.splitlines()[-1]), "told": result.stdout + result.stderr}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -95,8 +96,9 @@ def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path)
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_devices_measure_as_one_does_with_adam(kind, tmp_path):
-    for found in run("with_adam", kind, tmp_path).values():
-        assert_same_updates(found, tolerance=1e-4)
+    found = run("with_adam", kind, tmp_path)
+    for version in ("v1", "v2"):
+        assert_same_updates(found[version], tolerance=1e-4)
 
 
 @pytest.mark.slow
@@ -125,3 +127,23 @@ def test_callbacks_and_files_work_on_two_devices(kind, tmp_path):
     assert (found["loaded"], found["state"]) == (0, 0)
     assert found["goes_on"] == "nothing was raised"
     assert found["spread"] == [1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_command_line_trains_on_two_devices_and_goes_on(kind, tmp_path):
+    found = run("command_line", kind, tmp_path)
+    assert (found["one"][0], found["stopped"], found["two"][0]) == (0, 0, 0)
+    assert "2 devices share each batch." in found["told"]
+    assert "Going on from step 2" in found["told"]
+    one, two = found["one"][1], found["two"][1]
+    assert [row["step"] for row in two] == [2, 4]
+    # Seven photos, in batches of four.
+    for name in ("val_hole_l1", "val_l1", "val_psnr", "val_ssim"):
+        assert two[1][name] == pytest.approx(one[1][name], rel=1e-5), name
+    assert all(np.isfinite(value) for row in two for value in row.values())
+    assert found["sheets"] == ["step-000000002.png", "step-000000004.png"]
+    assert {"config.json", "model.weights.h5", "critic.weights.h5"} <= set(found["preset"])
+    assert (found["odd"], found["is_written"]) == (2, False)
+    told = r"keras-inpaint: .*2 devices.*Take 4.*batch of 3. On one device: distribution='none'"
+    assert re.search(told, found["told"])

@@ -4,6 +4,7 @@ Devices are divided before TensorFlow starts: this runs in a process of its own,
 `python two_devices.py PART KIND FOLDER`, KIND being that of the devices, CPU or GPU.
 """
 
+import csv
 import json
 import sys
 from contextlib import nullcontext
@@ -12,7 +13,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
+from keras_inpaint.cli.main import main as command
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
@@ -260,6 +263,43 @@ def half_precision(strategy, folder):
     }
 
 
+def command_line(folder):
+    """The same run on one device and, begun anew and gone on with, on two."""
+    photos = folder / "photos"
+    photos.mkdir()
+    for number in range(7):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), "uint8")
+        Image.fromarray(pixels).save(photos / f"{number}.png")
+    # The photos are read compiled all the same.
+    tf.config.run_functions_eagerly(True)
+
+    def train(output, distribution, steps):
+        words = ["--data", photos, "--validation", photos, "--output", folder / output]
+        words += ["--width", 8, "--critic-width", 4, "--image-size", 32, "--batch-size", 4]
+        words += ["--save-every", 2, "--sheets-every", 2, "--steps", steps]
+        # Next to nothing is learned: photos do not come in the same order to two devices.
+        words += ["--learning-rate", 1e-12, "--distribution", distribution]
+        code = command(["train", *map(str, words)])
+        with (folder / output / "log.csv").open(newline="") as file:
+            log = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        return code, log
+
+    return {
+        "one": train("one", "none", 4),
+        "stopped": train("two", "mirrored", 2)[0],
+        "two": train("two", "mirrored", 4),
+        "sheets": [path.name for path in sorted((folder / "two" / "sheets").iterdir())],
+        "preset": sorted(path.name for path in (folder / "two" / "preset").iterdir()),
+        "odd": command(
+            [
+                *("train", "--data", str(photos), "--output", str(folder / "odd")),
+                *("--batch-size", "3", "--distribution", "mirrored"),
+            ]
+        ),
+        "is_written": (folder / "odd").exists(),
+    }
+
+
 PARTS = {
     function.__name__: function
     for function in (first, compiled, with_adam, with_callbacks, half_precision)
@@ -271,6 +311,9 @@ def main(part, kind, folder):
         (cpu,) = tf.config.list_physical_devices("CPU")
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
         tf.config.set_logical_device_configuration(cpu, parts)
+    if part == "command_line":
+        print(json.dumps(command_line(Path(folder))))
+        return
     keras.utils.set_random_seed(0)
     devices = [device.name for device in tf.config.list_logical_devices(kind)[:2]]
     strategy = tf.distribute.MirroredStrategy(devices)
