@@ -10,6 +10,7 @@ import keras
 import keras_tuner
 
 from keras_inpaint.metrics import PerceptualDistance
+from keras_inpaint.training.distribution import devices_scope
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.durable_oracles import make_oracle
@@ -55,7 +56,8 @@ def search(
         network: function of images to features, for the objective `"val_perceptual"`, see
             `keras_inpaint.metrics.PerceptualDistance`.
         max_failures: int. After as many failed trials in a row, the search ends.
-        strategy: `tf.distribute.Strategy` or `None`. What each trial is spread over.
+        strategy: `tf.distribute.Strategy` or `None`. What each trial is spread over; what the
+            `distribution` of the settings says unless given.
         verbose: `0`, or `1` to show Keras's progress bar.
         report: Called with a line of text for each thing worth telling.
 
@@ -87,6 +89,9 @@ def search(
     epochs = settings.steps // settings.save_every
     oracle = make_oracle(algorithm, goal, max_trials, epochs, max_failures, settings.seed)
     is_helper = is_worker()
+    if strategy is None:
+        with devices_scope(settings, report) as strategy:
+            pass
     _try_out(hypermodel)
     told = description(
         settings,

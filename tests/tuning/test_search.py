@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import json
 import math
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from keras_inpaint.training import Settings
 from keras_inpaint.tuning import search, writing
 from keras_inpaint.tuning import search_folder as search_folder_module
+from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner
 
 
 def trials_of(settings):
@@ -153,11 +156,15 @@ def test_search_cut_off_anywhere_ends_as_an_unbroken_one(
         each = dataclasses.replace(settings, output=str(tmp_path / f"cut-{cut_at}"))
         with pytest.raises(KeyboardInterrupt):
             search(each, **options)
+        files = Path(each.output).glob("trials/trial_*/trial.json")
+        num_done = sum('"COMPLETED"' in file.read_text() for file in files)
+        num_begun = len(pretended)
         num_writes = [None] * total  # No more cuts.
         search(each, **options)
         assert trials_of(each) == expected, cut_at
-        # At most the trial under way is run twice.
-        assert len(pretended) <= 3, cut_at
+        # What is done is not run again, and only the trial under way is run twice.
+        assert len(pretended) == num_begun + 2 - num_done, cut_at
+        assert num_begun <= num_done + 1
 
 
 def test_trial_that_was_running_is_run_again(settings, pretended):
@@ -268,6 +275,20 @@ def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="no KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_PORT"):
         search(settings, report=str)
+
+
+def test_devices_of_the_settings_share_the_trials(settings, pretended, monkeypatch):
+    module, made = sys.modules["keras_inpaint.tuning.search"], []
+    monkeypatch.setattr(module, "devices_scope", lambda *args: nullcontext("two devices"))
+
+    def make(*args):
+        made.append(args[4])
+        return InpaintingTuner(*args[:4])
+
+    monkeypatch.setattr(module, "InpaintingTuner", make)
+    search(settings, max_trials=1, report=str)
+    search(settings, max_trials=1, strategy="three devices", report=str)
+    assert made == ["two devices", "three devices"]
 
 
 def test_photos_are_held_out_to_measure_on(settings, photos):
