@@ -90,7 +90,7 @@ def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path)
     found = run("compiled", kind, tmp_path)["sgd"]
     assert_same_updates(found, tolerance=1e-5)
     assert found["weights"] < 1e-5
-    assert found["learned"] > 1e-2
+    assert found["learned"] > 1e-3
 
 
 @pytest.mark.slow

@@ -259,7 +259,7 @@ def half_precision(strategy, folder):
         "sgd": compared,
         "is_finite": all(bool(np.isfinite(w).all()) for w in gan.get_weights()),
         "moved": largest(gan.generator.get_weights(), before),
-        "scale": float(gan.optimizer.generator_optimizer.dynamic_scale.value),
+        "scale": float(np.array(gan.optimizer.generator_optimizer.dynamic_scale)),
     }
 
 
