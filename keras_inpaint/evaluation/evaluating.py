@@ -95,7 +95,7 @@ def evaluate(
             progress(name)
         try:
             row = _measure(samples.load(index), methods, distances)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             failed[name] = " ".join(str(error).split())
         else:
             rows.append({"photo": name, **row})

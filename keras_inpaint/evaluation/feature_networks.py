@@ -40,29 +40,28 @@ def load_features(name: str) -> Features:
     """
     if name == EFFICIENTNET_LITE:
         return EfficientNetLite0()
-    module = _module_of(name)
-    if module is None:
-        raise ValueError(
-            "There is no such network. Name one of keras.applications, or "
-            f"{EFFICIENTNET_LITE!r}. Received: features={name!r}"
-        )
-    return ApplicationFeatures(module, name)
+    return ApplicationFeatures(name)
 
 
 class ApplicationFeatures:
     """The layers of a network of `keras.applications`.
 
     Args:
-        module: Module that holds the network and its `preprocess_input`.
         name: str. Name of the network.
         weights: As the network takes it.
 
     Raises:
+        ValueError: If there is no such network, or it takes pictures of one size only.
         OSError: If the weights cannot be downloaded.
     """
 
-    def __init__(self, module: Any, name: str, weights: str | None = "imagenet") -> None:
-        make = getattr(module, name)
+    def __init__(self, name: str, weights: str | None = "imagenet") -> None:
+        make = getattr(keras.applications, name, None)
+        if not name[:1].isupper() or not inspect.isfunction(make):
+            raise ValueError(
+                "There is no such network. Name one of keras.applications, or "
+                f"{EFFICIENTNET_LITE!r}. Received: features={name!r}"
+            )
         sized = make(include_top=False, weights=None, input_shape=(_SIZE, _SIZE, 3))
         indices = _last_of_each_size(sized)
         try:
@@ -73,10 +72,16 @@ class ApplicationFeatures:
                 f"The weights of {name} cannot be loaded: {error}. Connect to the network "
                 f"once, or choose {EFFICIENTNET_LITE!r}. Received: features={name!r}"
             ) from error
+        if len(network.layers) != len(sized.layers):
+            raise ValueError(
+                "The network must be the same for pictures of any size. Choose another, such "
+                f"as 'VGG16'. Received: features={name!r}"
+            )
         # By place, not by name: Keras counts names on from network to network.
-        outputs = [network.layers[index].output for index in indices]
+        outputs = {str(index): network.layers[index].output for index in indices}
         self._network = keras.Model(network.inputs, outputs)
-        self._preprocess = module.preprocess_input
+        self._places = list(outputs)
+        self._preprocess = _preprocessing(name)
         self.layer_names = [sized.layers[index].name for index in indices]
         self.__name__ = name
 
@@ -84,7 +89,7 @@ class ApplicationFeatures:
         # They take bytes' scale, and change the array that they are given.
         levels = self._preprocess((np.array(images, "float32") + 1.0) * 127.5)
         outputs = self._network(keras.ops.convert_to_tensor(levels), training=False)
-        return [keras.ops.convert_to_numpy(output) for output in outputs]
+        return [keras.ops.convert_to_numpy(outputs[place]) for place in self._places]
 
 
 def _last_of_each_size(network: Any) -> list[int]:
@@ -100,8 +105,9 @@ def _last_of_each_size(network: Any) -> list[int]:
     return sorted(last.values())
 
 
-def _module_of(name: str) -> Any:
+def _preprocessing(name: str) -> Any:
     for module in vars(keras.applications).values():
-        if inspect.ismodule(module) and inspect.isfunction(getattr(module, name, None)):
-            return module if name[0].isupper() else None
-    return None
+        if inspect.ismodule(module) and hasattr(module, name):
+            return module.preprocess_input
+    # MobileNetV3 stands in no module: it takes bytes' scale as it is.
+    return lambda levels: levels

@@ -54,7 +54,7 @@ def test_one_photo_has_no_frechet_distance(painter, photos, masks):
 
 def test_layers_of_a_network_of_keras_are_those_before_each_change_of_size():
     keras.utils.set_random_seed(0)
-    network = ApplicationFeatures(keras.applications.vgg16, "VGG16", weights=None)
+    network = ApplicationFeatures("VGG16", weights=None)
     assert (
         network.layer_names
         == [
@@ -73,6 +73,31 @@ def test_layers_of_a_network_of_keras_are_those_before_each_change_of_size():
         (4, 6, 512),
         (2, 3, 512),
     ]
+
+
+def test_network_of_keras_is_shown_pictures_as_it_learned_them(monkeypatch):
+    def network(include_top, weights, input_shape):
+        inputs = keras.Input(input_shape)
+        return keras.Model(inputs, keras.layers.Conv2D(3, 1, kernel_initializer=same)(inputs))
+
+    def same(shape, dtype=None):
+        return np.eye(3).reshape(shape)
+
+    monkeypatch.setattr(keras.applications, "VGG16", network)
+    (levels,) = load_features("VGG16")(np.ones((1, 4, 4, 3), "float32"))
+    # Blue first, less ImageNet's mean.
+    np.testing.assert_allclose(levels[0, 0, 0], 255 - np.array([103.939, 116.779, 123.68]))
+
+
+def test_weights_that_cannot_be_downloaded_are_named(monkeypatch):
+    def network(include_top, weights, input_shape):
+        if weights is not None:
+            raise Exception("URL fetch failure")
+        return keras.Sequential([keras.Input(input_shape), keras.layers.Conv2D(3, 1)])
+
+    monkeypatch.setattr(keras.applications, "VGG16", network)
+    with pytest.raises(OSError, match=r"URL fetch failure.*features='VGG16'"):
+        load_features("VGG16")
 
 
 def test_missing_packages_are_named(monkeypatch):
