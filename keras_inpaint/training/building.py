@@ -8,7 +8,8 @@ import keras
 from keras_inpaint.inpainting import find_preset, read_network
 from keras_inpaint.losses import WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
-from keras_inpaint.training.inpainting_gan import InpaintingGAN, v2_samplers
+from keras_inpaint.training.architectures import v2_samplers
+from keras_inpaint.training.inpainting_gan import InpaintingGAN
 from keras_inpaint.training.settings import Settings
 
 

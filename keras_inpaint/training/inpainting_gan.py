@@ -1,18 +1,16 @@
 """The model that trains: its schedule, read from top to bottom."""
 
 import importlib
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_inpaint.inpainting import Inpainter
-from keras_inpaint.losses import HingeObjective, WassersteinObjective
-from keras_inpaint.masks import Boxes, Strokes, Union
 from keras_inpaint.metrics import l1, psnr, ssim
-from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.ops.chance import picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
+from keras_inpaint.training.architectures import Architectures
 from keras_inpaint.training.batch_checks import check_shapes
 from keras_inpaint.training.batches import deal, local_boxes, unpack
 from keras_inpaint.training.checking import Checking
@@ -28,7 +26,7 @@ VALIDATION_INDEX = 2**32 - 1
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
-class InpaintingGAN(_steps.Steps, Checking, Saving):
+class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
     """Trains a generator against a critic to fill holes in pictures.
 
     Args:
@@ -97,77 +95,6 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
         self.pictures_seen = keras.metrics.Sum(name="pictures_seen", dtype="float32")
         self.built = True
 
-    @classmethod
-    def deepfill_v1(
-        cls,
-        width: int = 32,
-        image_size: int = 256,
-        patch_size: int | None = None,
-        critic_width: int = 64,
-        dialect: str = "tensorflow",
-        objective: Any = None,
-        masks: Any = None,
-        seed: int = 0,
-    ) -> Self:
-        """The model of the CVPR 2018 paper, for square pictures.
-
-        Args:
-            width: int. Filters of the generator's first convolutions.
-            image_size: int. Height and width of the pictures, a multiple of 16, or of 32
-                unless `patch_size` is given.
-            patch_size: int. Height and width of the local patch, a multiple of 16; half
-                of the picture's unless given.
-            critic_width: int. Filters of the critics' first convolutions.
-            dialect: `"tensorflow"` or `"pytorch"`, see
-                `keras_inpaint.models.Generator.deepfill_v1`. The objective is the paper's
-                in both: pass another one to train as a published program does.
-            objective: Its own `WassersteinObjective` unless given.
-            masks: A box as large as the patch, shrunk on each side by up to an eighth,
-                unless given.
-            seed: int, see `InpaintingGAN`.
-        """
-        patch_size = patch_size or image_size // 2
-        generator = Generator.deepfill_v1(width, dialect=dialect)
-        critic = GlobalLocalCritic(
-            critic_width,
-            image_size,
-            patch_size,
-            padding=generator.padding,
-            # The port's local critic is narrower at its end.
-            local_multiples=(1, 2, 4, 4 if dialect == "pytorch" else 8),
-        )
-        masks = masks or Boxes(patch_size, patch_size, jitter=patch_size // 8)
-        return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
-
-    @classmethod
-    def deepfill_v2(
-        cls,
-        width: int = 48,
-        image_size: int = 256,
-        critic_width: int = 64,
-        dialect: str = "tensorflow",
-        objective: Any = None,
-        masks: Any = None,
-        seed: int = 0,
-    ) -> Self:
-        """The model of the ICCV 2019 paper.
-
-        Args:
-            width: int. Filters of the generator's first convolutions, half of them gates.
-            image_size: int. Height and width of the pictures for which masks are drawn; the
-                networks take any size.
-            critic_width: int. Filters of the critic's first convolution.
-            dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
-            objective: `HingeObjective` unless given.
-            masks: A box of half the picture's size together with brush strokes unless
-                given.
-            seed: int, see `InpaintingGAN`.
-        """
-        generator = Generator.deepfill_v2(width, dialect=dialect)
-        critic = PatchCritic(critic_width, padding=generator.padding)
-        masks = masks or Union(v2_samplers(image_size))
-        return cls(generator, critic, objective or HingeObjective(), masks, seed)
-
     # ---- What is trained, and by what ------------------------------------------------
 
     def compile(
@@ -197,6 +124,7 @@ class InpaintingGAN(_steps.Steps, Checking, Saving):
                 f"must be an int of at least 0. Received: critic_steps={critic_steps}"
             )
         loss_weights = self.objective.default_weights.replaced(loss_weights)
+        _check_weights(loss_weights, self.objective)
         if critic_steps == 0 and loss_weights.adversarial:
             raise ValueError(
                 "Without updates of the critic its opinion means nothing: set the weight "
@@ -392,16 +320,21 @@ def _check_parts(generator: Any, critic: Any, objective: Any) -> None:
         )
 
 
+def _check_weights(weights: Any, objective: Any) -> None:
+    """Refuses a weight of a term that the objective has not."""
+    usual = objective.default_weights.get_config()
+    names = getattr(objective, "weight_names", tuple(usual))
+    for name, weight in weights.get_config().items():
+        if name not in names and weight != usual[name]:
+            raise ValueError(
+                f"{type(objective).__name__} has nothing that `{name}` could weigh, only "
+                f"{', '.join(names)}. Leave it out. Received: {name}={weight}"
+            )
+
+
 _MEASURES = {
     "hole_l1": l1,
     "l1": lambda images, completed, masks: l1(images, completed),
     "psnr": lambda images, completed, masks: psnr(images, completed),
     "ssim": lambda images, completed, masks: ssim(images, completed),
 }
-
-
-def v2_samplers(image_size: int) -> list[Any]:
-    """The published boxes and strokes for 256 pixels, in proportion."""
-    side = image_size // 2
-    widths = max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
-    return [Boxes(side, side, jitter=side // 8), Strokes(widths=widths)]

@@ -402,6 +402,14 @@ def test_compile_refuses_what_cannot_be_meant(arguments, message):
         make_gan(**arguments)
 
 
+def test_a_weight_of_nothing_is_refused():
+    gan = make_gan("v2")
+    with pytest.raises(ValueError, match=r"HingeObjective has nothing.*gradient_penalty=5"):
+        gan.compile(loss_weights={"gradient_penalty": 5})
+    gan.compile(loss_weights=LossWeights(hole=2.0))
+    assert gan.loss_weights.hole == 2.0
+
+
 def test_one_optimizer_for_both_is_refused():
     adam = keras.optimizers.Adam()
     with pytest.raises(ValueError, match=r"an optimizer each.*Adam"):

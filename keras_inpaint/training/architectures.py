@@ -1,0 +1,93 @@
+"""The named architectures: sets of arguments, and nothing else."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+from keras_inpaint.losses import HingeObjective, WassersteinObjective
+from keras_inpaint.masks import Boxes, Strokes, Union
+from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
+
+
+class Architectures:
+    """Makes an `InpaintingGAN` by the name of a publication."""
+
+    if TYPE_CHECKING:  # Of what this is mixed into.
+
+        def __init__(self, *parts: Any) -> None: ...
+
+    @classmethod
+    def deepfill_v1(
+        cls,
+        width: int = 32,
+        image_size: int = 256,
+        patch_size: int | None = None,
+        critic_width: int = 64,
+        dialect: str = "tensorflow",
+        objective: Any = None,
+        masks: Any = None,
+        seed: int = 0,
+    ) -> Self:
+        """The model of the CVPR 2018 paper, for square pictures.
+
+        Args:
+            width: int. Filters of the generator's first convolutions.
+            image_size: int. Height and width of the pictures, a multiple of 16, or of 32
+                unless `patch_size` is given.
+            patch_size: int. Height and width of the local patch, a multiple of 16; half
+                of the picture's unless given.
+            critic_width: int. Filters of the critics' first convolutions.
+            dialect: `"tensorflow"` or `"pytorch"`, see
+                `keras_inpaint.models.Generator.deepfill_v1`. The objective is the paper's
+                in both: pass another one to train as a published program does.
+            objective: Its own `WassersteinObjective` unless given.
+            masks: A box as large as the patch, shrunk on each side by up to an eighth,
+                unless given.
+            seed: int, see `InpaintingGAN`.
+        """
+        patch_size = patch_size or image_size // 2
+        generator = Generator.deepfill_v1(width, dialect=dialect)
+        critic = GlobalLocalCritic(
+            critic_width,
+            image_size,
+            patch_size,
+            padding=generator.padding,
+            # The port's local critic is narrower at its end.
+            local_multiples=(1, 2, 4, 4 if dialect == "pytorch" else 8),
+        )
+        masks = masks or Boxes(patch_size, patch_size, jitter=patch_size // 8)
+        return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
+
+    @classmethod
+    def deepfill_v2(
+        cls,
+        width: int = 48,
+        image_size: int = 256,
+        critic_width: int = 64,
+        dialect: str = "tensorflow",
+        objective: Any = None,
+        masks: Any = None,
+        seed: int = 0,
+    ) -> Self:
+        """The model of the ICCV 2019 paper.
+
+        Args:
+            width: int. Filters of the generator's first convolutions, half of them gates.
+            image_size: int. Height and width of the pictures for which masks are drawn; the
+                networks take any size.
+            critic_width: int. Filters of the critic's first convolution.
+            dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
+            objective: `HingeObjective` unless given.
+            masks: A box of half the picture's size together with brush strokes unless
+                given.
+            seed: int, see `InpaintingGAN`.
+        """
+        generator = Generator.deepfill_v2(width, dialect=dialect)
+        critic = PatchCritic(critic_width, padding=generator.padding)
+        masks = masks or Union(v2_samplers(image_size))
+        return cls(generator, critic, objective or HingeObjective(), masks, seed)
+
+
+def v2_samplers(image_size: int) -> list[Any]:
+    """The published boxes and strokes for 256 pixels, in proportion."""
+    side = image_size // 2
+    widths = max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
+    return [Boxes(side, side, jitter=side // 8), Strokes(widths=widths)]
