@@ -42,14 +42,6 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
     Raises:
         ValueError: If the backend is not TensorFlow, the pictures have other than 3
             channels, the folder holds other things, or the exported graph differs.
-
-    Example:
-    >>> import os, tempfile
-    >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=4)
-    >>> folder = os.path.join(tempfile.mkdtemp(), "untrained")
-    >>> version = ki.export_saved_model(keras_inpaint.Inpainter(generator), folder)
-    >>> version.name
-    '1'
     """
     _check_backend()
     _check_channels(inpainter)

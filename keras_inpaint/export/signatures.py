@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_inpaint.export.graph_checks import check_pairs
@@ -106,6 +107,9 @@ class Signatures(tf.Module):
 
 def save_signatures(inpainter: Any, folder: Path) -> None:
     """Writes a SavedModel whose signatures are those of `Signatures`."""
+    if not inpainter.generator.built:
+        # Networks of users may have no weights before their first picture.
+        inpainter.inpaint_batch(np.zeros((1, 8, 8, 3), np.uint8), np.ones((1, 8, 8), bool))
     module = Signatures(inpainter)
     tf.saved_model.save(
         module,

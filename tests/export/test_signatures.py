@@ -87,6 +87,7 @@ def test_features_are_those_of_the_generator(inpainter, signatures, make_picture
     assert found["offsets"].shape == (2, 10, 12, 2)
 
 
+@pytest.mark.slow
 def test_a_session_runs_it_as_the_server_does(version, signatures, make_pictures):
     photos, masks = make_pictures(1, 30, 40)
     requests = {
