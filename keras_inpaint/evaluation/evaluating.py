@@ -10,7 +10,7 @@ from keras_inpaint.evaluation.evaluation import PHOTOS, Evaluation
 from keras_inpaint.evaluation.feature_distances import FeatureDistances, Features
 from keras_inpaint.evaluation.feature_networks import load_features
 from keras_inpaint.evaluation.holes import Area
-from keras_inpaint.evaluation.measuring import measure, roughness
+from keras_inpaint.evaluation.measuring import ROUGHNESS, measure_all
 from keras_inpaint.evaluation.ranked_sheet import ranked_sheet
 from keras_inpaint.evaluation.samples import Sample, Samples
 from keras_inpaint.inpainting.options import is_whole
@@ -143,26 +143,29 @@ def _measure(
 ) -> dict[str, Any]:
     photo, holes = sample.photo, sample.holes
     height, width = holes.shape
-    seen = {} if distances is None else {PHOTOS: distances.see(photo)}
-    measures = {}
+    pictures, seconds = {PHOTOS: photo}, {}
     for name, fill in methods.items():
         start = time.perf_counter()
-        filled = fill(photo, holes)
-        seconds = time.perf_counter() - start
-        measures[name] = measure(photo, filled, holes)
-        if distances is not None:
-            seen[name] = distances.see(filled)
-            measures[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
-        measures[name]["seconds"] = seconds
-    # Not before all is measured: each method must have seen the same photos.
+        pictures[name] = fill(photo, holes)
+        seconds[name] = time.perf_counter() - start
+    values = measure_all(photo, list(pictures.values()), holes)
+    measures = dict(zip(pictures, values, strict=True))
+    true = measures.pop(PHOTOS)
     if distances is not None:
+        seen = dict(zip(pictures, distances.see(list(pictures.values())), strict=True))
+        for name in methods:
+            measures[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
+        # Not before all is measured: each method must have seen the same photos.
         for name, layers in seen.items():
             distances.keep(name, layers)
+    for name in methods:
+        measures[name]["seconds"] = seconds[name]
     return {
         "height": height,
         "width": width,
         "hole_area": float(holes.mean()),
-        "methods": {**measures, PHOTOS: roughness(photo, holes)},
+        # Of what is true, there is nothing to measure but how rough it is.
+        "methods": {**measures, PHOTOS: {name: true[name] for name in ROUGHNESS}},
     }
 
 

@@ -98,13 +98,13 @@ class Evaluation:
             cells = [_cell(name, values.get(name)) for name in self._measured(means)]
             columns.append([method, *cells])
         widths = [max(len(cell) for cell in column) for column in columns]
-        lines = [
-            "| " + " | ".join(map(_pad, cells, widths)) + " |"
-            for cells in zip(*columns, strict=True)
+        rows = [
+            [head.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]
+            for head, *cells in zip(*columns, strict=True)
         ]
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        lines.insert(1, "| " + " | ".join(rule) + " |")
-        return "\n".join(lines)
+        rows.insert(1, rule)
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON can hold it: what is no finite number is `None`."""
@@ -148,10 +148,6 @@ def _cell(name: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     return f"{value:.2f}" if "psnr" in name else f"{value:.4g}"
-
-
-def _pad(cell: str, width: int) -> str:
-    return cell.ljust(width)
 
 
 def _finite(thing: Any) -> Any:

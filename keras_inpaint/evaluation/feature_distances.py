@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inpaint.evaluation.batching import in_batches
 from keras_inpaint.inpainting.pixels import Bytes, to_images
 from keras_inpaint.metrics import PerceptualDistance, frechet_distance
 
@@ -37,12 +38,16 @@ class FeatureDistances:
         # The network has been asked already: what is compared here is what it said.
         self._distance = PerceptualDistance(lambda layer: layer)
 
-    def see(self, photo: Bytes) -> Layers:
-        """The features of one photo, a layer each."""
-        layers = self._features(to_images(photo[None]))
-        if not isinstance(layers, list | tuple):
-            layers = [layers]
-        return [np.asarray(layer, "float32") for layer in layers]
+    def see(self, photos: Sequence[Bytes]) -> list[Layers]:
+        """The features of photos of one size: for each photo, a layer each."""
+        seen: list[Layers] = []
+        for batch in in_batches(photos):
+            layers = self._features(to_images(batch))
+            if not isinstance(layers, list | tuple):
+                layers = [layers]
+            arrays = [np.asarray(layer, "float32") for layer in layers]
+            seen += [[each[place, None] for each in arrays] for place in range(len(batch))]
+        return seen
 
     def perceptual(self, true: Layers, filled: Layers) -> float:
         """The mean over the layers of `PerceptualDistance`."""

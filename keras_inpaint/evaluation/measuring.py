@@ -1,12 +1,19 @@
 """The measures of one filled photo."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_inpaint.evaluation.batching import in_batches
 from keras_inpaint.inpainting.pixels import Bytes, Holes, to_images
 from keras_inpaint.metrics import l1, l2, psnr, ssim, total_variation
 
 Measures = dict[str, float]
+
+# What can be measured of a single picture.
+ROUGHNESS = ("hole_total_variation", "total_variation")
 
 
 def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Measures:
@@ -36,30 +43,41 @@ def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Measures:
     >>> round(measures["hole_l1"], 4), round(measures["l1"], 4)
     (0.2, 0.0125)
     """
-    images, completed = to_images(photo[None]), to_images(filled[None])
-    masks = holes[None, ..., None].astype("float32")
+    return measure_all(photo, [filled], holes)[0]
+
+
+def measure_all(photo: Bytes, fillings: Sequence[Bytes], holes: Holes) -> list[Measures]:
+    """Measures several fillings of one photo at once, which takes less time.
+
+    Args:
+        photo: uint8 array, see `measure`, and so all others.
+        fillings: Sequence of uint8 arrays like `photo`.
+        holes: bool array.
+
+    Returns:
+        List of dicts, one a filling.
+    """
+    image, mask = to_images(photo), holes[..., None].astype("float32")
+    measures: list[Measures] = []
+    for batch in in_batches(fillings):
+        images = np.broadcast_to(image, batch.shape)
+        masks = np.broadcast_to(mask, (*batch.shape[:3], 1))
+        tensors = _measure(images, to_images(batch), masks)
+        columns = [keras.ops.convert_to_numpy(tensor).tolist() for tensor in tensors.values()]
+        measures += [
+            dict(zip(tensors, row, strict=True)) | _relative(photo, filled)
+            for row, filled in zip(zip(*columns, strict=True), batch, strict=True)
+        ]
+    return measures
+
+
+def _measure(images: Any, completed: Any, masks: Any) -> dict[str, Any]:
     pairs = {"l1": l1, "l2": l2, "psnr": psnr, "ssim": ssim}
-    tensors = {
+    return {
         **{f"hole_{name}": metric(images, completed, masks) for name, metric in pairs.items()},
         "hole_total_variation": total_variation(completed, masks),
         **{name: metric(images, completed) for name, metric in pairs.items()},
         "total_variation": total_variation(completed),
-    }
-    values = {
-        name: float(keras.ops.convert_to_numpy(tensor)[0]) for name, tensor in tensors.items()
-    }
-    return values | _relative(photo, filled)
-
-
-def roughness(photo: Bytes, holes: Holes) -> Measures:
-    """The total variation of a photo itself, which no filling should fall below."""
-    images, masks = to_images(photo[None]), holes[None, ..., None].astype("float32")
-    tensors = {
-        "hole_total_variation": total_variation(images, masks),
-        "total_variation": total_variation(images),
-    }
-    return {
-        name: float(keras.ops.convert_to_numpy(tensor)[0]) for name, tensor in tensors.items()
     }
 
 

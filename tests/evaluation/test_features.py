@@ -21,6 +21,7 @@ needs_network = pytest.mark.skipif(bool(missing), reason=f"not installed: {missi
 
 def two_layers(images):
     assert isinstance(images, np.ndarray)
+    assert images.dtype == "float32"
     return [images[:, ::8, ::8] + 2, images[:, ::16, ::20] ** 2]
 
 
@@ -29,7 +30,7 @@ def test_distances_are_those_of_numpy(painter, photos, masks):
     distances, rows = [], ([], [])
     for photo, mask in zip(photos, masks, strict=True):
         pair = [photo, painter.inpaint(photo, mask)]
-        layers = [two_layers(each[None] / 127.5 - 1) for each in pair]
+        layers = [two_layers((each[None] / 127.5 - 1).astype("float32")) for each in pair]
         units = [
             [layer / np.linalg.norm(layer, axis=-1, keepdims=True) for layer in each]
             for each in layers

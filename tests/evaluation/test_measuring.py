@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_inpaint.evaluation import measure
+from keras_inpaint.evaluation import batching, measure
+from keras_inpaint.evaluation.measuring import measure_all
 
 
 def naive_total_variation(photo):
@@ -49,3 +50,13 @@ def test_photo_smaller_than_a_window_is_refused():
     photo = np.zeros((8, 8, 3), "uint8")
     with pytest.raises(ValueError, match="height=8, width=8"):
         measure(photo, photo, np.eye(8, dtype=bool))
+
+
+def test_large_photos_are_measured_one_by_one(rng, monkeypatch):
+    photo, *fillings = rng.integers(0, 256, (4, 16, 16, 3)).astype("uint8")
+    holes = np.eye(16, dtype=bool)
+    together = measure_all(photo, fillings, holes)
+    monkeypatch.setattr(batching, "_MOST_PIXELS", 2 * 16 * 16)
+    assert [len(batch) for batch in batching.in_batches(fillings)] == [2, 1]
+    for some, all_ in zip(measure_all(photo, fillings, holes), together, strict=True):
+        assert some == pytest.approx(all_, rel=1e-5)
