@@ -37,9 +37,7 @@ def photo_stream(
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
     num_photos = len(files.paths)
     decoder = CropDecoder(window, image_size, flip, num_photos, files.log, files.masks)
-    # The places of skipped photos are taken by the next ones, so that epochs
-    # are of equal, known length: callbacks and schedules count on it.
-    dataset = _ordered(files, shuffle, seed).repeat().batch(min(batch_size, _LARGEST_SHARE))
+    dataset = _ordered(files, shuffle, seed).batch(min(batch_size, _LARGEST_SHARE))
     dataset = dataset.interleave(
         decoder.decode,
         cycle_length=os.cpu_count() or 1,
@@ -47,45 +45,69 @@ def photo_stream(
         deterministic=True,
     )
     dataset = dataset.map(_read_ones).rebatch(batch_size, drop_remainder=True)
-    num_batches = files.num_batches(batch_size, drop_remainder)
-    dataset = dataset.take(num_batches)
-    remainder = num_photos % batch_size
-    if remainder and not drop_remainder:
-
-        def cut_last(index: Any, images: Any) -> Any:
-            size = tf.where(index == num_batches - 1, remainder, batch_size)
-            return tf.nest.map_structure(lambda values: values[:size], images)
-
-        dataset = dataset.enumerate().map(cut_last)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     if repeat:
-        dataset = dataset.repeat()
+        length = tf.data.INFINITE_CARDINALITY
+    else:
+        # The places of skipped photos are taken by the next ones, so that epochs
+        # are of equal, known length: callbacks and schedules count on it.
+        length = files.num_batches(batch_size, drop_remainder)
+        dataset = dataset.take(length)
+        last_size = num_photos - (length - 1) * batch_size
+        if last_size < batch_size:
+            dataset = _with_last_cut(dataset, length, last_size)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
     return dataset.with_options(_options()).prefetch(tf.data.AUTOTUNE)
 
 
 def _ordered(files: PhotoFiles, shuffle: bool, seed: int) -> Any:
-    """Gives each path a mask's path and a seed of two numbers, other ones each epoch."""
-    paths = [os.fsencode(path) for path in files.paths]
+    """Gives, without end, each path a mask's path and a seed of two numbers."""
+    names = tf.constant([os.fsencode(path) for path in files.paths])
     masks = files.masks
     # Without masks, or with any of them, a photo has none of its own.
-    own = [os.fsencode(path) for path in masks.paths] if masks and masks.is_paired else paths
-    order = tf.data.Dataset.from_tensor_slices((paths, own))
-    if shuffle:
-        order = order.shuffle(len(paths), seed=seed, reshuffle_each_iteration=True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    order = tf.data.Dataset.zip(order, seeds)
-    order = order.map(lambda photo, seed: (*photo, seed))
-    if masks is None or masks.is_paired:
-        return order
-    names = tf.constant([os.fsencode(path) for path in masks.paths])
+    own = names
+    if masks is not None:
+        mask_names = tf.constant([os.fsencode(path) for path in masks.paths])
+        own = mask_names if masks.is_paired else names
 
-    def draw_mask(path: Any, own: Any, seed: Any) -> Any:
+    def one_pass(iteration_seed: Any, number: Any) -> Any:
+        # From the numbers of iteration and pass alone: how far a stream has read ahead
+        # when it is given up must not be seen in the next one.
+        pass_seed = tf.random.experimental.stateless_fold_in(iteration_seed, number)
+        order = tf.range(len(files.paths))
+        if shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, pass_seed)
+        seeds = tf.random.stateless_uniform(
+            (len(files.paths), 2),
+            tf.random.experimental.stateless_fold_in(pass_seed, 1),
+            minval=None,
+            maxval=None,
+            dtype=tf.int64,
+        )
+        return tf.data.Dataset.from_tensor_slices((order, seeds))
+
+    # Each iteration draws another seed here, and nowhere else.
+    iteration = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    passes = iteration.take(1).flat_map(
+        lambda seed: tf.data.Dataset.counter().map(lambda number: (seed, number))
+    )
+
+    def name(index: Any, seed: Any) -> Any:
+        if masks is None or masks.is_paired:
+            return names[index], own[index], seed
         # Neither the window nor the mirror draws from this seed.
         mask_seed = tf.random.experimental.stateless_fold_in(seed, 2)
-        index = tf.random.stateless_uniform((), mask_seed, 0, len(masks.paths), tf.int32)
-        return path, names[index], seed
+        drawn = tf.random.stateless_uniform((), mask_seed, 0, len(masks.paths), tf.int32)
+        return names[index], mask_names[drawn], seed
 
-    return order.map(draw_mask)
+    return passes.flat_map(one_pass).map(name)
+
+
+def _with_last_cut(dataset: Any, length: int, last_size: int) -> Any:
+    def cut(index: Any, images: Any) -> Any:
+        size = tf.where(index == length - 1, last_size, tf.shape(tf.nest.flatten(images)[0])[0])
+        return tf.nest.map_structure(lambda values: values[:size], images)
+
+    return dataset.enumerate().map(cut)
 
 
 def _read_ones(images: Any, is_read: Any) -> Any:
