@@ -39,20 +39,31 @@ class EfficientNetLite0:
         self._network = network.eval()
 
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        torch, network = self._torch, self._network
+        torch = self._torch
         # The Lite networks were trained on bytes less 127, divided by 128.
         levels = ((np.asarray(images, "float32") + 1.0) * 127.5 - 127.0) / 128.0
-        with torch.no_grad():
-            features = torch.from_numpy(levels.transpose(0, 3, 1, 2).copy())
-            features = network._swish(network._bn0(network._conv_stem(features)))
-            layers: list[Any] = []
-            for block in network._blocks:
-                before, features = features, block(features)
-                if features.shape[-2:] != before.shape[-2:]:
-                    layers.append(before)
-            layers.append(features)
-            layers.append(network._swish(network._bn1(network._conv_head(features))))
+        num_threads = torch.get_num_threads()
+        # Several threads beside TensorFlow's wait for each other: where cores are few or
+        # busy, they were seen to take up to fifty times as long as one.
+        torch.set_num_threads(1)
+        try:
+            with torch.no_grad():
+                layers = self._layers(torch.from_numpy(levels.transpose(0, 3, 1, 2).copy()))
+        finally:
+            torch.set_num_threads(num_threads)
         return [layer.numpy().transpose(0, 2, 3, 1) for layer in layers]
+
+    def _layers(self, levels: Any) -> list[Any]:
+        network = self._network
+        features = network._swish(network._bn0(network._conv_stem(levels)))
+        layers: list[Any] = []
+        for block in network._blocks:
+            before, features = features, block(features)
+            if features.shape[-2:] != before.shape[-2:]:
+                layers.append(before)
+        layers.append(features)
+        layers.append(network._swish(network._bn1(network._conv_head(features))))
+        return layers
 
 
 def _packages() -> list[Any]:
