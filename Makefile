@@ -25,7 +25,7 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help
-.PHONY: help inpaint test test-tensorflow test-jax test-slow lint format types wheel-check clean
+.PHONY: help inpaint test test-jax test-slow lint format types wheel-check clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -35,12 +35,10 @@ inpaint: $(INSTALLED) ## Fill the hole of a bundled photo and print where the pi
 	$(BIN)/keras-inpaint inpaint $(EXAMPLES)/photo.jpg --mask $(EXAMPLES)/mask.png --output $(FILLED)
 	@echo "The filled picture: $(CURDIR)/$(FILLED)"
 
-test: test-tensorflow test-jax ## Run all tests but the slow ones
-
-test-tensorflow: $(INSTALLED_TOOLS) ## Run all tests on the TensorFlow backend
+test: $(INSTALLED_TOOLS) ## Run all tests but the slow ones
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS)
 
-test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts on JAX
+test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again, on JAX
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
 		$(JAX_TESTS)
 

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's"
+    ),
+]
 
 PROGRAM = Path(__file__).with_name("two_devices.py")
 KINDS = ["CPU", pytest.param("GPU", marks=pytest.mark.gpu)]
@@ -84,7 +87,6 @@ def test_what_devices_cannot_do_is_told_before_they_begin(first, what, words):
     assert re.match(words, first["refusals"][what]), first["refusals"][what]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path):
     found = run("compiled", kind, tmp_path)["sgd"]
@@ -93,7 +95,6 @@ def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path)
     assert found["learned"] > 1e-3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_devices_measure_as_one_does_with_adam(kind, tmp_path):
     found = run("with_adam", kind, tmp_path)
@@ -101,7 +102,6 @@ def test_two_devices_measure_as_one_does_with_adam(kind, tmp_path):
         assert_same_updates(found[version], tolerance=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_that_overflows_on_one_device_is_left_out_on_both(kind, tmp_path):
     found = run("half_precision", kind, tmp_path)
@@ -112,7 +112,6 @@ def test_a_step_that_overflows_on_one_device_is_left_out_on_both(kind, tmp_path)
     assert found["scale"] == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_callbacks_and_files_work_on_two_devices(kind, tmp_path):
     found = run("with_callbacks", kind, tmp_path)
@@ -129,7 +128,6 @@ def test_callbacks_and_files_work_on_two_devices(kind, tmp_path):
     assert found["spread"] == [1, 2]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_command_line_trains_on_two_devices_and_goes_on(kind, tmp_path):
     found = run("command_line", kind, tmp_path)

@@ -129,6 +129,7 @@ def test_search_goes_on_with_more_trials(settings, pretended):
     assert lines[1].startswith("trial 3/3 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["random", "hyperband"])
 def test_search_cut_off_anywhere_ends_as_an_unbroken_one(
     settings, pretended, tmp_path, monkeypatch, algorithm
@@ -192,6 +193,7 @@ def test_hyperband_goes_on_with_the_best(settings, pretended):
     assert [row["epochs"] for row in trials_of(settings)] == ["2"] * 5 + ["4"] * 2
 
 
+@pytest.mark.slow
 def test_bayesian_search_looks_where_it_is_best(settings, pretended):
     pytest.importorskip("sklearn")
     search(settings, algorithm="bayesian", names=["adversarial"], max_trials=8, report=str)
