@@ -14,13 +14,15 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *ROOT.glob("rec
 COMMANDS = [
     line
     for page in PAGES
-    for line in page.read_text(encoding="utf-8").splitlines()
+    # A command may go on in the next line, as a shell reads it.
+    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     if line.startswith("keras-inpaint ")
 ]
 
 
 def test_commands_are_found():
     assert {command.split()[1] for command in COMMANDS} >= {"inpaint", "train"}
+    assert any("--baselines" in command and "--sheet" in command for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
