@@ -47,20 +47,21 @@ def test_estimate_is_not_below_what_was_measured_nor_far_above(size, width, meas
 
 
 @pytest.mark.parametrize(
-    ("size", "width", "measured"),
+    ("size", "width", "measured", "most"),
     [
-        ((512, 512), 24, 364),
-        ((768, 768), 24, 902),
-        ((1024, 1024), 24, 905),
-        ((1024, 1024), 48, 848),
+        ((512, 512), 24, 364, 1.5),
+        ((768, 768), 24, 902, 1.5),
+        ((1024, 1024), 24, 905, 1.5),
+        # Beside the attention's blocks not all of the wide features are alive.
+        ((1024, 1024), 48, 848, 2),
     ],
 )
-def test_attention_counts_no_more_than_its_budget(size, width, measured):
+def test_attention_counts_no_more_than_its_budget(size, width, measured, most):
     attention = SimpleNamespace(memory=2**29)
     generator = SimpleNamespace(
         size_multiple=8, width=width, refine_network=SimpleNamespace(attention=attention)
     )
-    assert measured <= estimate_memory(generator, size) / 1e6 <= 2 * measured
+    assert measured <= estimate_memory(generator, size) / 1e6 <= most * measured
 
 
 def test_budget_cannot_be_less_than_a_few_lines():
