@@ -2,10 +2,8 @@
 
 import argparse
 import dataclasses
-import os
 import shutil
 import sys
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from keras_inpaint.cli.progress import Progress
 from keras_inpaint.cli.quiet_start import quiet_start
 from keras_inpaint.pictures import Picture, is_lossy, read_mask, read_picture, write_picture
+from keras_inpaint.pictures.drafts import draft_of
 
 Masks = NDArray[np.uint8]
 
@@ -147,11 +146,5 @@ def _lost(picture: Picture, output: Path) -> str:
 
 def _copy(photo: Path, output: Path) -> None:
     """Copies a file: whole, or not at all."""
-    # As `write_picture`: a symbolic link stays one.
-    target = Path(os.path.realpath(output))
-    draft = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
+    with draft_of(output) as draft:
         shutil.copyfile(photo, draft)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)

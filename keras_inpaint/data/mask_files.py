@@ -103,7 +103,19 @@ class MaskFiles:
             )
 
 
-def _paired(masks: list[str], photos: list[str]) -> list[str]:
+def masks_by_name(masks: list[str], photos: list[str]) -> list[str | None]:
+    """Finds the mask of each photo: that of its name, but for folder and suffix.
+
+    Args:
+        masks: List of paths.
+        photos: List of paths.
+
+    Returns:
+        List of paths like `photos`; `None` for a photo without a mask.
+
+    Raises:
+        ValueError: If two photos, or two masks, have one name.
+    """
     for kind, paths in (("photos", photos), ("masks", masks)):
         counts = Counter(Path(path).stem for path in paths)
         twice = [name for name, count in counts.items() if count > 1]
@@ -113,14 +125,19 @@ def _paired(masks: list[str], photos: list[str]) -> list[str]:
                 f"cannot be told. Rename some. Received: several named {twice[0]!r}"
             )
     mask_of = {Path(path).stem: path for path in masks}
-    bare = [path for path in photos if Path(path).stem not in mask_of]
+    return [mask_of.get(Path(path).stem) for path in photos]
+
+
+def _paired(masks: list[str], photos: list[str]) -> list[str]:
+    own = masks_by_name(masks, photos)
+    bare = [path for path, mask in zip(photos, own, strict=True) if mask is None]
     if bare:
         raise ValueError(
             "Each photo needs a mask of its name, but for folder and suffix; or choose "
             '`mask_choice="random"`. '
             f"Received: {len(bare)} photos without, the first one {bare[0]!r}"
         )
-    return [mask_of[Path(path).stem] for path in photos]
+    return [mask for mask in own if mask is not None]
 
 
 def _middle(height: int, width: int) -> tuple[int, int, int]:

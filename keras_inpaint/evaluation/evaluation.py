@@ -4,12 +4,11 @@ import json
 import math
 import os
 import statistics
-import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from keras_inpaint.evaluation.measuring import Measures
+from keras_inpaint.pictures.drafts import draft_of
 from keras_inpaint.version import __version__
 
 # The column of the true photos, of which there is nothing to measure but roughness.
@@ -131,14 +130,8 @@ class Evaluation:
             OSError: If it cannot be written.
         """
         text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        # A symbolic link stays one; the file it points to is replaced.
-        target = Path(os.path.realpath(path))
-        draft = target.with_name(f".{uuid.uuid4().hex}.part")
-        try:
+        with draft_of(path) as draft:
             draft.write_text(text + "\n", encoding="utf-8")
-            os.replace(draft, target)
-        finally:
-            draft.unlink(missing_ok=True)
 
     def _measured(self, means: dict[str, Measures]) -> list[str]:
         return [name for name in _ROWS if any(name in values for values in means.values())]

@@ -1,16 +1,15 @@
 """Photos with their holes, one after the other."""
 
 import os
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_inpaint.data import find_photos
+from keras_inpaint.data.mask_files import masks_by_name
 from keras_inpaint.evaluation.holes import HOLE_KINDS, Area, check_holes, hole_sampler
 from keras_inpaint.inpainting.pixels import (
     Bytes,
@@ -92,7 +91,7 @@ class Samples:
                 )
             self._masks = found
             return "arrays"
-        self._masks = _paired(found, self.names)
+        self._masks = masks_by_name(found, self.names)
         return "files"
 
     def load(self, index: int) -> Sample:
@@ -148,19 +147,6 @@ def _as_list(source: Any) -> list[Any]:
             return things
         source = things
     return list(find_photos(source))
-
-
-def _paired(masks: list[str], photos: list[str]) -> list[str | None]:
-    for kind, paths in (("photos", photos), ("masks", masks)):
-        counts = Counter(Path(path).stem for path in paths)
-        twice = [name for name, count in counts.items() if count > 1]
-        if twice:
-            raise ValueError(
-                f"The {kind} must differ in more than folder and suffix, or a photo's mask "
-                f"cannot be told. Rename some. Received: several named {twice[0]!r}"
-            )
-    mask_of = {Path(path).stem: path for path in masks}
-    return [mask_of.get(Path(path).stem) for path in photos]
 
 
 def _squared(pixels: Any, image_size: int | None) -> Any:

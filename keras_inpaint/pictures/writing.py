@@ -2,13 +2,13 @@
 
 import io
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from keras_inpaint.pictures.drafts import draft_of
 from keras_inpaint.pictures.formats import FORMATS, SUFFIXES
 from keras_inpaint.pictures.picture import Picture
 
@@ -56,14 +56,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
     """
     check_writable(path)
     content = _encode(path, picture)
-    # A symbolic link stays one; the file it points to is replaced.
-    target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
+    with draft_of(path) as draft:
         draft.write_bytes(content)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

@@ -1,6 +1,7 @@
 """What a training run leaves on disk."""
 
 import csv
+import io
 import json
 import math
 import os
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
+from keras_inpaint.training.text_files import write_text
 
 # They make the networks: a checkpoint fits no others.
 _FIXED = ("architecture", "width", "critic_width", "image_size")
@@ -58,7 +60,7 @@ class RunFolder:
             self._check(settings)
             self._checkpoints.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.path)
-            _replace(self.settings_file, text + "\n")
+            write_text(self.settings_file, text + "\n")
             self._sweep()
         except OSError as error:
             raise OSError(
@@ -193,12 +195,11 @@ class RunFolder:
 
     def _write_log(self, rows: list[dict[str, Any]]) -> None:
         columns = list(dict.fromkeys(name for each in rows for name in each))
-        draft = self._log_file.with_suffix(".unfinished")
-        with draft.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        os.replace(draft, self._log_file)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self._log_file, text.getvalue())
 
     def _saved(self) -> list[Path]:
         return sorted(self._checkpoints.glob("step-*.weights.h5"))
@@ -221,12 +222,6 @@ def _is_free(path: Path) -> bool:
 
 def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-").removesuffix(".weights.h5"))
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_suffix(".unfinished")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
 
 
 def _to_disk(path: Path) -> None:

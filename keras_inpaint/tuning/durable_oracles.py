@@ -7,7 +7,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import TrialStatus
 
-from keras_inpaint.tuning.writing import write_text
+from keras_inpaint.training.text_files import write_text
 
 _FINAL = (TrialStatus.COMPLETED, TrialStatus.FAILED)
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.pictures import Picture, sheet, write_picture
+from keras_inpaint.training.text_files import write_text
 from keras_inpaint.tuning.scatter import scatter
 from keras_inpaint.tuning.search_range import SearchRange
-from keras_inpaint.tuning.writing import write_text
 
 # Of a trial, not of the run to come.
 _NOT_FOR_TRAINING = ("output", "steps", "save_every", "sheets_every")

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from keras_inpaint.training.text_files import write_text
 from keras_inpaint.tuning.inpainting_tuner import FAILURE, FOLDER
 from keras_inpaint.tuning.report import write_report
-from keras_inpaint.tuning.writing import write_text
 
 # What may change when a search goes on.
 _FREE = ("max_trials", "max_failures")

@@ -13,8 +13,8 @@ import pytest
 from keras_tuner.errors import FailedTrialError
 from PIL import Image
 
-from keras_inpaint.training import Settings
-from keras_inpaint.tuning import search, writing
+from keras_inpaint.training import Settings, text_files
+from keras_inpaint.tuning import search
 from keras_inpaint.tuning import search_folder as search_folder_module
 from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner
 
@@ -137,7 +137,7 @@ def test_search_cut_off_anywhere_ends_as_an_unbroken_one(
     """Each write is cut off once, half-way: after it, the search goes on."""
     options = {"algorithm": algorithm, "max_trials": 2, "names": ["adversarial"], "report": str}
     unbroken = dataclasses.replace(settings, output=str(tmp_path / "unbroken"))
-    write, num_writes = writing.os.replace, []
+    write, num_writes = text_files.os.replace, []
 
     def cut_off(draft, path):
         num_writes.append(path)
@@ -145,7 +145,7 @@ def test_search_cut_off_anywhere_ends_as_an_unbroken_one(
             raise KeyboardInterrupt
         write(draft, path)
 
-    monkeypatch.setattr(writing.os, "replace", cut_off)
+    monkeypatch.setattr(text_files.os, "replace", cut_off)
     cut_at = 0
     search(unbroken, **options)
     total = len(num_writes)
