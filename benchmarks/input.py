@@ -1,11 +1,12 @@
 """How many photos a second reach training, beside other ways to read them.
 
-    python benchmarks/input.py [--photos 400] [--repeats 3] [--folder DIR]
+    python benchmarks/input.py [--photos 1600] [--image-size 256] [--repeats 3] [--folder DIR]
 
 Without a folder, 640 x 480 JPEG files are made up. Each way gives batches of
-16 images of 256 x 256; the fastest of its passes is printed, after one pass
-that is not counted. Timings need a machine that does nothing else: the time
-spent by the processor, printed too, is less easily disturbed.
+16 images; the fastest of its passes is printed, after one pass that is not
+counted (in it, `photos` also tries whether each file can be decoded at all). Timings
+need a machine that does nothing else: the time spent by the processor,
+printed too, is less easily disturbed.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from PIL import Image
 from keras_inpaint.data import find_photos, photos
 from keras_inpaint.pictures import read_picture
 
-IMAGE_SIZE, BATCH_SIZE = 256, 16
+BATCH_SIZE = 16
 
 
 def make_photos(folder, count):
@@ -44,14 +45,14 @@ def make_photos(folder, count):
         )
 
 
-def pillow_photos(folder):
+def pillow_photos(folder, image_size):
     """The same crops, every file through `read_picture`."""
 
     def read(path):
         image = Image.fromarray(read_picture(os.fsdecode(path)).pixels)
-        side = np.random.default_rng(0).integers(IMAGE_SIZE, min(image.size) + 1)
+        side = np.random.default_rng(0).integers(image_size, min(image.size) + 1)
         crop = image.crop((0, 0, side, side))
-        crop = crop.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BOX)
+        crop = crop.resize((image_size, image_size), Image.Resampling.BOX)
         return np.asarray(crop, np.float32) / 127.5 - 1.0
 
     dataset = tf.data.Dataset.from_tensor_slices(find_photos(folder))
@@ -61,12 +62,12 @@ def pillow_photos(folder):
     ).batch(BATCH_SIZE)
 
 
-def keras_photos(folder):
+def keras_photos(folder, image_size):
     """Whole photos, squeezed to a square, as Keras's own reader gives them."""
     return keras.utils.image_dataset_from_directory(
         folder,
         labels=None,
-        image_size=(IMAGE_SIZE, IMAGE_SIZE),
+        image_size=(image_size, image_size),
         batch_size=BATCH_SIZE,
         verbose=False,
     )
@@ -85,21 +86,23 @@ def measure(dataset, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photos", type=int, default=400)
+    parser.add_argument("--photos", type=int, default=1600)
+    parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", help="photos to read instead of made-up ones")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
-        folder = arguments.folder
+        folder, size = arguments.folder, arguments.image_size
         if folder is None:
             folder = made
             make_photos(folder, arguments.photos)
         ways = {
-            "keras_inpaint.data.photos": photos(folder, IMAGE_SIZE, BATCH_SIZE),
-            "read_picture (Pillow)": pillow_photos(folder),
-            "image_dataset_from_directory": keras_photos(folder),
+            "keras_inpaint.data.photos": photos(folder, size, BATCH_SIZE),
+            "read_picture (Pillow)": pillow_photos(folder, size),
+            "image_dataset_from_directory": keras_photos(folder, size),
         }
-        print(f"{len(find_photos(folder))} photos, {os.cpu_count()} cores")
+        count = len(find_photos(folder))
+        print(f"{count} photos, images of {size} x {size}, {os.cpu_count()} cores")
         for name, dataset in ways.items():
             rate, cost = measure(dataset, arguments.repeats)
             print(f"{name:30} {rate:6.0f} photos/s {cost:6.2f} ms of processor a photo")

@@ -14,7 +14,6 @@ from keras_inpaint.data.windows import Window
 from keras_inpaint.pictures import is_plain, read_picture
 
 Tensor = Any
-Dataset = Any
 # Pixels of a square, the photo's height and width, and whether it was read.
 Crop = tuple[Tensor, Tensor, Tensor]
 
@@ -57,59 +56,24 @@ class CropDecoder:
         self.num_photos = num_photos
         self.log = log
         self.masks = masks
+        # Hashes of contents that a fast decoder was seen to take.
+        self._sound: set[int] = set()
 
-    def decode(self, paths: Tensor, mask_paths: Tensor, seeds: Tensor) -> Dataset:
-        """Returns a dataset of one element: images, and whether each was read.
+    def decode(self, path: Tensor, mask_path: Tensor, seed: Tensor) -> tuple[Any, Tensor]:
+        """Returns the image of a photo, and whether it was read.
 
-        With masks, it is a pair of images and masks that stands in the images' place.
+        With masks, it is a pair of image and mask that stands in the image's place.
 
         Args:
-            paths: str tensor of shape `(photos,)`.
-            mask_paths: str tensor like `paths`.
-            seeds: int64 tensor of shape `(photos, 2)`.
+            path: str scalar.
+            mask_path: str scalar.
+            seed: int64 tensor of shape `(2,)`.
         """
-        # All of them at once: calling Python takes as long as it takes to look.
-        contents, ways = tf.numpy_function(
-            self._look, [paths], (tf.string, tf.int32), stateful=False
+        content, way = tf.numpy_function(
+            self._look, [path], (tf.string, tf.int32), stateful=False
         )
-        contents, ways = (tf.ensure_shape(values, (None,)) for values in (contents, ways))
-        photos = tf.data.Dataset.from_tensor_slices((paths, contents, ways, mask_paths, seeds))
-        num_photos = tf.size(paths, out_type=tf.int64)
-        # A graph has no `try`; datasets have: a batch in which a decoder fails is
-        # dropped, and the same photos, one by one, take its place.
-        at_once = photos.map(self._decode).batch(num_photos, drop_remainder=True)
-        one_by_one = photos.flat_map(self._attempts).batch(num_photos)
-        return at_once.ignore_errors(log_warning=False).concatenate(one_by_one).take(1)
-
-    def _look(
-        self, paths: NDArray[np.object_]
-    ) -> tuple[NDArray[np.object_], NDArray[np.int32]]:
-        """Contents of files that a fast decoder takes, and which one."""
-        contents = np.full(len(paths), b"", object)
-        ways = np.full(len(paths), _SLOW, np.int32)
-        for index, path in enumerate(map(os.fsdecode, paths)):
-            if path in self.log:
-                continue
-            try:
-                content = Path(path).read_bytes()
-            except OSError:  # `read_picture` puts it into words.
-                continue
-            if is_plain(content):
-                contents[index] = content
-                ways[index] = _JPEG if content.startswith(b"\xff\xd8") else _PNG
-        return contents, ways
-
-    def _attempts(
-        self, path: Tensor, content: Tensor, way: Tensor, mask_path: Tensor, seed: Tensor
-    ) -> Dataset:
-        photos = tf.data.Dataset.from_tensors((path, content, way, mask_path, seed))
-        slow = tf.data.Dataset.from_tensors((path, content, _SLOW, mask_path, seed))
-        fast = photos.map(self._decode).ignore_errors(log_warning=False)
-        return fast.concatenate(slow.map(self._decode)).take(1)
-
-    def _decode(
-        self, path: Tensor, content: Tensor, way: Tensor, mask_path: Tensor, seed: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        content.set_shape(())
+        way.set_shape(())
         crop, size, is_read = tf.switch_case(
             way,
             {
@@ -119,6 +83,28 @@ class CropDecoder:
             },
         )
         return self._finish(crop, size, mask_path, seed, is_read)
+
+    def _look(self, path: bytes) -> tuple[bytes, np.int32]:
+        """The content of a file that a fast decoder takes, and which one."""
+        name = os.fsdecode(path)
+        try:
+            content = b"" if name in self.log else Path(name).read_bytes()
+        except OSError:  # `read_picture` puts it into words.
+            content = b""
+        if not (is_plain(content) and self._is_sound(content)):
+            return b"", np.int32(_SLOW)
+        return content, np.int32(_JPEG if content.startswith(b"\xff\xd8") else _PNG)
+
+    def _is_sound(self, content: bytes) -> bool:
+        """Whether a fast decoder takes a file: each content is tried once."""
+        # A graph has no `try`: what fails there ends the stream.
+        if hash(content) not in self._sound:
+            try:
+                tf.io.decode_image(content, channels=3)
+            except tf.errors.InvalidArgumentError:
+                return False
+            self._sound.add(hash(content))
+        return True
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
         name = os.fsdecode(path)

@@ -9,9 +9,6 @@ from keras_inpaint.data.decoding import CropDecoder
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.data.windows import centred_window, random_window
 
-# Photos that a core decodes in one go: starting on them takes as long as reading one.
-_LARGEST_SHARE = 16
-
 
 def photo_stream(
     files: PhotoFiles,
@@ -37,14 +34,11 @@ def photo_stream(
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
     num_photos = len(files.paths)
     decoder = CropDecoder(window, image_size, flip, num_photos, files.log, files.masks)
-    dataset = _ordered(files, shuffle, seed).batch(min(batch_size, _LARGEST_SHARE))
-    dataset = dataset.interleave(
-        decoder.decode,
-        cycle_length=os.cpu_count() or 1,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
+    dataset = _ordered(files, shuffle, seed).map(
+        decoder.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    dataset = dataset.map(_read_ones).rebatch(batch_size, drop_remainder=True)
+    dataset = dataset.filter(lambda _, is_read: is_read).map(lambda picture, _: picture)
+    dataset = dataset.batch(batch_size, drop_remainder=True)
     if repeat:
         length = tf.data.INFINITE_CARDINALITY
     else:
@@ -108,15 +102,6 @@ def _with_last_cut(dataset: Any, length: int, last_size: int) -> Any:
         return tf.nest.map_structure(lambda values: values[:size], images)
 
     return dataset.enumerate().map(cut)
-
-
-def _read_ones(images: Any, is_read: Any) -> Any:
-    """The images, and masks if there are any, of the photos that were read."""
-    return tf.cond(
-        tf.reduce_all(is_read),
-        lambda: images,
-        lambda: tf.nest.map_structure(lambda values: values[is_read], images),
-    )
 
 
 def _options() -> Any:

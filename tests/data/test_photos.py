@@ -198,15 +198,19 @@ def test_number_of_batches_is_known(folder):
     assert sum(1 for _ in photos(folder, 32, 4, repeat=True).take(5)) == 5
 
 
+def without_tables(path):
+    """The file's bytes: whole by its frame, but with Huffman tables no decoder takes."""
+    content = bytearray(path.read_bytes())
+    tables = content.index(b"\xff\xc4") + 5
+    content[tables : tables + 16] = b"\xff" * 16
+    return content
+
+
 def test_damaged_files_are_skipped_counted_and_named_once(folder, caplog):
     content = (folder / "2.jpg").read_bytes()
     (folder / "2.jpg").write_bytes(content[: len(content) // 2])
     (folder / "notes.png").write_text("no picture")
-    # Whole by its frame, but with Huffman tables no decoder takes.
-    content = bytearray((folder / "3.jpg").read_bytes())
-    tables = content.index(b"\xff\xc4") + 5
-    content[tables : tables + 16] = b"\xff" * 16
-    (folder / "3.jpg").write_bytes(content)
+    (folder / "3.jpg").write_bytes(without_tables(folder / "3.jpg"))
     log = SkipLog()
     dataset = photos(folder, image_size=32, batch_size=7, log=log)
     for _ in range(2):
@@ -214,6 +218,16 @@ def test_damaged_files_are_skipped_counted_and_named_once(folder, caplog):
     assert log.count == len(log.reasons) == 3
     for name in ("2.jpg", "3.jpg", "notes.png"):
         assert sum(name in record.getMessage() for record in caplog.records) == 1
+
+
+def test_photo_that_is_damaged_between_two_passes_is_skipped(folder):
+    log = SkipLog()
+    dataset = photos(folder, image_size=32, batch_size=6, log=log)
+    assert [len(images) for images in dataset] == [6]
+    assert log.count == 0
+    (folder / "3.jpg").write_bytes(without_tables(folder / "3.jpg"))
+    assert [len(images) for images in dataset] == [6]
+    assert list(log.reasons) == [str(folder / "3.jpg")]
 
 
 def test_photos_that_vanish_all_end_the_stream_with_their_reason(folder):
