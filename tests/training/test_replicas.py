@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow")
@@ -136,10 +135,10 @@ def test_command_line_trains_on_two_devices_and_goes_on(kind, tmp_path):
     assert "Going on from step 2" in found["told"]
     one, two = found["one"][1], found["two"][1]
     assert [row["step"] for row in two] == [2, 4]
-    # Seven photos, in batches of four.
-    for name in ("val_hole_l1", "val_l1", "val_psnr", "val_ssim"):
-        assert two[1][name] == pytest.approx(one[1][name], rel=1e-5), name
-    assert all(np.isfinite(value) for row in two for value in row.values())
+    # The same of seven photos in each batch of four, though the run was stopped half-way.
+    assert one[1]["val_psnr"] != pytest.approx(one[0]["val_psnr"], rel=1e-3)
+    for before, after in zip(one, two, strict=True):
+        assert after == pytest.approx(before, rel=1e-4, abs=1e-5)
     assert found["sheets"] == ["step-000000002.png", "step-000000004.png"]
     assert {"config.json", "model.weights.h5", "critic.weights.h5"} <= set(found["preset"])
     assert (found["odd"], found["is_written"]) == (2, False)

@@ -277,8 +277,7 @@ def command_line(folder):
         words = ["--data", photos, "--validation", photos, "--output", folder / output]
         words += ["--width", 8, "--critic-width", 4, "--image-size", 32, "--batch-size", 4]
         words += ["--save-every", 2, "--sheets-every", 2, "--steps", steps]
-        # Next to nothing is learned: photos do not come in the same order to two devices.
-        words += ["--learning-rate", 1e-12, "--distribution", distribution]
+        words += ["--learning-rate", 3e-3, "--distribution", distribution]
         code = command(["train", *map(str, words)])
         with (folder / output / "log.csv").open(newline="") as file:
             log = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
