@@ -35,7 +35,8 @@ def write_preset(
         folder: str or path. Made where it is missing; a preset there is replaced, any
             other folder that holds files is refused.
         networks: dict of `keras.Model` by name: `"model"` is the generator, `"critic"`
-            what it was trained against. Their classes must be registered with Keras.
+            what it was trained against. Their classes must be registered with Keras. Once
+            read they compute in float32, whatever precision they were trained in.
         metadata: dict or `None`. What to say of the weights: `architecture`,
             `trained_on`, `image_size`, `licence`, and whatever else JSON can hold.
         card: str or `None`. The text of README.md; `None` to write one from `metadata`.
@@ -76,6 +77,10 @@ def write_preset(
         _write_json(unfinished / "metadata.json", metadata)
         parts = {**networks, **(objects or {})}
         configs = {key: keras.saving.serialize_keras_object(parts[key]) for key in parts}
+        for key in networks:
+            # Whatever precision a network was trained in: its weights are float32.
+            if "dtype" in configs[key]["config"]:
+                configs[key]["config"]["dtype"] = "float32"
         _write_json(unfinished / "config.json", configs)
         text = card or model_card(folder.name, metadata)
         (unfinished / "README.md").write_text(text, encoding="utf-8")

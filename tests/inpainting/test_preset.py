@@ -87,6 +87,17 @@ def test_half_precision_rounds_the_weights_and_nothing_else(generator, preset, t
     assert sizes[0] < 0.75 * sizes[1]
 
 
+def test_networks_of_a_mixed_precision_compute_in_float32_once_read(tmp_path):
+    generator = Generator.deepfill_v1(width=4, dtype="mixed_bfloat16")
+    Inpainter(generator).save_to_preset(tmp_path / "mixed")
+    loaded = Inpainter.from_preset(tmp_path / "mixed").generator
+    assert generator.dtype_policy.name == "mixed_bfloat16"
+    parts = loaded, loaded.coarse_network, loaded.refine_network.head
+    assert {part.compute_dtype for part in parts} == {"float32"}
+    for weights, saved in zip(loaded.get_weights(), generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, saved)
+
+
 def test_preset_holds_a_critic_and_other_objects(generator, tmp_path):
     critic = PatchCritic(8)
     schedule = keras.optimizers.schedules.CosineDecay(0.5, 100)
