@@ -58,7 +58,8 @@ def find_preset(preset: str | PathLike[str]) -> Path:
             f"`preset` must be a folder or the name of a bundled preset ({names}). "
             f"Received: preset={name!r}"
         )
-    return Path(name)
+    # Absolute: `Path` drops the `./` that tells a folder from a bundled preset.
+    return Path(os.path.abspath(name))
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:

@@ -194,6 +194,13 @@ def test_unknown_name_is_answered_with_the_bundled_ones():
         Inpainter.from_preset("flowrs")
 
 
+def test_folder_named_like_a_bundled_preset_is_read_as_itself(preset, monkeypatch):
+    name = bundled_presets()[0]
+    preset.rename(preset.with_name(name))
+    monkeypatch.chdir(preset.parent)
+    assert Inpainter.from_preset(f"./{name}").image_size == 64
+
+
 def test_hub_is_refused_for_now():
     with pytest.raises(ValueError, match=r"Download the folder.*preset='hf://a/b'"):
         Inpainter.from_preset("hf://a/b")
