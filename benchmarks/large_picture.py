@@ -1,7 +1,7 @@
 """Seconds and memory that the hole of a large photo takes.
 
     python benchmarks/large_picture.py [--size 6000 4000] [--hole 300] [--method crop]
-                                       [--preset NAME|FOLDER] [--feather 0]
+                                       [--preset NAME|FOLDER|hf://OWNER/NAME] [--feather 0]
                                        [--architecture deepfill_v2] [--width N]
 
 Without a preset, the network is a published one without training: what it paints

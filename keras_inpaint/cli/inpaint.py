@@ -39,7 +39,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument(
         "--preset",
         default=DEFAULT_PRESET,
-        metavar="NAME|FOLDER",
+        metavar="NAME|FOLDER|hf://OWNER/NAME",
         help="trained weights (default: %(default)s)",
     )
     parser.add_argument(

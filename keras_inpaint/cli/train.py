@@ -32,7 +32,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("mosaic", int, "learn to restore mosaics of tiles of N pixels (default: holes are blank)"),
     ("validation", str, "photos to measure on, given as --data is"),
     ("validation_masks", str, "masks of --validation, named like the photos"),
-    ("preset", str, "bundled preset or folder of one to start from"),
+    ("preset", str, "to start from: bundled preset, folder of one, or hf://owner/name"),
     ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
     ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
     ("sheets_every", int, "steps between sheets of filled pictures (default: 1000)"),

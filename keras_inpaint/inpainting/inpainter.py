@@ -24,7 +24,13 @@ from keras_inpaint.inpainting.pixels import (
     to_images,
     to_photos,
 )
-from keras_inpaint.inpainting.preset import read_metadata, read_network, read_object
+from keras_inpaint.inpainting.preset import (
+    find_preset,
+    preset_name,
+    read_metadata,
+    read_network,
+    read_object,
+)
 from keras_inpaint.inpainting.preset_writing import write_preset
 from keras_inpaint.ops.compositing import corrupt
 
@@ -90,14 +96,17 @@ class Inpainter:
 
         Args:
             preset: str or path. A name that
-                `keras_inpaint.inpainting.bundled_presets` lists, or a folder that
-                `save_to_preset` wrote.
+                `keras_inpaint.inpainting.bundled_presets` lists, a folder that
+                `save_to_preset` wrote, or `hf://owner/name` for such a folder on the
+                Hugging Face hub (`hf://owner/name@revision` for a branch, a tag or a
+                commit).
 
         Returns:
             `Inpainter`.
 
         Raises:
             FileNotFoundError: If there is no such preset, or a file of it is missing.
+            OSError: If the hub refuses or does not answer.
             ValueError: If the preset is damaged, or written by a newer version.
 
         Example:
@@ -108,12 +117,14 @@ class Inpainter:
         >>> keras_inpaint.Inpainter.from_preset(folder).name
         'untrained'
         """
-        generator, folder = read_network(preset)
+        # Found once: on a hub, a preset may be exchanged at any time.
+        folder = find_preset(preset)
+        generator, _ = read_network(folder)
         size = read_metadata(folder).get("image_size")
         # Authors may have said it in words.
         known = size if is_whole(size, at_least=1) else None
         corruption = read_object(folder, "corruption", optional=True)
-        return cls(generator, folder.name, known, corruption)
+        return cls(generator, preset_name(preset), known, corruption)
 
     def save_to_preset(
         self,

@@ -11,6 +11,7 @@ import keras
 
 # Presets name classes of these; Keras finds a class once its module is imported.
 import keras_inpaint.models  # noqa: F401
+from keras_inpaint.inpainting.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
 FORMAT_VERSION = 1
@@ -31,35 +32,43 @@ def bundled_presets() -> list[str]:
 
 
 def find_preset(preset: str | PathLike[str]) -> Path:
-    """Finds the folder of a preset.
+    """Finds the folder of a preset, and fetches it first where it lies on a hub.
 
     Args:
-        preset: str or path. A bundled name, or a folder; a folder of a bundled name is
-            written `./name`.
+        preset: str or path. A bundled name; a folder, where one of a bundled name is
+            written `./name`; or `hf://owner/name` for a repository of the Hugging Face
+            hub, `hf://owner/name@revision` for a branch, a tag or a commit of it. Of a
+            repository, what the hub's cache lacks is downloaded; where the hub is out of
+            reach, a copy in the cache serves.
 
     Returns:
-        Path.
+        Path: an absolute one, which names the same files whatever happens on the hub.
 
     Raises:
-        FileNotFoundError: If there is neither.
-        ValueError: If it lies on the Hugging Face hub.
+        OSError: If the hub refuses or does not answer.
+        FileNotFoundError: If there is no such preset.
+        ValueError: If an address on the hub is malformed, the preset there was written by a
+            newer version, or `huggingface_hub` is not installed.
     """
     name = os.fspath(preset)
-    if name.startswith("hf://"):
-        raise ValueError(
-            "Presets on the Hugging Face hub are not fetched yet. Download the folder and "
-            f"name it instead. Received: preset={name!r}"
-        )
+    if name.startswith(PREFIX):
+        return fetch_preset(name, check=read_metadata)
     if name in bundled_presets():
         return _BUNDLED / name
     if not os.path.isdir(name):
         names = ", ".join(bundled_presets()) or "none in this version"
         raise FileNotFoundError(
-            f"`preset` must be a folder or the name of a bundled preset ({names}). "
-            f"Received: preset={name!r}"
+            f"`preset` must be a folder, hf://owner/name or the name of a bundled preset "
+            f"({names}). Received: preset={name!r}"
         )
     # Absolute: `Path` drops the `./` that tells a folder from a bundled preset.
     return Path(os.path.abspath(name))
+
+
+def preset_name(preset: str | PathLike[str]) -> str:
+    """Returns what a preset is called: a cached one lies in a folder of another name."""
+    name = os.fspath(preset)
+    return read_address(name).name if name.startswith(PREFIX) else find_preset(name).name
 
 
 def read_metadata(folder: Path) -> dict[str, Any]:
@@ -83,10 +92,11 @@ def read_metadata(folder: Path) -> dict[str, Any]:
             f"damaged or none of a preset. Received: format_version={version!r} in {folder}"
         )
     if version > FORMAT_VERSION:
+        author = metadata.get("keras_inpaint_version", "of a later version")
         raise ValueError(
-            f"The preset was written by a newer keras_inpaint; this one ({__version__}) reads "
-            f"format_version {FORMAT_VERSION}. Run `pip install --upgrade keras-inpaint`. "
-            f"Received: format_version={version} in {folder}"
+            f"The preset needs the keras_inpaint {author} that wrote it, or a newer one; this "
+            f"one ({__version__}) reads format_version {FORMAT_VERSION}. Run `pip install "
+            f"--upgrade keras-inpaint`. Received: format_version={version} in {folder}"
         )
     return metadata
 

@@ -1,11 +1,12 @@
 """From settings to the model that trains."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_inpaint.inpainting import find_preset, read_network
+from keras_inpaint.inpainting import read_network
 from keras_inpaint.losses import WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
 from keras_inpaint.training.architectures import v2_samplers
@@ -25,6 +26,7 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
 
     Raises:
         FileNotFoundError: If the preset is missing.
+        OSError: If the preset cannot be fetched.
         ValueError: If the settings do not fit each other or the preset.
 
     Example:
@@ -36,10 +38,10 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
     2.0
     """
     keras.utils.set_random_seed(settings.seed)
-    preset, width = settings.preset, settings.width
-    generator = None if preset is None else read_network(preset)[0]
-    if width is None and generator is not None:
-        width = generator.width
+    width = settings.width
+    start = None if settings.preset is None else read_network(settings.preset)
+    if width is None and start is not None:
+        width = start[0].width
     make = getattr(InpaintingGAN, settings.architecture)
     options = {
         "width": width,
@@ -54,8 +56,8 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
     options = {name: value for name, value in options.items() if value is not None}
     gan = make(image_size=settings.image_size, seed=settings.seed, **options)
     gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
-    if preset is not None:
-        _start_from(gan, preset, generator, report)
+    if start is not None:
+        _start_from(gan, settings, *start, report)
     gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
     set_learning_rates(gan, settings, step=0)
     return gan
@@ -83,18 +85,20 @@ def boxes_and_strokes(image_size: int, box_share: float) -> Mixture:
     return Mixture([boxes, strokes], [box_share, 1 - box_share])
 
 
-def _start_from(gan: Any, preset: str, generator: Any, report: Callable[[str], None]) -> None:
+def _start_from(
+    gan: Any, settings: Settings, generator: Any, folder: Path, report: Callable[[str], None]
+) -> None:
     differing = _differing(gan.generator, generator)
     if differing:
         raise ValueError(
             "`preset` must hold the network that `architecture` and `width` ask for. Received: "
-            f"preset={preset!r}, which differs in {', '.join(differing)}"
+            f"preset={settings.preset!r}, which differs in {', '.join(differing)}"
         )
     gan.generator.set_weights(generator.get_weights())
-    if not (find_preset(preset) / "critic.weights.h5").exists():
+    if not (folder / "critic.weights.h5").exists():
         report("The preset has no critic: a new one is trained.")
         return
-    critic, _ = read_network(preset, "critic")
+    critic, _ = read_network(folder, "critic")
     if _differing(gan.critic, critic):
         report("The preset's critic is another network: a new one is trained.")
     else:

@@ -4,7 +4,13 @@ from typing import Any, Self
 
 import keras
 
-from keras_inpaint.inpainting import Inpainter, read_network, read_object, write_preset
+from keras_inpaint.inpainting import (
+    Inpainter,
+    find_preset,
+    read_network,
+    read_object,
+    write_preset,
+)
 
 _PARTS = ("generator", "critic", "objective", "masks", "corruption")
 _OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
@@ -62,10 +68,12 @@ class Saving(keras.Model):
         Returns:
             `InpaintingGAN`, not compiled.
         """
-        generator, critic = (read_network(preset, name)[0] for name in ("model", "critic"))
-        objective, masks = (read_object(preset, name) for name in ("objective", "masks"))
+        # Found once: on a hub, a preset may be exchanged at any time.
+        folder = find_preset(preset)
+        generator, critic = (read_network(folder, name)[0] for name in ("model", "critic"))
+        objective, masks = (read_object(folder, name) for name in ("objective", "masks"))
         # Presets did not always tell.
-        corruption = read_object(preset, "corruption", optional=True)
+        corruption = read_object(folder, "corruption", optional=True)
         return cls(generator, critic, objective, masks, seed, corruption)
 
     def get_config(self) -> dict[str, Any]:

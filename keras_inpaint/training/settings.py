@@ -52,7 +52,8 @@ class Settings:
         validation: str or `None`. Photos to measure on, given as `data` is.
         validation_masks: str or `None`. Mask files of the photos of `validation`, named
             like them; `None` for masks that are drawn, always the same.
-        preset: str or `None`. A bundled preset or a folder of one, to start from.
+        preset: str or `None`. What to start from: a preset as
+            `keras_inpaint.Inpainter.from_preset` takes it.
         seed: int. Seed of weights, masks, and the order of photos.
         save_every: int. Steps from one checkpoint, measurement and line of the log to
             the next.

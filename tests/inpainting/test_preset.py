@@ -201,11 +201,6 @@ def test_folder_named_like_a_bundled_preset_is_read_as_itself(preset, monkeypatc
     assert Inpainter.from_preset(f"./{name}").image_size == 64
 
 
-def test_hub_is_refused_for_now():
-    with pytest.raises(ValueError, match=r"Download the folder.*preset='hf://a/b'"):
-        Inpainter.from_preset("hf://a/b")
-
-
 @pytest.mark.parametrize("name", bundled_presets())
 def test_bundled_preset_is_whole(name, rng):
     inpainter = Inpainter.from_preset(name)

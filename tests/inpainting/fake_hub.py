@@ -1,0 +1,129 @@
+"""A hub of one process: as much of the Hugging Face hub's HTTP as its library uses."""
+
+import hashlib
+import json
+import pathlib
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class FakeHub:
+    """Serves folders as model repositories on loopback, and remembers what was asked.
+
+    Weights lie elsewhere, as on the hub itself: their address is answered with a redirect.
+    """
+
+    def __init__(self):
+        self.refs = {}  # commits by branch or tag, by repository
+        self.commits = {}  # bytes by file name, by commit
+        self.refusals = {}  # status and the hub's code for it, by repository
+        self.broken = set()  # names of files that the hub fails to deliver
+        self.requests = []  # method and file name, or "tree"
+        self.before_answer = lambda method, file: None
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                hub.answer(self)
+
+            def do_HEAD(self):
+                hub.answer(self)
+
+            def log_message(self, *words):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def upload(self, repository, folder, revision="main"):
+        """Makes a commit of a folder, points a branch or tag to it, and returns its hash."""
+        folder = pathlib.Path(folder)
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        commit = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
+        self.commits[commit] = files
+        self.refs.setdefault(repository, {})[revision] = commit
+        return commit
+
+    def shut_down(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def answer(self, request):
+        url = urllib.parse.urlsplit(request.path)
+        words = [urllib.parse.unquote(word) for word in url.path.strip("/").split("/")]
+        if words[0] == "cdn":
+            _, commit, file = words
+            self.requests.append((request.command, file))
+            return self._deliver(request, file, self.commits[commit][file], {})
+        if words[:2] == ["api", "models"]:
+            words = words[2:]
+        if len(words) < 4 or words[2] not in ("resolve", "tree"):
+            return _respond(request, 404, {"X-Error-Code": "EntryNotFound"})
+        repository, kind, revision = "/".join(words[:2]), words[2], words[3]
+        file = "/".join(words[4:]) or "tree"
+        if not (kind == "resolve" and request.command == "GET" and _is_large(file)):
+            self.requests.append((request.command, file))
+        if repository in self.refusals:
+            status, code = self.refusals[repository]
+            return _respond(request, status, {"X-Error-Code": code} if code else {})
+        if repository not in self.refs:
+            return _respond(request, 404, {"X-Error-Code": "RepoNotFound"})
+        commit = self.refs[repository].get(revision, revision)
+        if commit not in self.commits:
+            return _respond(request, 404, {"X-Error-Code": "RevisionNotFound"})
+        files, headers = self.commits[commit], {"X-Repo-Commit": commit}
+        if kind == "tree":
+            self.before_answer("GET", "tree")
+            entries = [_entry(name, content) for name, content in files.items()]
+            return _respond(request, 200, headers, json.dumps(entries).encode())
+        if file not in files:
+            return _respond(request, 404, {**headers, "X-Error-Code": "EntryNotFound"})
+        if _is_large(file):
+            # Another host: redirects within the hub are followed as renamed repositories.
+            elsewhere = self.url.replace("127.0.0.1", "localhost")
+            headers["Location"] = f"{elsewhere}/cdn/{commit}/{file}"
+            headers["X-Linked-Size"] = str(len(files[file]))
+            headers["X-Linked-ETag"] = f'"{hashlib.sha256(files[file]).hexdigest()}"'
+            return _respond(request, 302, headers)
+        headers["ETag"] = f'"{_blob_id(files[file])}"'
+        return self._deliver(request, file, files[file], headers)
+
+    def _deliver(self, request, file, content, headers):
+        self.before_answer(request.command, file)
+        if file in self.broken and request.command == "GET":
+            _respond(request, 500, {})
+        else:
+            _respond(request, 200, headers, content)
+
+
+def _is_large(file):
+    return file.endswith(".h5")
+
+
+def _blob_id(content):
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def _entry(name, content):
+    entry = {"type": "file", "path": name, "size": len(content), "oid": _blob_id(content)}
+    if _is_large(name):
+        digest = hashlib.sha256(content).hexdigest()
+        entry["lfs"] = {"oid": digest, "size": len(content), "pointerSize": 130}
+    return entry
+
+
+def _respond(request, status, headers, content=b""):
+    request.send_response(status)
+    for name, value in {**headers, "Content-Length": str(len(content))}.items():
+        request.send_header(name, value)
+    request.end_headers()
+    if request.command == "GET":
+        request.wfile.write(content)

@@ -1,0 +1,354 @@
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+from huggingface_hub import constants
+from inpainting.fake_hub import FakeHub
+from PIL import Image
+
+from keras_inpaint import Inpainter, InpaintingGAN
+from keras_inpaint.cli.main import main
+from keras_inpaint.inpainting import find_preset, read_network
+from keras_inpaint.models import Generator
+from keras_inpaint.training.building import build
+from keras_inpaint.training.settings import Settings
+
+PRESET = "hf://ada/tiny"
+
+
+@pytest.fixture(scope="module")
+def gan():
+    return InpaintingGAN.deepfill_v2(width=4, critic_width=4, image_size=32)
+
+
+@pytest.fixture(scope="module")
+def whole(gan, tmp_path_factory):
+    """A preset of a generator and its critic, with the files of authors."""
+    folder = tmp_path_factory.mktemp("presets") / "whole"
+    gan.save_to_preset(folder, {"licence": "CC0-1.0", "image_size": 32})
+    (folder / "CREDITS.tsv").write_text("photo\tphotographer\n")
+    return folder
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    """A copy to be changed, under another name than the repository's."""
+    return Path(shutil.copytree(whole, tmp_path / "upload"))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub without repositories, in place of the one on the net."""
+    fake = FakeHub()
+    address = fake.url + "/{repo_id}/resolve/{revision}/{filename}"
+    settings = {
+        "ENDPOINT": fake.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": address,
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_DISABLE_IMPLICIT_TOKEN": True,
+        "HF_HUB_DISABLE_PROGRESS_BARS": True,
+        "HF_HUB_DISABLE_TELEMETRY": True,
+        "HF_HUB_DISABLE_XET": True,
+    }
+    for name, value in settings.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    huggingface_hub.close_session()
+    yield fake
+    huggingface_hub.close_session()
+    fake.shut_down()
+
+
+@pytest.fixture
+def quick_retries(monkeypatch):
+    """The library waits longer and longer before it asks a silent hub again."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def tiny(hub, folder):
+    """The hub with one preset on it."""
+    hub.upload("ada/tiny", folder)
+    return hub
+
+
+def assert_same_weights(network, other):
+    for one, two in zip(network.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def change_json(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_loaded_weights_are_the_uploaded_ones_bit_for_bit(tiny, gan):
+    loaded = Inpainter.from_preset(PRESET)
+    assert loaded.name == "tiny"
+    assert loaded.image_size == 32
+    assert_same_weights(loaded.generator, gan.generator)
+
+
+def test_preset_with_a_critic_can_be_trained_further(tiny, gan):
+    loaded = InpaintingGAN.from_preset(PRESET)
+    assert_same_weights(loaded.generator, gan.generator)
+    assert_same_weights(loaded.critic, gan.critic)
+
+
+def test_run_starts_from_a_preset_of_the_hub(tiny, gan):
+    settings = Settings("photos", "run", image_size=32, critic_width=4, preset=PRESET)
+    told = []
+    built = build(settings, told.append)
+    assert_same_weights(built.generator, gan.generator)
+    assert_same_weights(built.critic, gan.critic)
+    assert not told
+
+
+def test_files_that_are_none_of_a_preset_stay_where_they_are(tiny, folder, whole):
+    (folder / "photos.zip").write_bytes(b"large")
+    (folder / "old").mkdir()
+    (folder / "old" / "model.weights.h5").write_bytes(b"large")
+    tiny.upload("ada/tiny", folder)
+    assert sorted(os.listdir(find_preset(PRESET))) == sorted(os.listdir(whole))
+
+
+def test_first_load_asks_for_each_file_once(tiny, whole):
+    find_preset(PRESET)
+    expected = [(method, file) for method in ("HEAD", "GET") for file in os.listdir(whole)]
+    assert Counter(tiny.requests) == Counter([*expected, ("GET", "tree")])
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        Inpainter.from_preset,
+        InpaintingGAN.from_preset,
+        lambda preset: build(
+            Settings("photos", "run", image_size=32, critic_width=4, preset=preset)
+        ),
+    ],
+    ids=["Inpainter", "InpaintingGAN", "build"],
+)
+def test_second_load_asks_for_news_and_nothing_else(tiny, load):
+    find_preset(PRESET)
+    tiny.requests.clear()
+    load(PRESET)
+    assert tiny.requests == [("HEAD", "metadata.json")]
+
+
+def test_news_are_fetched(tiny, folder):
+    assert json.loads((find_preset(PRESET) / "metadata.json").read_text())["image_size"] == 32
+    change_json(folder / "metadata.json", image_size=64)
+    tiny.upload("ada/tiny", folder)
+    assert json.loads((find_preset(PRESET) / "metadata.json").read_text())["image_size"] == 64
+
+
+def test_one_load_is_of_one_commit_while_the_branch_moves(tiny, gan, folder, tmp_path):
+    other = InpaintingGAN.deepfill_v2(width=4, critic_width=4, image_size=32)
+    other.save_to_preset(tmp_path / "other")
+    uploads = [tmp_path / "other", folder] * 10
+    tiny.before_answer = lambda *request: tiny.upload("ada/tiny", uploads.pop())
+    loaded = InpaintingGAN.from_preset(PRESET)
+    is_first = np.array_equal(loaded.generator.get_weights()[0], gan.generator.get_weights()[0])
+    expected = gan if is_first else other
+    assert_same_weights(loaded.generator, expected.generator)
+    assert_same_weights(loaded.critic, expected.critic)
+
+
+@pytest.mark.parametrize("revision", ["v1", "refs/pr/1", "a-branch.of+mine"])
+def test_revision_is_loaded(tiny, folder, revision):
+    change_json(folder / "metadata.json", image_size=64)
+    tiny.upload("ada/tiny", folder, revision)
+    loaded = Inpainter.from_preset(f"{PRESET}@{revision}")
+    assert (loaded.name, loaded.image_size) == ("tiny", 64)
+
+
+def test_commit_in_the_cache_needs_no_request(tiny, folder):
+    commit = tiny.refs["ada/tiny"]["main"]
+    change_json(folder / "metadata.json", image_size=64)
+    tiny.upload("ada/tiny", folder)
+    first = find_preset(f"{PRESET}@{commit}")
+    assert json.loads((first / "metadata.json").read_text())["image_size"] == 32
+    tiny.requests.clear()
+    assert find_preset(f"{PRESET}@{commit}") == first
+    assert not tiny.requests
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["offline", "unreachable"])
+def test_cached_preset_serves_without_the_hub(tiny, gan, monkeypatch, is_told):
+    find_preset(PRESET)
+    tiny.shut_down()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", is_told)
+    assert_same_weights(Inpainter.from_preset(PRESET).generator, gan.generator)
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize("is_told", [True, False], ids=["offline", "unreachable"])
+def test_hub_out_of_reach_is_told(tiny, monkeypatch, is_told):
+    tiny.shut_down()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", is_told)
+    with pytest.raises(ConnectionError, match=rf"HF_HUB_OFFLINE.*preset='{PRESET}'"):
+        find_preset(PRESET)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_hub_that_fails_midway_is_told_and_asked_again_later(tiny, gan):
+    tiny.broken.add("model.weights.h5")
+    with pytest.raises(ConnectionError, match=rf"500.*preset='{PRESET}'"):
+        find_preset(PRESET)
+    tiny.broken.clear()
+    assert_same_weights(Inpainter.from_preset(PRESET).generator, gan.generator)
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize("last", ["metadata.json", "tree"])
+def test_hub_that_is_lost_midway_is_told(tiny, last):
+    def leave(method, file):
+        if (method, file) == ("GET", last):
+            # From now on, connections are refused.
+            tiny.server.socket.close()
+
+    tiny.before_answer = leave
+    with pytest.raises(ConnectionError, match=rf"preset='{PRESET}'"):
+        find_preset(PRESET)
+
+
+def test_damaged_weights_are_refused(tiny, folder):
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    tiny.upload("ada/tiny", folder)
+    with pytest.raises(ValueError, match=r"model\.weights\.h5 is not the file"):
+        Inpainter.from_preset(PRESET)
+
+
+def test_newer_format_is_refused_before_weights_are_asked_for(tiny, folder):
+    change_json(folder / "metadata.json", format_version=2, keras_inpaint_version="7.8")
+    tiny.upload("ada/tiny", folder)
+    with pytest.raises(ValueError, match=r"keras_inpaint 7\.8.*--upgrade.*format_version=2"):
+        Inpainter.from_preset(PRESET)
+    assert {file for _, file in tiny.requests} == {"metadata.json"}
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize(
+    ("refusal", "error", "advice"),
+    [
+        ((404, "RepoNotFound"), FileNotFoundError, r"Check the name.*hf auth login"),
+        ((401, "RepoNotFound"), FileNotFoundError, r"Check the name.*hf auth login"),
+        ((401, "GatedRepo"), PermissionError, r"/ada/tiny.*hf auth login"),
+        ((403, "GatedRepo"), PermissionError, r"/ada/tiny.*hf auth login"),
+        ((403, None), PermissionError, r"/ada/tiny.*hf auth login"),
+        ((500, None), ConnectionError, r"500"),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_refusal_is_told_with_the_way_out(tiny, refusal, error, advice):
+    tiny.refusals["ada/tiny"] = refusal
+    with pytest.raises(error, match=rf"{advice}.*Received: preset='{PRESET}'"):
+        find_preset(PRESET)
+
+
+def test_missing_repository_is_told(hub):
+    with pytest.raises(FileNotFoundError, match=rf"Check the name.*preset='{PRESET}'"):
+        find_preset(PRESET)
+
+
+@pytest.mark.parametrize("revision", ["v9", "0" * 40], ids=["tag", "commit"])
+def test_missing_revision_is_told(tiny, revision):
+    with pytest.raises(FileNotFoundError, match=rf"commit.*preset='{PRESET}@{revision}'"):
+        find_preset(f"{PRESET}@{revision}")
+
+
+@pytest.mark.parametrize("file", ["metadata.json", "config.json"])
+def test_repository_of_something_else_is_told(tiny, folder, file):
+    (folder / file).unlink()
+    tiny.upload("ada/tiny", folder)
+    with pytest.raises(FileNotFoundError, match=rf"it has no {file}.*preset='{PRESET}'"):
+        find_preset(PRESET)
+    if file == "metadata.json":
+        assert {asked for _, asked in tiny.requests} == {"metadata.json"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hf://",
+        "hf://ada",
+        "hf://ada/",
+        "hf:///tiny",
+        "hf://ada/tiny/model.weights.h5",
+        "hf://ada/ti ny",
+        "hf://ada/../tiny",
+        "hf://ada/..",
+        "hf://ada/ti--ny",
+        "hf://ada/ti..ny",
+        "hf://ada/-tiny",
+        "hf://ada/tiny.git",
+        "hf://ada/größe",
+        "hf://ada/" + "y" * 97,
+        "hf://ada/tiny@",
+        "hf://ada/tiny@../../x",
+        "hf://ada/tiny@/main",
+        "hf://ada/tiny@main/",
+        "hf://ada/tiny@a b",
+        "hf://ada/tiny@main\n",
+        "hf://ada/tiny?revision=main",
+    ],
+)
+def test_malformed_name_is_refused_before_anything_is_asked(hub, name):
+    with pytest.raises(ValueError, match="hf://owner/name@revision") as refusal:
+        Inpainter.from_preset(name)
+    assert str(refusal.value).endswith(f"Received: preset={name!r}")
+    assert not hub.requests
+
+
+def test_missing_library_is_named_by_who_needs_it(whole, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ValueError, match=rf"pip install 'keras-inpaint\[hub\]'.*'{PRESET}'"):
+        Inpainter.from_preset(PRESET)
+    assert read_network(whole)[1] == whole
+
+
+@pytest.fixture
+def words(tmp_path, rng):
+    """The words of a command that fills a photo, but for the preset."""
+    Image.fromarray(rng.integers(0, 256, (32, 32, 3)).astype("uint8")).save(
+        tmp_path / "photo.png"
+    )
+    mask = np.zeros((32, 32), "uint8")
+    mask[8:16, 8:16] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    photo, mask, output = (str(tmp_path / f"{name}.png") for name in ("photo", "mask", "out"))
+    return ["inpaint", photo, "--mask", mask, "--output", output, "--preset"]
+
+
+def test_command_fills_with_a_preset_of_the_hub(tiny, words, tmp_path, capfd):
+    assert main([*words, PRESET]) == 0
+    told = capfd.readouterr()
+    assert told.out == f"{tmp_path / 'out.png'}\n"
+    assert told.err == ""
+
+
+@pytest.mark.parametrize(
+    ("preset", "advice"), [("hf://ada/none", "Check the name"), ("hf://ada", "hf://owner/name")]
+)
+def test_command_tells_in_one_line_what_is_wrong(tiny, words, tmp_path, capfd, preset, advice):
+    assert main([*words, preset]) == 2
+    told = capfd.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert advice in told.err
+    assert f"preset={preset!r}" in told.err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_generator_alone_is_a_preset_too(hub, tmp_path):
+    generator = Generator.deepfill_v1(width=4)
+    Inpainter(generator).save_to_preset(tmp_path / "alone")
+    hub.upload("ada/tiny", tmp_path / "alone")
+    assert_same_weights(Inpainter.from_preset(PRESET).generator, generator)
