@@ -25,6 +25,8 @@ class Architectures:
         objective: Any = None,
         masks: Any = None,
         seed: int = 0,
+        generator: Any = None,
+        critic: Any = None,
     ) -> Self:
         """The model of the CVPR 2018 paper, for square pictures.
 
@@ -42,18 +44,23 @@ class Architectures:
             masks: A box as large as the patch, shrunk on each side by up to an eighth,
                 unless given.
             seed: int, see `InpaintingGAN`.
+            generator: `keras_inpaint.models.Generator` in the place of a new one; `width`
+                and `dialect` are not looked at.
+            critic: `keras_inpaint.models.GlobalLocalCritic` in the place of a new one, which
+                pads as the generator does; `critic_width`, `image_size` and `patch_size` are
+                not looked at.
         """
-        patch_size = patch_size or image_size // 2
-        generator = Generator.deepfill_v1(width, dialect=dialect)
-        critic = GlobalLocalCritic(
+        generator = generator or Generator.deepfill_v1(width, dialect=dialect)
+        critic = critic or GlobalLocalCritic(
             critic_width,
             image_size,
-            patch_size,
+            patch_size or image_size // 2,
             padding=generator.padding,
             # The port's local critic is narrower at its end.
-            local_multiples=(1, 2, 4, 4 if dialect == "pytorch" else 8),
+            local_multiples=(1, 2, 4, 4 if generator.padding == "centred" else 8),
         )
-        masks = masks or Boxes(patch_size, patch_size, jitter=patch_size // 8)
+        height, length = critic.patch_size
+        masks = masks or Boxes(height, length, jitter=min(height, length) // 8)
         return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
 
     @classmethod
@@ -66,6 +73,8 @@ class Architectures:
         objective: Any = None,
         masks: Any = None,
         seed: int = 0,
+        generator: Any = None,
+        critic: Any = None,
     ) -> Self:
         """The model of the ICCV 2019 paper.
 
@@ -79,9 +88,11 @@ class Architectures:
             masks: A box of half the picture's size together with brush strokes unless
                 given.
             seed: int, see `InpaintingGAN`.
+            generator: `keras_inpaint.models.Generator`, see `deepfill_v1`.
+            critic: `keras_inpaint.models.PatchCritic`, see `deepfill_v1`.
         """
-        generator = Generator.deepfill_v2(width, dialect=dialect)
-        critic = PatchCritic(critic_width, padding=generator.padding)
+        generator = generator or Generator.deepfill_v2(width, dialect=dialect)
+        critic = critic or PatchCritic(critic_width, padding=generator.padding)
         masks = masks or Union(v2_samplers(image_size))
         return cls(generator, critic, objective or HingeObjective(), masks, seed)
 

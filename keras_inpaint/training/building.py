@@ -9,9 +9,13 @@ import keras
 from keras_inpaint.inpainting import read_network
 from keras_inpaint.losses import WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
+from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.training.architectures import v2_samplers
 from keras_inpaint.training.inpainting_gan import InpaintingGAN
 from keras_inpaint.training.settings import Settings
+
+# Of photos, as `keras_inpaint.data.photos` reads them.
+_NUM_CHANNELS = 3
 
 
 def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
@@ -38,13 +42,8 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
     2.0
     """
     keras.utils.set_random_seed(settings.seed)
-    width = settings.width
-    start = None if settings.preset is None else read_network(settings.preset)
-    if width is None and start is not None:
-        width = start[0].width
-    make = getattr(InpaintingGAN, settings.architecture)
     options = {
-        "width": width,
+        "width": settings.width,
         "critic_width": settings.critic_width,
         "objective": None
         if settings.gamma is None
@@ -53,11 +52,14 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
         if settings.box_share is None
         else boxes_and_strokes(settings.image_size, settings.box_share),
     }
+    if settings.preset is not None:
+        generator, folder = read_network(settings.preset)
+        options["generator"] = _generator_of_preset(generator, settings)
+        options["critic"] = _critic_of_preset(folder, settings, report)
     options = {name: value for name, value in options.items() if value is not None}
+    make = getattr(InpaintingGAN, settings.architecture)
     gan = make(image_size=settings.image_size, seed=settings.seed, **options)
     gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
-    if start is not None:
-        _start_from(gan, settings, *start, report)
     gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
     set_learning_rates(gan, settings, step=0)
     return gan
@@ -85,31 +87,65 @@ def boxes_and_strokes(image_size: int, box_share: float) -> Mixture:
     return Mixture([boxes, strokes], [box_share, 1 - box_share])
 
 
-def _start_from(
-    gan: Any, settings: Settings, generator: Any, folder: Path, report: Callable[[str], None]
-) -> None:
-    differing = _differing(gan.generator, generator)
-    if differing:
+def _generator_of_preset(generator: Any, settings: Settings) -> Any:
+    """The preset's generator, whatever its arguments, if settings can train it."""
+    if not isinstance(generator, Generator):
         raise ValueError(
-            "`preset` must hold the network that `architecture` and `width` ask for. Received: "
-            f"preset={settings.preset!r}, which differs in {', '.join(differing)}"
+            "`preset` must hold a `keras_inpaint.models.Generator`. Train other networks with "
+            f"`keras_inpaint.InpaintingGAN`. Received: preset={settings.preset!r}, which holds "
+            f"a {type(generator).__name__}"
         )
-    gan.generator.set_weights(generator.get_weights())
+    architecture = "deepfill_v2" if generator.gated else "deepfill_v1"
+    if settings.architecture != architecture:
+        raise ValueError(
+            f"`architecture` of this preset is {architecture!r}, as its convolutions are "
+            f"{'gated' if generator.gated else 'not gated'}. "
+            f"Received: architecture={settings.architecture!r}, preset={settings.preset!r}"
+        )
+    if settings.width not in (None, generator.width):
+        raise ValueError(
+            f"`width` of this preset is {generator.width}. Leave it out, or take another "
+            f"preset. Received: width={settings.width}, preset={settings.preset!r}"
+        )
+    if generator.channels != _NUM_CHANNELS:
+        raise ValueError(
+            f"Photos are read in colour: `preset` must hold a generator of {_NUM_CHANNELS} "
+            f"channels. Received: channels={generator.channels}, preset={settings.preset!r}"
+        )
+    return _made_anew(generator)
+
+
+def _critic_of_preset(folder: Path, settings: Settings, report: Callable[[str], None]) -> Any:
+    """The preset's critic; `None` where it has none that settings can train."""
     if not (folder / "critic.weights.h5").exists():
         report("The preset has no critic: a new one is trained.")
-        return
+        return None
     critic, _ = read_network(folder, "critic")
-    if _differing(gan.critic, critic):
-        report("The preset's critic is another network: a new one is trained.")
-    else:
-        gan.critic.set_weights(critic.get_weights())
+    difference = _difference(critic, settings)
+    if difference:
+        report(f"The preset's critic is another network ({difference}): a new one is trained.")
+        return None
+    return _made_anew(critic)
 
 
-def _differing(network: Any, other: Any) -> list[str]:
-    """Arguments in which two networks differ; names and types are none."""
-    if type(network) is not type(other):
-        return ["class"]
-    ours, theirs = network.get_config(), other.get_config()
-    return sorted(
-        name for name in ours if name not in ("name", "dtype") and ours[name] != theirs[name]
-    )
+def _difference(critic: Any, settings: Settings) -> str | None:
+    """In what a critic differs from any that settings ask for."""
+    kind = GlobalLocalCritic if settings.architecture == "deepfill_v1" else PatchCritic
+    if not isinstance(critic, kind):
+        return f"a {type(critic).__name__}, where {settings.architecture} has a {kind.__name__}"
+    if settings.critic_width not in (None, critic.width):
+        return f"width={critic.width}, where critic_width={settings.critic_width}"
+    size = (settings.image_size, settings.image_size)
+    if getattr(critic, "image_size", size) != size:
+        return f"image_size={critic.image_size}, where image_size={settings.image_size}"
+    if critic.channels != _NUM_CHANNELS:
+        return f"channels={critic.channels}, where photos have {_NUM_CHANNELS}"
+    return None
+
+
+def _made_anew(network: Any) -> Any:
+    """A twin in the precision of now, not in that which the preset was trained in."""
+    config = {**network.get_config(), "name": None, "dtype": None}
+    twin = type(network).from_config(config)
+    twin.set_weights(network.get_weights())
+    return twin

@@ -47,7 +47,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     _photos(settings, step=0)
     with devices_scope(settings, report):
         gan = build(settings, report)
-    with RunFolder(settings) as folder:
+    with RunFolder(settings, gan) as folder:
         if folder.restore(gan, report):
             report(f"Going on from step {_steps(gan)} of {folder.path}.")
         return _train(gan, folder, settings, validation, verbose, report)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from keras_inpaint.inpainting import read_object
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.training.text_files import write_text
@@ -41,6 +42,8 @@ class RunFolder:
 
     Args:
         settings: `Settings`.
+        gan: `InpaintingGAN` made of them, or `None`. To go on with a run, its networks must
+            be those of the run.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -48,7 +51,7 @@ class RunFolder:
             that another process is training.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, gan: Any = None) -> None:
         self.path = Path(settings.output)
         self.settings_file = self.path / "settings.json"
         self.preset = self.path / "preset"
@@ -58,6 +61,8 @@ class RunFolder:
         text = json.dumps(settings.to_dict(), indent=2, ensure_ascii=False)
         try:
             self._check(settings)
+            if gan is not None:
+                self._check_networks(settings, gan)
             self._checkpoints.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.path)
             write_text(self.settings_file, text + "\n")
@@ -97,6 +102,20 @@ class RunFolder:
                 raise ValueError(
                     f"A run cannot change its `{name}`. Choose another output, or go on with "
                     f"{name}={before!r}. Received: {name}={now!r} for {settings.output!r}"
+                )
+
+    def _check_networks(self, settings: Settings, gan: Any) -> None:
+        # Settings do not tell: a preset brings its own networks, and into those of another
+        # padding the weights would fit.
+        if not (self.preset / "config.json").exists():
+            return
+        for name, network in (("model", gan.generator), ("critic", gan.critic)):
+            differing = _differing(network, read_object(self.preset, name))
+            if differing:
+                raise ValueError(
+                    "A run cannot change its networks. Choose another output, or go on with "
+                    f"the same `preset`. Received: preset={settings.preset!r} for "
+                    f"{settings.output!r}, whose {name} differs in {', '.join(differing)}"
                 )
 
     def restore(self, gan: Any, report: Callable[[str], None]) -> bool:
@@ -212,6 +231,16 @@ class RunFolder:
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+
+
+def _differing(network: Any, other: Any) -> list[str]:
+    """Arguments in which two networks differ; names and types are none."""
+    if type(network) is not type(other):
+        return ["class"]
+    ours, theirs = network.get_config(), other.get_config()
+    return sorted(
+        name for name in ours if name not in ("name", "dtype") and ours[name] != theirs[name]
+    )
 
 
 def _is_free(path: Path) -> bool:

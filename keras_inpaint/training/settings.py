@@ -28,7 +28,7 @@ class Settings:
         batch_size: int. Images a step, a multiple of `critic_steps`.
         steps: int. Training steps in all, those before an interruption included.
         critic_width: int or `None`. Filters of the critic's first convolutions; `None`
-            for the published ones.
+            for those of `preset`, or else the published ones.
         critic_steps: int. Updates of the critic for one of the generator; 0 for
             reconstruction alone, with `loss_weights={"adversarial": 0}`.
         loss_weights: dict or `None`. Some of the arguments of
@@ -53,7 +53,8 @@ class Settings:
         validation_masks: str or `None`. Mask files of the photos of `validation`, named
             like them; `None` for masks that are drawn, always the same.
         preset: str or `None`. What to start from: a preset as
-            `keras_inpaint.Inpainter.from_preset` takes it.
+            `keras_inpaint.Inpainter.from_preset` takes it. What its networks are, but for
+            `architecture`, it tells itself.
         seed: int. Seed of weights, masks, and the order of photos.
         save_every: int. Steps from one checkpoint, measurement and line of the log to
             the next.

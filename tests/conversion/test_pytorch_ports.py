@@ -21,6 +21,8 @@ from keras_inpaint.inpainting import read_metadata, read_network
 from keras_inpaint.models import Generator
 from keras_inpaint.ops.compositing import composite
 from keras_inpaint.ops.local_patches import crop_patches
+from keras_inpaint.training.building import build
+from keras_inpaint.training.settings import Settings
 
 pytest.importorskip("torch")
 
@@ -77,6 +79,16 @@ def test_preset_names_both_files_and_the_size_of_training(port):
     assert metadata["image_size"] == 256
     assert metadata["channel_order_of_the_source"] == "rgb"
     assert ki.InpaintingGAN.from_preset(port).objective.penalty_in == "picture"
+
+
+def test_training_goes_on_from_the_port(port, networks):
+    settings = Settings("photos", "run", architecture="deepfill_v1", preset=str(port))
+    told = []
+    gan = build(settings, report=told.append)
+    assert_same_weights(generator_weights(gan.generator), generator_weights(networks[0]))
+    assert_same_weights(critic_weights(gan.critic), critic_weights(networks[1]))
+    assert (gan.generator.padding, gan.critic.padding) == ("centred", "centred")
+    assert told == []
 
 
 def test_trainer_holds_its_critics_itself(networks, tmp_path):

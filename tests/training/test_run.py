@@ -3,6 +3,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -23,7 +24,8 @@ pytestmark = [
 
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.data import photos as read  # noqa: E402
-from keras_inpaint.inpainting import read_network  # noqa: E402
+from keras_inpaint.inpainting import read_network, write_preset  # noqa: E402
+from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
 from keras_inpaint.training import folder_lock  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
@@ -242,10 +244,107 @@ def test_run_starts_from_a_preset_with_its_critic(begun, settings):
     assert not any("new one is trained" in line for line in lines)
 
 
-def test_preset_of_another_network_is_refused(begun, settings, tmp_path):
-    preset = os.path.join(begun.output, "preset")
-    with pytest.raises(ValueError, match="differs in width"):
-        train(dataclasses.replace(settings, preset=preset, width=16), report=str)
+def port_preset(folder, with_critic=True):
+    """A preset as converted ports have it: in PyTorch's dialect."""
+    gan = InpaintingGAN.deepfill_v2(width=8, image_size=32, dialect="pytorch")
+    preset = str(folder / "port")
+    (gan if with_critic else gan.inpainter).save_to_preset(preset)
+    return preset
+
+
+def test_run_starts_from_a_preset_of_another_dialect(settings, tmp_path):
+    settings = dataclasses.replace(settings, preset=port_preset(tmp_path), width=None)
+    lines = []
+    started = build(settings, report=lines.append)
+    for network, name in ((started.generator, "model"), (started.critic, "critic")):
+        expected = read_network(settings.preset, name)[0]
+        assert {**network.get_config(), "name": expected.name} == expected.get_config()
+        for weights, others in zip(network.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(weights, others)
+    assert started.generator.padding == "centred"
+    assert lines == []
+
+
+def test_new_critic_pads_as_the_generator_of_the_preset_does(settings, tmp_path):
+    preset = port_preset(tmp_path, with_critic=False)
+    settings = dataclasses.replace(settings, preset=preset, width=None)
+    lines = []
+    gans = [build(settings, report=lines.append) for _ in range(2)]
+    assert gans[0].critic.padding == "centred"
+    assert lines == ["The preset has no critic: a new one is trained."] * 2
+    for weights, others in zip(*(gan.get_weights() for gan in gans), strict=True):
+        np.testing.assert_array_equal(weights, others)
+
+
+def test_run_from_another_dialect_goes_on_in_it_alone(settings, tmp_path):
+    preset = port_preset(tmp_path, with_critic=False)
+    settings = dataclasses.replace(settings, preset=preset, sheets_every=0)
+    train(settings, report=str)
+    # The weights would fit.
+    with pytest.raises(ValueError, match=r"same `preset`.*differs in attention, padding"):
+        train(dataclasses.replace(settings, preset=None), report=str)
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["preset"] == preset
+    lines = []
+    train(dataclasses.replace(settings, steps=2), report=lines.append)
+    assert any(line.startswith("Going on from step 1 ") for line in lines)
+    assert [row["step"] for row in log_of(settings)] == ["1", "2"]
+    assert read_network(tmp_path / "run" / "preset")[0].padding == "centred"
+
+
+def test_run_from_a_preset_has_the_precision_of_now(settings, tmp_path):
+    settings = dataclasses.replace(settings, preset=port_preset(tmp_path))
+    keras.config.set_dtype_policy("mixed_float16")
+    started = build(settings, report=str)
+    assert started.generator.compute_dtype == started.critic.compute_dtype == "float16"
+
+
+def test_preset_with_other_patches_has_holes_that_fit_them(settings, tmp_path):
+    gan = InpaintingGAN.deepfill_v1(width=4, image_size=64, patch_size=16, critic_width=4)
+    gan.save_to_preset(tmp_path / "preset")
+    changes = {"architecture": "deepfill_v1", "preset": str(tmp_path / "preset")}
+    settings = dataclasses.replace(settings, width=None, image_size=64, **changes)
+    started = build(settings, report=str)
+    assert started.critic.patch_size == (16, 16)
+    assert (started.masks.height, started.masks.width) == (16, 16)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"critic_width": 8}, "width=4, where critic_width=8"),
+        ({"image_size": 64}, r"image_size=\(32, 32\), where image_size=64"),
+    ],
+)
+def test_critic_that_does_not_fit_is_replaced(settings, tmp_path, changes, reason):
+    gan = InpaintingGAN.deepfill_v1(width=4, image_size=32, critic_width=4)
+    gan.save_to_preset(tmp_path / "preset")
+    changes = {"critic_width": None, **changes, "preset": str(tmp_path / "preset")}
+    settings = dataclasses.replace(settings, architecture="deepfill_v1", width=None, **changes)
+    lines = []
+    build(settings, report=lines.append)
+    assert len(lines) == 1
+    assert re.search(reason + ".*new one is trained", lines[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "message"),
+    [
+        (Generator.deepfill_v2, {"width": 16}, "is 8. Leave it out.* width=16"),
+        (Generator.deepfill_v1, {}, "'deepfill_v1', as its convolutions .*='deepfill_v2'"),
+        (
+            lambda width: Generator.deepfill_v2(width, channels=1),
+            {},
+            "in colour.*Received: channels=1",
+        ),
+        (lambda width: PatchCritic(width), {}, "Generator.*which holds a PatchCritic"),
+    ],
+    ids=["width", "architecture", "channels", "class"],
+)
+def test_preset_of_another_network_is_refused(settings, tmp_path, make, changes, message):
+    write_preset(tmp_path / "preset", {"model": make(8)})
+    changes = {"width": None, **changes, "preset": str(tmp_path / "preset")}
+    with pytest.raises(ValueError, match=message):
+        train(dataclasses.replace(settings, **changes), report=str)
     assert not (tmp_path / "run").exists()
 
 
