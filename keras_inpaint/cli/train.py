@@ -27,6 +27,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("critic_learning_rate", float, "of the critic's optimizer (default: that of both)"),
     ("gamma", float, "v1: discount of the hole a pixel of distance (default: 0.99)"),
     ("box_share", float, "v2: share of boxes, the rest strokes (default: both in each hole)"),
+    ("min_scale", float, "smallest squares of photos, of the short side (default: image size)"),
     ("masks", str, "mask files, given as --data is (default: masks are drawn)"),
     ("mask_choice", str, "random (default): any mask for any photo; paired: of its name"),
     ("mosaic", int, "learn to restore mosaics of tiles of N pixels (default: holes are blank)"),
@@ -36,6 +37,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
     ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
     ("sheets_every", int, "steps between sheets of filled pictures (default: 1000)"),
+    ("precision", str, "float32 (default), mixed_bfloat16 or mixed_float16"),
     ("distribution", str, "mirrored (default with several GPUs): they share a batch; or none"),
 )
 

@@ -1,6 +1,7 @@
 """From settings to the model that trains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,25 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
     2.0
     """
     keras.utils.set_random_seed(settings.seed)
+    with _precision(settings):
+        gan = _make(settings, report)
+    gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
+    gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
+    set_learning_rates(gan, settings, step=0)
+    return gan
+
+
+@contextmanager
+def _precision(settings: Settings) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(settings.precision or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _make(settings: Settings, report: Callable[[str], None]) -> Any:
     options = {
         "width": settings.width,
         "critic_width": settings.critic_width,
@@ -58,11 +78,7 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
         options["critic"] = _critic_of_preset(folder, settings, report)
     options = {name: value for name, value in options.items() if value is not None}
     make = getattr(InpaintingGAN, settings.architecture)
-    gan = make(image_size=settings.image_size, seed=settings.seed, **options)
-    gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
-    gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
-    set_learning_rates(gan, settings, step=0)
-    return gan
+    return make(image_size=settings.image_size, seed=settings.seed, **options)
 
 
 def set_learning_rates(gan: Any, settings: Settings, step: int) -> None:

@@ -123,6 +123,7 @@ def _photos(settings: Settings, step: int) -> Any:
         # A run that goes on at `step` draws what it would have drawn there.
         seed=settings.seed + step,
         repeat=True,
+        min_scale=settings.min_scale,
         masks=settings.masks,
         mask_choice=settings.mask_choice,
     )

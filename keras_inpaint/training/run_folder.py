@@ -18,8 +18,8 @@ from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.training.text_files import write_text
 
-# They make the networks: a checkpoint fits no others.
-_FIXED = ("architecture", "width", "critic_width", "image_size")
+# They make the networks and their optimizers: a checkpoint fits no others.
+_FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
 # The one before the newest serves where a disk was full or failed.
 _NUM_KEPT = 2
 # Bytes that a file spends on each variable beside its values.

@@ -8,6 +8,7 @@ from typing import Any, Self
 _ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
 _MASK_CHOICES = ("random", "paired")
 _DISTRIBUTIONS = ("none", "mirrored")
+_PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 _COUNTS = ("image_size", "batch_size", "steps", "save_every")
 _OPTIONAL_COUNTS = ("width", "critic_width", "mosaic")
 _OPTIONAL_PATHS = ("masks", "validation", "validation_masks", "preset")
@@ -42,6 +43,8 @@ class Settings:
             `None` for the paper's.
         box_share: float or `None`. For v2: the share of holes that are boxes, where the
             others are brush strokes; `None` for both in each hole, as published.
+        min_scale: float or `None`. The smallest squares cut out of photos, as a share of
+            their short side; `None` for squares of `image_size` pixels and more.
         masks: str or `None`. Mask files, given as `data` is; `None` for masks that are
             drawn.
         mask_choice: `"random"`: any of `masks` for any photo, another one each time.
@@ -60,6 +63,9 @@ class Settings:
             the next.
         sheets_every: int. Steps from one sheet of filled pictures to the next; 0 for
             none.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`: what layers compute
+            in, see `keras.mixed_precision`; weights, losses and presets are float32 in each.
+            `None` for the policy that Keras has.
         distribution: `"mirrored"`: all accelerators share each batch, see
             `tf.distribute.MirroredStrategy`; `"none"`: one device; `None` for the former
             where there are several accelerators.
@@ -89,6 +95,7 @@ class Settings:
     critic_learning_rate: float | None = None
     gamma: float | None = None
     box_share: float | None = None
+    min_scale: float | None = None
     masks: str | None = None
     mask_choice: str = "random"
     mosaic: int | None = None
@@ -98,6 +105,7 @@ class Settings:
     seed: int = 0
     save_every: int = 1000
     sheets_every: int = 1000
+    precision: str | None = None
     distribution: str | None = None
 
     def __post_init__(self) -> None:
@@ -140,12 +148,17 @@ class Settings:
         _check(self, "box_share", "a number from 0 to 1, and for deepfill_v2 alone", fits)
         draws = self.masks is None or self.box_share is None
         _check(self, "box_share", "None where `masks` are files", draws)
+        scale = self.min_scale
+        fits = scale is None or (_is_number(scale) and 0 < scale <= 1)
+        _check(self, "min_scale", "a number above 0, up to 1", fits)
         is_known = self.architecture in _ARCHITECTURES
         _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
         is_choice = self.mask_choice in _MASK_CHOICES
         _check(self, "mask_choice", f"one of {', '.join(_MASK_CHOICES)}", is_choice)
         is_known = self.distribution in (*_DISTRIBUTIONS, None)
         _check(self, "distribution", f"one of {', '.join(_DISTRIBUTIONS)}", is_known)
+        is_known = self.precision in (*_PRECISIONS, None)
+        _check(self, "precision", f"one of {', '.join(_PRECISIONS)}", is_known)
         has_photos = self.validation is not None or self.validation_masks is None
         _check(self, "validation_masks", "None without photos in `validation`", has_photos)
         divides = self.batch_size % max(1, self.critic_steps) == 0

@@ -45,6 +45,7 @@ def training_photos(settings: Settings, step: int) -> Any:
         batch_size=settings.batch_size,
         seed=settings.seed + step,
         repeat=True,
+        min_scale=settings.min_scale,
         masks=masks,
         mask_choice=choice,
     )

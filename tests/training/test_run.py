@@ -178,9 +178,45 @@ def test_share_of_boxes_and_discount_are_as_the_settings_say(begun):
     assert build(dataclasses.replace(begun, **v1)).objective.gamma == 0.99
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_precision_is_that_of_the_run_and_of_nothing_else(settings, precision):
+    settings = dataclasses.replace(settings, precision=precision)
+    compute_dtype = precision.removeprefix("mixed_")
+    gan = build(settings)
+    assert keras.config.dtype_policy().name == "float32"
+    for network in (gan.generator, gan.critic):
+        assert (network.compute_dtype, network.variable_dtype) == (compute_dtype, "float32")
+    # Where numbers are small, the gradients of scaled losses.
+    is_scaled = isinstance(
+        gan.optimizer.generator_optimizer, keras.optimizers.LossScaleOptimizer
+    )
+    assert is_scaled == (precision == "mixed_float16")
+    assert train(settings, report=str) == 1
+    assert np.isfinite(float(log_of(settings)[0]["generator_loss"]))
+    preset = os.path.join(settings.output, "preset")
+    assert read_network(preset)[0].compute_dtype == "float32"
+    with pytest.raises(ValueError, match=rf"cannot change its `precision`.*{precision}"):
+        train(dataclasses.replace(settings, precision="float32"), report=str)
+
+
+def test_smallest_squares_are_as_the_settings_say(settings, monkeypatch):
+    scales = []
+
+    def watched(*args, **options):
+        if options.get("repeat"):
+            scales.append(options["min_scale"])
+        return read(*args, **options)
+
+    monkeypatch.setattr(run_module, "photos", watched)
+    train(dataclasses.replace(settings, min_scale=0.9), report=str)
+    assert set(scales) == {0.9}
+
+
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
+        ({"precision": "float16"}, "mixed_float16. Received: precision='float16'"),
+        ({"min_scale": 1.5}, r"up to 1. Received: min_scale=1\.5"),
         ({"critic_learning_rate": 0}, "critic_learning_rate=0"),
         ({"gamma": 0.9}, r"for deepfill_v1 alone.*gamma=0\.9"),
         ({"gamma": 1.5, "architecture": "deepfill_v1"}, r"gamma=1\.5"),
