@@ -20,6 +20,7 @@ class FakeHub:
         self.refusals = {}  # status and the hub's code for it, by repository
         self.broken = set()  # names of files that the hub fails to deliver
         self.requests = []  # method and file name, or "tree"
+        self.is_lost = False  # connections are closed without an answer
         self.before_answer = lambda method, file: None
         hub = self
 
@@ -57,6 +58,9 @@ class FakeHub:
         self.thread.join()
 
     def answer(self, request):
+        if self.is_lost:
+            request.close_connection = True
+            return None
         url = urllib.parse.urlsplit(request.path)
         words = [urllib.parse.unquote(word) for word in url.path.strip("/").split("/")]
         if words[0] == "cdn":
