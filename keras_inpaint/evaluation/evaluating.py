@@ -47,7 +47,7 @@ def evaluate(
         image_size: int or `None`. Side of the squares that are measured on: the largest in
             the middle of each photo, resized. `None` for photos as they are.
         hole_area: Pair of floats or `None`. The least and the greatest share of the photo
-            that a drawn hole covers.
+            that a hole covers, for `"boxes"`, `"strokes"` and `"mixture"`.
         seed: int. Seed of the holes.
         use_baselines: bool. Whether to measure classical methods too, see `baselines`.
         features: Function, name, or `None`. The network of the perceptual and the Frechet

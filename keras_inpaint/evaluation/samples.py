@@ -71,17 +71,19 @@ class Samples:
         self.masks_name = self._take_masks(masks)
 
     def _take_masks(self, masks: Any) -> str:
-        is_kind = isinstance(masks, str) and masks in HOLE_KINDS
-        if is_kind or callable(masks):
+        if isinstance(masks, str) and masks in HOLE_KINDS:
+            check_holes(masks, self._hole_area)
             self._sampler = masks
-            if is_kind:
-                check_holes(masks, self._hole_area)
-            return str(masks) if is_kind else type(masks).__name__
+            return masks
         if self._hole_area is not None:
             raise ValueError(
-                "`hole_area` is for holes that are drawn. Leave it out, or the masks. "
-                f"Received: hole_area={self._hole_area}"
+                f"`hole_area` is for holes of the kinds {', '.join(HOLE_KINDS)}. Leave it out, "
+                "or the masks; a sampler has bounds of its own, see "
+                f"`keras_inpaint.masks.Mixture`. Received: hole_area={self._hole_area}"
             )
+        if callable(masks):
+            self._sampler = masks
+            return type(masks).__name__
         found = _as_list(masks)
         if _is_array(found[0]):
             if len(found) != len(self._photos):

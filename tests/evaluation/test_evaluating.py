@@ -158,6 +158,7 @@ def test_sheet_shows_best_median_and_worst(painter, photos, masks, tmp_path):
         ({"image_size": 0}, "image_size=0"),
         ({"masks": np.ones((2, 32, 40))}, "3 photos, 2 masks"),
         ({"masks": np.ones((3, 32, 40)), "hole_area": (0.1, 0.2)}, r"hole_area=\(0.1, 0.2\)"),
+        ({"masks": Boxes(8, 8, jitter=2), "hole_area": (0.1, 0.2)}, r"hole_area=\(0.1, 0.2\)"),
         ({"hole_area": (0.2, 0.1)}, r"hole_area=\(0.2, 0.1\)"),
         ({"masks": np.ones((3, 32, 40))}, "None of the photos.*nothing known.*'0'"),
         ({"features": 7}, "features=7"),
