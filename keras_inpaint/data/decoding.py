@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from keras_inpaint.data.mask_files import MaskFiles
-from keras_inpaint.data.skip_log import SkipLog
+from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.data.windows import Window
 from keras_inpaint.pictures import is_plain, read_picture
 
@@ -26,8 +25,9 @@ class CropDecoder:
 
     Plain JPEG and PNG files go through TensorFlow's decoders, of a JPEG only
     the rows of the square are decoded, and large ones at a half, a quarter or
-    an eighth of their size where that is enough. What these decoders refuse,
-    or would get wrong (turned, CMYK, 16 bits, other formats), goes through
+    an eighth of their size where that is enough. What these decoders refuse
+    (each file is tried as a whole the first time), or would get wrong
+    (turned, CMYK, 16 bits, other formats), goes through
     `keras_inpaint.pictures.read_picture`; what that refuses is skipped.
 
     Args:
@@ -35,27 +35,14 @@ class CropDecoder:
             `(top, left, side)` of the square.
         image_size: int. Side of the square that comes out.
         flip: bool. Whether to mirror every second square, by chance.
-        num_photos: int. Photos of the source: when all are skipped, there is
-            nothing to go on with.
-        log: `SkipLog` that keeps what is skipped.
-        masks: `MaskFiles` or None. Where the holes of the photos are.
+        files: `PhotoFiles`: what is read, and the log of what is skipped.
     """
 
-    def __init__(
-        self,
-        window: Window,
-        image_size: int,
-        flip: bool,
-        num_photos: int,
-        log: SkipLog,
-        masks: MaskFiles | None = None,
-    ) -> None:
+    def __init__(self, window: Window, image_size: int, flip: bool, files: PhotoFiles) -> None:
         self.window = window
         self.image_size = image_size
         self.flip = flip
-        self.num_photos = num_photos
-        self.log = log
-        self.masks = masks
+        self.files = files
         # Hashes of contents that a fast decoder was seen to take.
         self._sound: set[int] = set()
 
@@ -88,7 +75,7 @@ class CropDecoder:
         """The content of a file that a fast decoder takes, and which one."""
         name = os.fsdecode(path)
         try:
-            content = b"" if name in self.log else Path(name).read_bytes()
+            content = b"" if name in self.files.log else Path(name).read_bytes()
         except OSError:  # `read_picture` puts it into words.
             content = b""
         if not (is_plain(content) and self._is_sound(content)):
@@ -108,16 +95,12 @@ class CropDecoder:
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
         name = os.fsdecode(path)
-        if name not in self.log:
+        if name not in self.files.log:
             try:
                 return read_picture(name).pixels, np.True_
             except (OSError, ValueError) as error:
-                self.log.add(name, str(error))
-        if self.log.count >= self.num_photos:
-            raise ValueError(
-                "None of the photos can be decoded any more; is their folder still "
-                f"there? Received: {self.num_photos} photos, the last one {name!r}"
-            )
+                self.files.log.add(name, str(error))
+        self.files.check_any_is_left()
         return np.zeros((1, 1, 3), np.uint8), np.False_
 
     def _crop_slow(self, path: Tensor, seed: Tensor) -> Crop:
@@ -167,7 +150,7 @@ class CropDecoder:
             tf.bitwise.bitwise_and(seed[0], 1) == 1 if self.flip else tf.constant(False)
         )
         image = self._image(crop, is_mirrored)
-        if self.masks is None:
+        if self.files.masks is None:
             return image, is_read
         window = self.window(size[0], size[1], seed)
         mask, has_mask = tf.numpy_function(
@@ -188,10 +171,10 @@ class CropDecoder:
         is_read: bool,
     ) -> tuple[NDArray[np.float32], np.bool]:
         mask = None
-        if is_read and self.masks is not None:
+        if is_read and self.files.masks is not None:
             height, width = map(int, size)
             top, left, side = map(int, window)
-            mask = self.masks.cut(
+            mask = self.files.masks.cut(
                 os.fsdecode(path),
                 (height, width),
                 (top, left, side),

@@ -81,6 +81,7 @@ class MaskFiles:
 
     def _read(self, path: str, size: tuple[int, int]) -> NDArray[np.uint8] | None:
         if path in self.log:
+            self._check_any_is_left(self.log.reasons[path])
             return None
         try:
             mask = read_mask(path)

@@ -56,6 +56,19 @@ class PhotoFiles:
             return len(self.paths) // batch_size
         return -(-len(self.paths) // batch_size)
 
+    def check_any_is_left(self) -> None:
+        """Raises a ValueError if all photos, or their own masks, are in the log."""
+        # Not a count: the log may be that of other streams too, and keeps masks.
+        own = self.paths
+        if self.masks is not None and self.masks.is_paired:
+            own = self.masks.paths
+        pairs = zip(self.paths, own, strict=True)
+        if all(photo in self.log or mask in self.log for photo, mask in pairs):
+            raise ValueError(
+                "None of the photos can be decoded any more; is their folder still there? "
+                f"Received: {len(self.paths)} photos, the first one {self.paths[0]!r}"
+            )
+
     def _check_any_is_read(self) -> None:
         for index, path in enumerate(self.paths):
             try:

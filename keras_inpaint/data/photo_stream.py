@@ -32,8 +32,7 @@ def photo_stream(
         `tf.data.Dataset`, see there.
     """
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
-    num_photos = len(files.paths)
-    decoder = CropDecoder(window, image_size, flip, num_photos, files.log, files.masks)
+    decoder = CropDecoder(window, image_size, flip, files)
     dataset = _ordered(files, shuffle, seed).map(
         decoder.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
@@ -46,7 +45,7 @@ def photo_stream(
         # are of equal, known length: callbacks and schedules count on it.
         length = files.num_batches(batch_size, drop_remainder)
         dataset = dataset.take(length)
-        last_size = num_photos - (length - 1) * batch_size
+        last_size = len(files.paths) - (length - 1) * batch_size
         if last_size < batch_size:
             dataset = _with_last_cut(dataset, length, last_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))

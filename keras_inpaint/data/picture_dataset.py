@@ -107,14 +107,10 @@ class PictureDataset(keras.utils.PyDataset):
     def _picture(self, order: NDArray[np.int_], epoch: int, place: int) -> tuple[Images, Any]:
         """The photo at a place of an epoch's order or, where that is none, the next one."""
         chance = np.random.default_rng((self.seed, epoch, place))
-        for candidate in range(place, place + len(order)):
-            picture = self._read(int(order[candidate % len(order)]), chance)
-            if picture is not None:
-                return picture
-        raise ValueError(
-            "None of the photos can be decoded any more; is their folder still there? "
-            f"Received: {len(order)} photos, the first one {self.files.paths[0]!r}"
-        )
+        while (picture := self._read(int(order[place % len(order)]), chance)) is None:
+            self.files.check_any_is_left()
+            place += 1
+        return picture
 
     def _read(self, index: int, chance: np.random.Generator) -> tuple[Images, Any] | None:
         path, log, masks = self.files.paths[index], self.files.log, self.files.masks

@@ -102,6 +102,18 @@ def test_a_mask_that_is_none_is_named_and_the_photo_passed_over(folders, read, c
         assert [path.endswith("03.png") for path in log.reasons] == [True]
 
 
+def test_masks_that_are_none_do_not_count_as_photos(folders, read):
+    (folders[0] / "02.png").write_text("no picture")
+    for index in range(8, 12):
+        (folders[0] / f"{index:02}.{('png', 'bmp')[index % 2]}").unlink()
+        (folders[1] / f"{index:02}.png").write_text("no picture")
+    for index in range(5):
+        (folders[1] / f"{index:02}.png").write_text("no picture")
+    options = {"masks": folders[1], "mask_choice": "random", "shuffle": False}
+    images, _ = read(folders[0], 32, 8, **options)
+    assert len(images) == 8
+
+
 def test_a_mask_of_another_size_is_named_with_both_sizes(folders, read):
     save(folders[1] / "03.png", np.zeros((10, 20)))
     log = SkipLog()

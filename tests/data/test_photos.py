@@ -238,6 +238,19 @@ def test_photos_that_vanish_all_end_the_stream_with_their_reason(folder):
         gather(dataset)
 
 
+def test_what_other_streams_left_out_does_not_count(folder, tmp_path_factory):
+    others = tmp_path_factory.mktemp("others")
+    Image.fromarray(gradient(40, 40)).save(others / "sound.png")
+    log = SkipLog()
+    for index in range(6):
+        (others / f"{index}.png").write_text("no picture")
+    list(photos(others, image_size=32, batch_size=1, log=log))
+    assert log.count == 6
+    (folder / "2.jpg").write_text("no picture")
+    dataset = photos(folder, image_size=32, batch_size=6, log=log)
+    assert [len(images) for images in dataset] == [6]
+
+
 def test_odd_file_names_are_read(folder):
     (folder / "0.jpg").rename(folder / "päper 本 #1.jpg")
     assert len(gather(photos(folder, 32, 6))) == 6
