@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_inpaint.training.batches import local_boxes
+
 # Half precision rounds numbers near 1 to this.
 _ROUNDING = 1e-3
 
@@ -64,6 +66,27 @@ def check_values(images: Any, masks: Any, boxes: Any, critic: Any) -> None:
             )
     if boxes is not None:
         _check_boxes(np.asarray(boxes), images.shape[1:3], critic)
+
+
+def check_patches(masks: Any, boxes: Any, critic: Any) -> None:
+    """Refuses a batch whose holes do not lie in the local patches.
+
+    Args:
+        masks: Tensor or array of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+        boxes: Tensor or array of shape `(batch, 4)`, or `None`.
+        critic: What is trained against; one without a `patch_size` takes all holes.
+
+    Raises:
+        ValueError: If a hole sticks out.
+    """
+
+    def require(condition: Any, message: str, value: Any) -> None:
+        if not condition:
+            raise ValueError(f"{message}{np.asarray(value).tolist()}")
+
+    # Arrays, as the tensors may be those of another backend.
+    boxes = None if boxes is None else np.asarray(boxes)
+    local_boxes(np.asarray(masks, "float32"), boxes, critic, require)
 
 
 def _check_images(images: Any, channels: int) -> Any:

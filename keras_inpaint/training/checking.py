@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_inpaint.training.batch_checks import check_shapes, check_values
+from keras_inpaint.training.batch_checks import check_patches, check_shapes, check_values
 from keras_inpaint.training.batches import unpack
 
 # What Keras takes for a batch of arrays unless told.
@@ -36,9 +36,12 @@ class Checking(keras.Model):
 
         Raises:
             ValueError: If the first batch has another type, shape or range than
-                `InpaintingGAN` says, or cannot be shared by the model's devices.
+                `InpaintingGAN` says, a hole larger than the critic's patch, or cannot be
+                shared by the model's devices.
         """
-        images = self._check((x, y, options.get("sample_weight")), batch_size)
+        images, masks, boxes = self._check((x, y, options.get("sample_weight")), batch_size)
+        if masks is not None:
+            check_patches(masks, boxes, self.critic)
         # Keras would split arrays first: of what is left the steps themselves see the size.
         is_split = bool(options.get("validation_split"))
         self._check_devices(x, images, None if is_split else batch_size or _BATCH_SIZE)
@@ -74,14 +77,14 @@ class Checking(keras.Model):
         return super().evaluate(x, y, batch_size, *args, **options)
 
     def _check(self, data: Any, batch_size: int | None) -> Any:
-        """Returns the first batch's images, where they can be looked at."""
+        """Returns the first batch's images, masks and boxes, where they can be looked at."""
         batch = _first_batch(data, batch_size or _BATCH_SIZE)
         if batch is None:
-            return None
+            return None, None, None
         images, masks, boxes = unpack(batch)
         check_shapes(images, masks, boxes, self.generator, self.critic)
         check_values(images, masks, boxes, self.critic)
-        return images
+        return images, masks, boxes
 
     def _check_devices(
         self, data: Any = None, images: Any = None, batch_size: int | None = None

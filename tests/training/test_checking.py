@@ -115,6 +115,15 @@ def test_boxes_that_are_no_patches_are_refused(gan, images, masks):
     refused(lambda **_: fit(20, 0, 16, 16), match=r"within .*Received: \[20, 0, 16, 16\]")
 
 
+def test_a_hole_larger_than_the_local_patch_is_refused(gan, patch_gan, images, masks):
+    masks[3, :20, :24] = 1
+    refused(gan.fit, images, masks, match=r"16 x 16 pixels must.* width, of \[20, 24\]")
+    gan.evaluate(images, masks)
+    patch_gan.fit(images, masks)
+    assert hasattr(gan, "asked")
+    assert hasattr(patch_gan, "asked")
+
+
 def test_validation_data_are_looked_at_before_training(gan, images, masks):
     for validation in (images + 255, (images, masks + 255), Batches(images + 255)):
         match = r"In `validation_data`: .*25\d"
