@@ -14,12 +14,10 @@ from keras_inpaint.cli.progress import Progress
 from keras_inpaint.cli.quiet_start import quiet_start
 from keras_inpaint.pictures import Picture, is_lossy, read_mask, read_picture, write_picture
 from keras_inpaint.pictures.drafts import draft_of
+from keras_inpaint.pictures.formats import FORMATS
+from keras_inpaint.pictures.writing import what_is_lost
 
 Masks = NDArray[np.uint8]
-
-_TWINS = {".jpeg": ".jpg", ".tiff": ".tif"}
-_WITHOUT_ALPHA = (".bmp", ".jpg")
-_WITHOUT_METADATA = (".bmp",)
 
 
 class Filling:
@@ -109,9 +107,10 @@ class Filling:
         return np.asarray(pixels)
 
     def _tell_losses(self, picture: Picture, output: Path) -> None:
-        lost = _lost(picture, output)
+        lost = what_is_lost(output, picture)
         if lost:
-            self.progress.say(f"{output} cannot hold the photo's {lost}; PNG can.")
+            parts = " and ".join(lost)
+            self.progress.say(f"{output} cannot hold the photo's {parts}; PNG can.")
         if is_lossy(output) and not self._is_loss_told:
             self._is_loss_told = True
             self.progress.say(
@@ -130,18 +129,7 @@ def load_inpainter(preset: str) -> Any:
 
 def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
-    return _TWINS.get(suffix, suffix)
-
-
-def _lost(picture: Picture, output: Path) -> str:
-    lost = []
-    if picture.alpha is not None and _kind(output) in _WITHOUT_ALPHA:
-        lost.append("transparency")
-    if picture.icc_profile and _kind(output) in _WITHOUT_METADATA:
-        lost.append("colour profile")
-    if picture.exif and _kind(output) in _WITHOUT_METADATA:
-        lost.append("EXIF")
-    return " and ".join(lost)
+    return FORMATS.get(suffix, suffix)
 
 
 def _copy(photo: Path, output: Path) -> None:

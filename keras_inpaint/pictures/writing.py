@@ -32,7 +32,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
 
     PNG, TIFF and WebP (lossless) keep pixels, alpha, colour profile and EXIF.
     JPEG (quality 95, colours at full resolution) drops alpha: the colours
-    under it are written as they are. BMP keeps the pixels only.
+    under it are written as they are. BMP keeps the pixels only. EXIF that is
+    too long for JPEG (64 KiB) is left out there.
 
     The file appears at once and whole: it is written under another name in
     the same folder and renamed. An existing file is replaced.
@@ -105,18 +106,43 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         )
 
 
+def what_is_lost(path: str | os.PathLike[str], picture: Picture) -> list[str]:
+    """Lists what of a picture its file cannot hold, in words for people.
+
+    Args:
+        path: str or Path of the file to be, whose suffix is one of `SUFFIXES`.
+        picture: `Picture`.
+
+    Returns:
+        List of some of `"transparency"`, `"colour profile"` and `"EXIF"`.
+
+    Example:
+    >>> from keras_inpaint.pictures.writing import what_is_lost
+    >>> pixels, alpha = np.zeros((4, 6, 3), "uint8"), np.ones((4, 6), "uint8")
+    >>> what_is_lost("filled.jpg", keras_inpaint.pictures.Picture(pixels, alpha))
+    ['transparency']
+    """
+    kind = FORMATS[Path(path).suffix.lower()]
+    exif_fits = kind != "JPEG" or len(picture.exif or b"") <= _JPEG_EXIF_LIMIT
+    parts = {
+        "transparency": (picture.alpha is not None, kind in _KEEPS_ALPHA),
+        "colour profile": (bool(picture.icc_profile), kind in _KEEPS_METADATA),
+        "EXIF": (bool(picture.exif), kind in _KEEPS_METADATA and exif_fits),
+    }
+    return [part for part, (is_there, is_kept) in parts.items() if is_there and not is_kept]
+
+
 def _encode(path: str | os.PathLike[str], picture: Picture) -> bytes:
     kind = FORMATS[Path(path).suffix.lower()]
+    lost = what_is_lost(path, picture)
     pixels = picture.pixels
-    if picture.alpha is not None and kind in _KEEPS_ALPHA:
+    if picture.alpha is not None and "transparency" not in lost:
         pixels = np.dstack([pixels, picture.alpha])
     options = dict(_OPTIONS[kind])
-    if picture.icc_profile and kind in _KEEPS_METADATA:
+    if picture.icc_profile and "colour profile" not in lost:
         options["icc_profile"] = picture.icc_profile
-    if picture.exif and kind in _KEEPS_METADATA:
-        is_too_long = kind == "JPEG" and len(picture.exif) > _JPEG_EXIF_LIMIT
-        if not is_too_long:
-            options["exif"] = picture.exif
+    if picture.exif and "EXIF" not in lost:
+        options["exif"] = picture.exif
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels).save(buffer, format=kind, **options)

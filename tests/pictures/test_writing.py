@@ -16,6 +16,7 @@ from keras_inpaint.pictures import (
     read_picture,
     write_picture,
 )
+from keras_inpaint.pictures.writing import what_is_lost
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (12, 16, 3), np.uint8)
@@ -48,6 +49,21 @@ def test_what_is_written_is_read_again(suffix, tmp_path):
         kept = Image.Exif()
         kept.load(picture.exif)
         assert dict(kept) == {271: "Camera"}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("length", [9, 66000])
+def test_what_is_lost_is_what_is_not_read_again(suffix, length, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    exif = Image.Exif()
+    exif[271] = "C" * length
+    picture = Picture(PIXELS, ALPHA, SRGB, exif.tobytes())
+    lost = what_is_lost(path, picture)
+    write_picture(path, picture)
+    after = read_picture(path)
+    words = {"transparency": "alpha", "colour profile": "icc_profile", "EXIF": "exif"}
+    assert lost == [word for word, name in words.items() if getattr(after, name) is None]
+    assert what_is_lost(path, Picture(PIXELS)) == []
 
 
 def test_only_jpeg_is_lossy():
