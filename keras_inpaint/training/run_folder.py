@@ -16,7 +16,7 @@ from typing import Any, Self
 from keras_inpaint.inpainting import read_object
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
-from keras_inpaint.training.text_files import write_text
+from keras_inpaint.training.text_files import DRAFT_SUFFIX, write_text
 
 # They make the networks and their optimizers: a checkpoint fits no others.
 _FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
@@ -25,7 +25,7 @@ _NUM_KEPT = 2
 # Bytes that a file spends on each variable beside its values.
 _OVERHEAD = 4096
 # Drafts, which are renamed once they are whole.
-_BEGUN = ("*.unfinished", ".preset.*.old", "checkpoint/unfinished*", "sheets/.*.part")
+_BEGUN = (f"*{DRAFT_SUFFIX}", ".preset.*.old", "checkpoint/unfinished*", "sheets/.*.part")
 
 
 class RunFolder:
@@ -86,7 +86,7 @@ class RunFolder:
 
     def _check(self, settings: Settings) -> None:
         if not self.settings_file.exists():
-            if self.path.exists() and not _is_free(self.path):
+            if self.path.exists() and not self._is_free():
                 raise ValueError(
                     "`output` must be a new folder, an empty one, or that of an earlier run. "
                     f"Received: output={settings.output!r}"
@@ -103,6 +103,11 @@ class RunFolder:
                     f"A run cannot change its `{name}`. Choose another output, or go on with "
                     f"{name}={before!r}. Received: {name}={now!r} for {settings.output!r}"
                 )
+
+    def _is_free(self) -> bool:
+        """Whether there is nothing but what a run makes before its settings."""
+        made = {FolderLock.NAME, self._checkpoints.name, self.settings_file.name + DRAFT_SUFFIX}
+        return self.path.is_dir() and {each.name for each in self.path.iterdir()} <= made
 
     def _check_networks(self, settings: Settings, gan: Any) -> None:
         # Settings do not tell: a preset brings its own networks, and into those of another
@@ -241,12 +246,6 @@ def _differing(network: Any, other: Any) -> list[str]:
     return sorted(
         name for name in ours if name not in ("name", "dtype") and ours[name] != theirs[name]
     )
-
-
-def _is_free(path: Path) -> bool:
-    """Whether there is nothing but what a run makes before its settings."""
-    made = {FolderLock.NAME, "checkpoint"}
-    return path.is_dir() and {each.name for each in path.iterdir()} <= made
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Behind the name of a file that is being written.
+DRAFT_SUFFIX = ".unfinished"
+
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, or replaces one, at once.
@@ -14,7 +17,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    draft = path.with_name(f"{path.name}.unfinished")
+    draft = path.with_name(f"{path.name}{DRAFT_SUFFIX}")
     try:
         with draft.open("w", encoding="utf-8") as file:
             file.write(text)

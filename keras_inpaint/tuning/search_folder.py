@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.training.text_files import write_text
+from keras_inpaint.training.text_files import DRAFT_SUFFIX, write_text
 from keras_inpaint.tuning.inpainting_tuner import FAILURE, FOLDER
 from keras_inpaint.tuning.report import write_report
 
@@ -50,7 +50,7 @@ class SearchFolder:
 
     def _check(self, search: dict[str, Any]) -> None:
         if not self._file.exists():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if self.path.exists() and not self._is_free():
                 raise ValueError(
                     "`output` must be a new folder, an empty one, or that of an earlier "
                     f"search. Received: output={str(self.path)!r}"
@@ -69,6 +69,11 @@ class SearchFolder:
                     f"another output, or go on with {name}={before!r}. "
                     f"Received: {name}={now!r} for {str(self.path)!r}"
                 )
+
+    def _is_free(self) -> bool:
+        """Whether there is nothing but a first file that was not finished."""
+        begun = {self._file.name + DRAFT_SUFFIX}
+        return self.path.is_dir() and {each.name for each in self.path.iterdir()} <= begun
 
     def report(self, oracle: Any, hypermodel: Any) -> None:
         """Writes what the trials say so far.

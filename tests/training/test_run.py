@@ -471,6 +471,15 @@ def test_folder_on_a_disk_without_locks_is_trained_in(copied, monkeypatch):
         RunFolder(copied)
 
 
+def test_run_begins_where_one_was_cut_off_before_its_settings(settings, tmp_path):
+    (tmp_path / "run" / "checkpoint").mkdir(parents=True)
+    for name in (".lock", "settings.json.unfinished"):
+        (tmp_path / "run" / name).write_text("")
+    with RunFolder(settings) as folder:
+        assert folder.settings_file.exists()
+    assert not (tmp_path / "run" / "settings.json.unfinished").exists()
+
+
 def test_lines_of_steps_that_were_lost_are_cut_off_the_log(copied, tmp_path):
     with (tmp_path / "run" / "log.csv").open("a") as file:
         file.write("5,0.1\n")

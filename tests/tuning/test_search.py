@@ -273,6 +273,12 @@ def test_folder_with_other_things_is_refused(settings, pretended, tmp_path, monk
     assert search_folder_module.SearchFolder(tmp_path / "new", {}).path.is_dir()
 
 
+def test_search_begins_where_one_was_cut_off_before_its_first_file(tmp_path):
+    (tmp_path / "search.json.unfinished").write_text("{")
+    search_folder_module.SearchFolder(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["search.json"]
+
+
 def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="no KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_PORT"):
