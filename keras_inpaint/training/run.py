@@ -109,7 +109,7 @@ def _save(
         "image_size": settings.image_size,
     }
     with folder.writing(gan, step):
-        folder.log({"step": step, **measures})
+        folder.log.add({"step": step, **measures})
         gan.save_to_preset(folder.preset, metadata)
         # Last: what goes on from here finds all else written.
         folder.save(gan, step)

@@ -1,7 +1,5 @@
 """What a training run leaves on disk."""
 
-import csv
-import io
 import json
 import math
 import os
@@ -15,6 +13,7 @@ from typing import Any, Self
 
 from keras_inpaint.inpainting import read_object
 from keras_inpaint.training.folder_lock import FolderLock
+from keras_inpaint.training.run_log import RunLog
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.training.text_files import DRAFT_SUFFIX, write_text
 
@@ -56,7 +55,7 @@ class RunFolder:
         self.settings_file = self.path / "settings.json"
         self.preset = self.path / "preset"
         self.sheets = self.path / "sheets"
-        self._log_file = self.path / "log.csv"
+        self.log = RunLog(self.path / "log.csv")
         self._checkpoints = self.path / "checkpoint"
         text = json.dumps(settings.to_dict(), indent=2, ensure_ascii=False)
         try:
@@ -145,9 +144,7 @@ class RunFolder:
                 reason = " ".join(str(error).split())
                 report(f"{path} is damaged and passed over: {reason}")
             else:
-                rows = self._rows(before=_step_of(path) + 1)
-                if rows:
-                    self._write_log(rows)
+                self.log.cut(after=_step_of(path))
                 return True
         if saved:
             raise ValueError(
@@ -198,32 +195,6 @@ class RunFolder:
             draft.unlink(missing_ok=True)
         for old in self._saved()[:-_NUM_KEPT]:
             old.unlink()
-
-    def log(self, row: dict[str, Any]) -> None:
-        """Adds a line to the log, in the place of any that a lost checkpoint left."""
-        self._write_log([*self._rows(before=row["step"]), row])
-
-    def _rows(self, before: int) -> list[dict[str, Any]]:
-        """The lines of the log of the steps before one."""
-        if not self._log_file.exists():
-            return []
-        with self._log_file.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        try:
-            return [row for row in rows if int(row["step"]) < before]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{self._log_file} must have a number in its column `step`, a line a "
-                "checkpoint. Repair it, or move it away."
-            ) from error
-
-    def _write_log(self, rows: list[dict[str, Any]]) -> None:
-        columns = list(dict.fromkeys(name for each in rows for name in each))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(self._log_file, text.getvalue())
 
     def _saved(self) -> list[Path]:
         return sorted(self._checkpoints.glob("step-*.weights.h5"))

@@ -1,7 +1,5 @@
 """What a search has found, as tables, a picture and settings."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.pictures import Picture, sheet, write_picture
-from keras_inpaint.training.text_files import write_text
+from keras_inpaint.training.text_files import write_table, write_text
 from keras_inpaint.tuning.scatter import scatter
 from keras_inpaint.tuning.search_range import SearchRange
 
@@ -39,7 +37,7 @@ def write_report(
     rows = [_row(trial, hypermodel.ranges, objective.name, failures) for trial in trials]
     if not rows:
         return
-    write_text(folder / _TABLE, _as_csv(rows))
+    write_table(folder / _TABLE, _columns(rows), rows)
     best = best_of(trials, objective)
     write_text(folder / _PAGE, _as_markdown(rows, best, hypermodel, objective))
     panels = [_panel(each, trials, objective) for each in hypermodel.ranges]
@@ -87,15 +85,6 @@ def _at_best(trial: Any, name: str) -> float | None:
         if observation.step == trial.best_step:
             return float(observation.mean())
     return None
-
-
-def _as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    columns = _columns(rows)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _as_markdown(rows: Sequence[dict[str, Any]], best: Any, model: Any, objective: Any) -> str:
