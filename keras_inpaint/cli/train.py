@@ -20,7 +20,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("batch_size", int, "images a step (default: 16)"),
     ("steps", int, "training steps in all (default: 100000)"),
     ("critic_width", int, "filters of the critic's first convolutions (default: 64)"),
-    ("critic_steps", int, "updates of the critic for one of the generator (default: 1)"),
+    ("critic_steps", int, "the critic's updates for one of the generator's (default: 1)"),
     ("loss_weights", dict, "such as hole=1.2,adversarial=0.01 (default: the published ones)"),
     ("learning_rate", float, "of both optimizers, at the start (default: 0.0001)"),
     ("final_learning_rate", float, "what it falls to at the last step (default: it stays)"),
@@ -36,7 +36,7 @@ SETTINGS: tuple[tuple[str, type, str], ...] = (
     ("preset", str, "to start from: bundled preset, folder of one, or hf://owner/name"),
     ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
     ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
-    ("sheets_every", int, "steps between sheets of filled pictures (default: 1000)"),
+    ("sheets_every", int, "steps between sheets of pictures; 0 for none (default: 1000)"),
     ("precision", str, "float32 (default), mixed_bfloat16 or mixed_float16"),
     ("distribution", str, "mirrored (default with several GPUs): they share a batch; or none"),
 )
@@ -69,7 +69,7 @@ def add_settings(parser: Any, settings: Sequence[tuple[str, type, str]]) -> None
             f"--{name.replace('_', '-')}",
             type=_weights if kind is dict else kind,
             help=meaning,
-            metavar={int: "N", float: "RATE", str: "NAME", dict: "WEIGHTS"}[kind],
+            metavar={int: "N", float: "NUMBER", str: "NAME", dict: "WEIGHTS"}[kind],
             default=argparse.SUPPRESS,
         )
 
