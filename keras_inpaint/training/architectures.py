@@ -59,8 +59,9 @@ class Architectures:
             # The port's local critic is narrower at its end.
             local_multiples=(1, 2, 4, 4 if generator.padding == "centred" else 8),
         )
-        height, length = critic.patch_size
-        masks = masks or Boxes(height, length, jitter=min(height, length) // 8)
+        patch_height, patch_width = critic.patch_size
+        jitter = min(patch_height, patch_width) // 8
+        masks = masks or Boxes(patch_height, patch_width, jitter=jitter)
         return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
 
     @classmethod
