@@ -41,7 +41,7 @@ def baselines() -> dict[str, Fill]:
     except ImportError as error:
         raise ValueError(
             "The baselines are OpenCV's, which is not installed. Run `pip install "
-            "'keras-inpaint[baselines]'`. Received: baselines=True"
+            "'keras-inpaint[baselines]'`. Received: use_baselines=True"
         ) from error
 
     def classical(method: int) -> Fill:
