@@ -40,6 +40,7 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
         Path: the folder of the new version.
 
     Raises:
+        OSError: If the folder cannot be written to.
         ValueError: If the backend is not TensorFlow, the pictures have other than 3
             channels, the folder holds other things, or the exported graph differs.
     """

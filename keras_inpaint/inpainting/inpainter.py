@@ -107,7 +107,8 @@ class Inpainter:
         Raises:
             FileNotFoundError: If there is no such preset, or a file of it is missing.
             OSError: If the hub refuses or does not answer.
-            ValueError: If the preset is damaged, or written by a newer version.
+            ValueError: If the preset is damaged, or written by a newer version; if an
+                address on the hub is malformed, or `huggingface_hub` is not installed.
 
         Example:
         >>> import os, tempfile
@@ -148,6 +149,7 @@ class Inpainter:
                 11 bits.
 
         Raises:
+            OSError: If the folder cannot be written.
             ValueError: If the folder holds other files, or `dtype` is neither.
         """
         told = {} if self.image_size is None else {"image_size": self.image_size}
@@ -168,7 +170,7 @@ class Inpainter:
             Path: the folder of the new version.
 
         Raises:
-            ValueError: As `keras_inpaint.export_saved_model`.
+            OSError: As `keras_inpaint.export_saved_model`, and so `ValueError`.
         """
         # A shorthand for what stands above this package, known by its public name alone.
         from keras_inpaint import export_saved_model

@@ -113,7 +113,9 @@ def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any,
 
     Raises:
         FileNotFoundError: If the preset, or a file of it, is missing.
-        ValueError: If it is damaged, written by a newer version, or lacks the network.
+        OSError: If the hub refuses or does not answer.
+        ValueError: If it is damaged, written by a newer version, or lacks the network, or
+            `find_preset` refuses its address.
     """
     folder = find_preset(preset)
     checksums = read_metadata(folder).get("sha256", {})
@@ -144,7 +146,9 @@ def read_object(preset: str | PathLike[str], name: str, optional: bool = False) 
 
     Raises:
         FileNotFoundError: If the preset, or a file of it, is missing.
-        ValueError: If it is damaged, written by a newer version, or lacks the object.
+        OSError: If the hub refuses or does not answer.
+        ValueError: If it is damaged, written by a newer version, or lacks the object, or
+            `find_preset` refuses its address.
     """
     folder = find_preset(preset)
     read_metadata(folder)

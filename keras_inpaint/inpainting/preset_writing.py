@@ -46,6 +46,7 @@ def write_preset(
             serialise, by name: it is described in `config.json` too, for `read_object`.
 
     Raises:
+        OSError: If the folder cannot be written.
         ValueError: If the folder holds other files, or `dtype` is neither.
 
     Example:

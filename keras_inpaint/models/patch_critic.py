@@ -30,6 +30,9 @@ class PatchCritic(keras.Model):
     Returns:
         Tensor of shape `(batch, scores)`: unbounded.
 
+    Raises:
+        ValueError: If `width` is below 1, or `padding` is unknown.
+
     Example:
     >>> critic = keras_inpaint.models.PatchCritic(width=8)
     >>> images, masks = keras.ops.ones((2, 64, 128, 3)), keras.ops.ones((2, 64, 128, 1))

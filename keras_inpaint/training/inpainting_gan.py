@@ -42,6 +42,9 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
             sees them, such as `keras_inpaint.masks.Mosaic`; the hole is blanked unless
             given.
 
+    Raises:
+        ValueError: If the objective is not one for the critic.
+
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
             in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`: 1
@@ -117,6 +120,11 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
                 generator. The paper's v1 has 5; 0 leaves the critic out, to begin with
                 reconstruction alone (`adversarial=0` among the weights).
             **kwargs: `run_eagerly`, `jit_compile`, `steps_per_execution`.
+
+        Raises:
+            ValueError: If a weight is out of bounds or none of the objective's,
+                `critic_steps` is none, the two optimizers are one object, or what several
+                devices share cannot be trained so.
         """
         if not isinstance(critic_steps, int) or critic_steps < 0:
             raise ValueError(

@@ -38,7 +38,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
 
     Raises:
         FileNotFoundError: If the photos or the preset are missing.
-        OSError: If the run's folder cannot be written to.
+        OSError: If the run's folder cannot be written to, or the preset not be fetched.
         ValueError: If the settings do not fit each other, the photos, or the run that
             `output` holds.
     """

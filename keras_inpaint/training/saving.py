@@ -38,6 +38,9 @@ class Saving(keras.Model):
             metadata: dict or `None`. What to say of the weights.
             card: str or `None`. The text of README.md.
             dtype: `"float32"` or `"float16"`.
+
+        Raises:
+            OSError: As `write_preset`, and so `ValueError`.
         """
         networks = {"model": self.generator, "critic": self.critic}
         names = ("objective", "masks", "corruption")
@@ -53,6 +56,9 @@ class Saving(keras.Model):
 
         Returns:
             Path: the folder of the new version.
+
+        Raises:
+            OSError: As `keras_inpaint.export_saved_model`, and so `ValueError`.
         """
         return Inpainter(self.generator, corruption=self.corruption).export(folder)
 
@@ -67,6 +73,12 @@ class Saving(keras.Model):
 
         Returns:
             `InpaintingGAN`, not compiled.
+
+        Raises:
+            FileNotFoundError: If the preset, or a file of it, is missing.
+            OSError: If the hub refuses or does not answer.
+            ValueError: If the preset is damaged, written by a newer version, or holds a
+                generator alone.
         """
         # Found once: on a hub, a preset may be exchanged at any time.
         folder = find_preset(preset)
