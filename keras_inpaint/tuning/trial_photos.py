@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from keras_inpaint.data import find_photos, photos
 from keras_inpaint.data.photo_files import PhotoFiles
@@ -107,14 +109,20 @@ def _split(settings: Settings) -> tuple[list[str], list[str]]:
 
 
 def _with_masks(batches: Any, sampler: Any, settings: Settings) -> Any:
-    def draw(number: Any, images: Any) -> Any:
-        num, height, width, _ = ops.shape(images)
-        places = ops.cast(number, "int32") * settings.batch_size + ops.arange(
-            num, dtype="int32"
-        )
-        masks, _ = sampler(
-            picture_seeds(settings.seed, VALIDATION_INDEX, places), height, width
-        )
-        return images, masks
+    import tensorflow as tf
 
-    return batches.enumerate().map(draw)
+    size = settings.image_size
+
+    def draw(number: np.int64, num: np.int32) -> NDArray[np.float32]:
+        places = int(number) * settings.batch_size + np.arange(int(num), dtype=np.int32)
+        seeds = picture_seeds(settings.seed, VALIDATION_INDEX, places)
+        return np.asarray(ops.convert_to_numpy(sampler(seeds, size, size)[0]))
+
+    def add_masks(number: Any, images: Any) -> Any:
+        # Outside of the graph, in which no other backend can draw.
+        masks = tf.numpy_function(
+            draw, [number, tf.shape(images)[0]], tf.float32, stateful=False
+        )
+        return images, tf.ensure_shape(masks, (images.shape[0], size, size, 1))
+
+    return batches.enumerate().map(add_masks)

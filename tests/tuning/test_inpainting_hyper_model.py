@@ -1,7 +1,11 @@
 """The model of a trial, and the training of it."""
 
 import dataclasses
+import json
 import math
+import os
+import subprocess
+import sys
 
 import keras_tuner
 import numpy as np
@@ -12,6 +16,7 @@ tf = pytest.importorskip("tensorflow")
 
 from keras_inpaint.metrics import PerceptualDistance  # noqa: E402
 from keras_inpaint.training import InpaintingGAN  # noqa: E402
+from keras_inpaint.training.building import boxes_and_strokes  # noqa: E402
 from keras_inpaint.tuning import InpaintingHyperModel  # noqa: E402
 from keras_inpaint.tuning.trial_photos import measured_photos  # noqa: E402
 
@@ -76,6 +81,29 @@ def test_trials_are_measured_with_the_same_masks_whatever_they_learn_with(settin
         assert 0 < float(tf.reduce_mean(masks)) < 1
         np.testing.assert_array_equal(images, others)
         np.testing.assert_array_equal(masks, other_masks)
+
+
+def test_trials_on_jax_are_measured_with_the_very_same_masks(settings):
+    program = """
+import json, sys
+import numpy as np
+from keras_inpaint.training import Settings
+from keras_inpaint.training.building import boxes_and_strokes
+from keras_inpaint.tuning.trial_photos import measured_photos
+
+batches = measured_photos(Settings(**json.loads(sys.argv[1])), boxes_and_strokes(32, 0.5))
+print(json.dumps([np.asarray(masks).tolist() for _, masks in batches]))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(settings.to_dict())],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    expected = measured_photos(settings, boxes_and_strokes(32, 0.5))
+    for ours, theirs in zip(expected, json.loads(told.stdout), strict=True):
+        np.testing.assert_array_equal(ours[1], theirs)
 
 
 def test_trial_that_is_not_finite_fails(settings, eagerly):
