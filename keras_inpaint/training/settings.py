@@ -5,10 +5,12 @@ import math
 from pathlib import Path
 from typing import Any, Self
 
-_ARCHITECTURES = ("deepfill_v1", "deepfill_v2")
-_MASK_CHOICES = ("random", "paired")
-_DISTRIBUTIONS = ("none", "mirrored")
-_PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+_CHOICES: dict[str, tuple[str | None, ...]] = {
+    "architecture": ("deepfill_v1", "deepfill_v2"),
+    "mask_choice": ("random", "paired"),
+    "distribution": ("none", "mirrored", None),
+    "precision": ("float32", "mixed_bfloat16", "mixed_float16", None),
+}
 _COUNTS = ("image_size", "batch_size", "steps", "save_every")
 _OPTIONAL_COUNTS = ("width", "critic_width", "mosaic")
 _OPTIONAL_PATHS = ("masks", "validation", "validation_masks", "preset")
@@ -109,23 +111,36 @@ class Settings:
     distribution: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("data", "output"):
-            _check(self, name, "a path", isinstance(getattr(self, name), str | Path))
-            object.__setattr__(self, name, str(getattr(self, name)))
-        for name in _OPTIONAL_PATHS:
+        self._check_paths()
+        self._check_counts()
+        self._check_numbers()
+        for name, choices in _CHOICES.items():
+            is_choice = getattr(self, name) in choices
+            _check(self, name, f"one of {', '.join(filter(None, choices))}", is_choice)
+        has_photos = self.validation is not None or self.validation_masks is None
+        _check(self, "validation_masks", "None without photos in `validation`", has_photos)
+        divides = self.batch_size % max(1, self.critic_steps) == 0
+        _check(self, "batch_size", f"a multiple of critic_steps={self.critic_steps}", divides)
+
+    def _check_paths(self) -> None:
+        """Refuses what are no paths, and keeps the others as text, as JSON has them."""
+        for name in ("data", "output", *_OPTIONAL_PATHS):
             value = getattr(self, name)
-            _check(self, name, "a path", value is None or isinstance(value, str | Path))
+            is_left_out = value is None and name in _OPTIONAL_PATHS
+            _check(self, name, "a path", is_left_out or isinstance(value, str | Path))
             object.__setattr__(self, name, None if value is None else str(value))
-        for name in _COUNTS:
-            is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 1
-            _check(self, name, "an int of at least 1", is_count)
-        for name in _OPTIONAL_COUNTS:
+
+    def _check_counts(self) -> None:
+        for name in (*_COUNTS, *_OPTIONAL_COUNTS):
             value = getattr(self, name)
-            is_count = value is None or (_is_int(value) and value >= 1)
+            is_left_out = value is None and name in _OPTIONAL_COUNTS
+            is_count = is_left_out or (_is_int(value) and value >= 1)
             _check(self, name, "an int of at least 1", is_count)
         for name in ("seed", "critic_steps", "sheets_every"):
             is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 0
             _check(self, name, "an int of at least 0", is_count)
+
+    def _check_numbers(self) -> None:
         is_object = self.loss_weights is None or isinstance(self.loss_weights, dict)
         _check(self, "loss_weights", "an object of names and numbers", is_object)
         is_rate = _is_number(self.learning_rate) and self.learning_rate > 0
@@ -136,33 +151,17 @@ class Settings:
         rate = self.critic_learning_rate
         is_rate = rate is None or (_is_number(rate) and rate > 0)
         _check(self, "critic_learning_rate", "a number above 0", is_rate)
-        gamma = self.gamma
-        fits = gamma is None or (
-            _is_number(gamma) and 0 < gamma <= 1 and self.architecture == "deepfill_v1"
-        )
+        gamma, is_v1 = self.gamma, self.architecture == "deepfill_v1"
+        fits = gamma is None or (_is_number(gamma) and 0 < gamma <= 1 and is_v1)
         _check(self, "gamma", "a number above 0, up to 1, and for deepfill_v1 alone", fits)
-        share = self.box_share
-        fits = share is None or (
-            _is_number(share) and 0 <= share <= 1 and self.architecture == "deepfill_v2"
-        )
+        share, is_v2 = self.box_share, self.architecture == "deepfill_v2"
+        fits = share is None or (_is_number(share) and 0 <= share <= 1 and is_v2)
         _check(self, "box_share", "a number from 0 to 1, and for deepfill_v2 alone", fits)
         draws = self.masks is None or self.box_share is None
         _check(self, "box_share", "None where `masks` are files", draws)
         scale = self.min_scale
         fits = scale is None or (_is_number(scale) and 0 < scale <= 1)
         _check(self, "min_scale", "a number above 0, up to 1", fits)
-        is_known = self.architecture in _ARCHITECTURES
-        _check(self, "architecture", f"one of {', '.join(_ARCHITECTURES)}", is_known)
-        is_choice = self.mask_choice in _MASK_CHOICES
-        _check(self, "mask_choice", f"one of {', '.join(_MASK_CHOICES)}", is_choice)
-        is_known = self.distribution in (*_DISTRIBUTIONS, None)
-        _check(self, "distribution", f"one of {', '.join(_DISTRIBUTIONS)}", is_known)
-        is_known = self.precision in (*_PRECISIONS, None)
-        _check(self, "precision", f"one of {', '.join(_PRECISIONS)}", is_known)
-        has_photos = self.validation is not None or self.validation_masks is None
-        _check(self, "validation_masks", "None without photos in `validation`", has_photos)
-        divides = self.batch_size % max(1, self.critic_steps) == 0
-        _check(self, "batch_size", f"a multiple of critic_steps={self.critic_steps}", divides)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
