@@ -89,23 +89,7 @@ def evaluate(
         distances = FeatureDistances(
             load_features(features) if isinstance(features, str) else features
         )
-    rows, places, failed = [], [], {}
-    for index, name in enumerate(samples.names):
-        if progress is not None:
-            progress(name)
-        try:
-            row = _measure(samples.load(index), methods, distances)
-        except (OSError, ValueError, MemoryError) as error:
-            failed[name] = " ".join(str(error).split())
-        else:
-            rows.append({"photo": name, **row})
-            places.append(index)
-    if not rows:
-        name, reason = next(iter(failed.items()))
-        raise ValueError(
-            "None of the photos can be measured on. The first failed with: "
-            f"{reason} Received: {len(failed)} photos, the first one {name!r}"
-        )
+    rows, places, failed = _measure_all(samples, methods, distances, progress)
     evaluation = Evaluation(
         settings={
             "model": inpainter.name,
@@ -126,6 +110,33 @@ def evaluate(
         picture = ranked_sheet(rows, methods, lambda row: samples.load(places[row]))
         write_picture(sheet, Picture(picture))
     return evaluation
+
+
+def _measure_all(
+    samples: Samples,
+    methods: dict[str, Fill],
+    distances: FeatureDistances | None,
+    progress: Callable[[str], None] | None,
+) -> tuple[list[dict[str, Any]], list[int], dict[str, str]]:
+    """The photos' measures, their places among the samples, and why the others failed."""
+    rows, places, failed = [], [], {}
+    for index, name in enumerate(samples.names):
+        if progress is not None:
+            progress(name)
+        try:
+            row = _measure(samples.load(index), methods, distances)
+        except (OSError, ValueError, MemoryError) as error:
+            failed[name] = " ".join(str(error).split())
+        else:
+            rows.append({"photo": name, **row})
+            places.append(index)
+    if not rows:
+        name, reason = next(iter(failed.items()))
+        raise ValueError(
+            "None of the photos can be measured on. The first failed with: "
+            f"{reason} Received: {len(failed)} photos, the first one {name!r}"
+        )
+    return rows, places, failed
 
 
 def _methods(inpainter: Any, use_baselines: bool) -> dict[str, Fill]:
