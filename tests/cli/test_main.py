@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from keras_inpaint.cli import evaluate, inpaint
 from keras_inpaint.cli.main import main
 from keras_inpaint.version import __version__
 
@@ -32,6 +33,17 @@ def test_wrong_use_is_told_in_one_line(capsys, words, advice):
     assert told.err.count("\n") == 1
     assert advice in told.err
     assert "--help" in told.err
+
+
+def test_what_options_offer_is_what_there_is():
+    # Written down again, for Keras is not loaded before the arguments are right.
+    from keras_inpaint.evaluation import HOLE_KINDS
+    from keras_inpaint.inpainting import bundled_presets
+    from keras_inpaint.inpainting.planning import METHODS
+
+    assert inpaint.METHODS == METHODS
+    assert evaluate._KINDS == HOLE_KINDS
+    assert inpaint.DEFAULT_PRESET in bundled_presets()
 
 
 @pytest.mark.parametrize(
