@@ -130,7 +130,8 @@ def check_replaceable(folder: Path) -> None:
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     strangers = sorted(file for file in files - _OWN_FILES if not file.endswith(WEIGHTS_SUFFIX))
     if strangers or (files and "metadata.json" not in files):
+        found = (strangers or sorted(files))[:5]
         raise ValueError(
             "`folder` must be new, empty, or hold a preset and nothing else. Choose another "
-            f"folder. Received: folder={str(folder)!r}, which holds {sorted(files)[:5]}"
+            f"folder. Received: folder={str(folder)!r}, which holds {found}"
         )

@@ -130,6 +130,7 @@ def test_folder_of_other_files_is_never_overwritten(generator, tmp_path, strange
 
 
 def test_preset_with_a_stranger_in_it_is_not_replaced(generator, preset):
+    (preset / "critic.weights.h5").write_text("one of a preset's files")
     (preset / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match=r"nothing else.*notes\.txt"):
         Inpainter(generator).save_to_preset(preset)
