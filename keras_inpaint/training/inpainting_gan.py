@@ -42,9 +42,6 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
             sees them, such as `keras_inpaint.masks.Mosaic`; the hole is blanked unless
             given.
 
-    Raises:
-        ValueError: If the objective is not one for the critic.
-
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
             in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`: 1
@@ -54,6 +51,9 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
     Returns:
         dict of `"completed"`, tensors like `images` whose holes are filled, and what the
         generator returns.
+
+    Raises:
+        ValueError: If the objective is not one for the critic.
 
     `fit` takes batches of `images`, of `(images, masks)` or of `(images, masks, boxes)`.
     A batch holds `critic_steps` shares: picture `p` belongs to the critic's update
