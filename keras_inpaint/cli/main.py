@@ -1,6 +1,7 @@
 """Where `keras-inpaint` starts."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -9,6 +10,8 @@ from keras_inpaint.cli import convert, evaluate, export, inpaint, train, tune
 from keras_inpaint.version import __version__
 
 _VERBS = (inpaint, train, convert, tune, export, evaluate)
+# What the package said where TensorFlow runs it: in a stream of photos, in a compiled step.
+_TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Received: [^\n]*)")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        told = _TOLD_IN_A_GRAPH.search(str(error))
+        if told is None:
+            raise
+        # The values of an assertion stand in brackets of their own.
+        words = told[1].replace("] [", "").rstrip("]")
+        print(f"keras-inpaint: {words}", file=sys.stderr)
+        return 2
 
 
 def one_line(error: Exception) -> str:

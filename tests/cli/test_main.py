@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from keras_inpaint.cli import evaluate, inpaint
+from keras_inpaint.cli import evaluate, inpaint, train
 from keras_inpaint.cli.main import main
 from keras_inpaint.version import __version__
 
@@ -33,6 +33,48 @@ def test_wrong_use_is_told_in_one_line(capsys, words, advice):
     assert told.err.count("\n") == 1
     assert advice in told.err
     assert "--help" in told.err
+
+
+def in_a_stream():
+    tf = pytest.importorskip("tensorflow")
+
+    def read(path):
+        raise ValueError("No photo is left. Add some. Received: 7 photos")
+
+    paths = tf.data.Dataset.from_tensors("photo.png")
+    list(paths.map(lambda path: tf.numpy_function(read, [path], tf.uint8)))
+
+
+def in_a_compiled_step():
+    tf = pytest.importorskip("tensorflow")
+
+    @tf.function
+    def step(size):
+        tf.debugging.Assert(size < 3, ["Too large. Received: a hole of ", size])
+
+    step(tf.constant(5))
+
+
+@pytest.mark.parametrize(
+    ("fail", "words"),
+    [
+        (in_a_stream, "keras-inpaint: No photo is left. Add some. Received: 7 photos\n"),
+        (in_a_compiled_step, "keras-inpaint: Too large. Received: a hole of 5\n"),
+    ],
+)
+def test_what_the_package_said_in_a_graph_is_told_in_one_line(monkeypatch, capsys, fail, words):
+    monkeypatch.setattr(train, "run", lambda arguments: fail())
+    assert main(["train"]) == 2
+    assert capsys.readouterr().err == words
+
+
+def test_failures_of_other_programs_are_shown_whole(monkeypatch):
+    def fail(arguments):
+        raise RuntimeError("no room left")
+
+    monkeypatch.setattr(train, "run", fail)
+    with pytest.raises(RuntimeError, match="no room left"):
+        main(["train"])
 
 
 def test_what_options_offer_is_what_there_is():
