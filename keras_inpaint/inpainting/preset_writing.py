@@ -59,6 +59,11 @@ def write_preset(
     """
     if dtype not in _DTYPES:
         raise ValueError(f"`dtype` must be one of {_DTYPES}. Received: dtype={dtype!r}")
+    if "model" not in networks:
+        raise ValueError(
+            "`networks` must hold the generator, by the name 'model'. "
+            f"Received: {sorted(networks)}"
+        )
     folder = Path(folder).resolve()
     check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

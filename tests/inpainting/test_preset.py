@@ -109,6 +109,12 @@ def test_preset_holds_a_critic_and_other_objects(generator, tmp_path):
     assert read_object(tmp_path / "whole", "schedule").get_config() == schedule.get_config()
 
 
+def test_preset_without_a_generator_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"by the name 'model'.*\['critic'\]"):
+        write_preset(tmp_path / "none", {"critic": PatchCritic(8)})
+    assert not list(tmp_path.iterdir())
+
+
 def test_preset_without_a_critic_says_so(preset):
     with pytest.raises(ValueError, match=r"'critic'.*Received: \['model'\]"):
         read_network(preset, "critic")
