@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from keras_inpaint.inpainting import read_network
+from keras_inpaint.inpainting import read_network, read_object
 from keras_inpaint.losses import WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
@@ -45,7 +45,6 @@ def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
     keras.utils.set_random_seed(settings.seed)
     with _precision(settings):
         gan = _make(settings, report)
-    gan.corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
     gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
     set_learning_rates(gan, settings, step=0)
     return gan
@@ -72,13 +71,17 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
         if settings.box_share is None
         else boxes_and_strokes(settings.image_size, settings.box_share),
     }
+    corruption = None if settings.mosaic is None else Mosaic(settings.mosaic)
     if settings.preset is not None:
         generator, folder = read_network(settings.preset)
         options["generator"] = _generator_of_preset(generator, settings)
         options["critic"] = _critic_of_preset(folder, settings, report)
+        corruption = corruption or read_object(folder, "corruption", optional=True)
     options = {name: value for name, value in options.items() if value is not None}
     make = getattr(InpaintingGAN, settings.architecture)
-    return make(image_size=settings.image_size, seed=settings.seed, **options)
+    gan = make(image_size=settings.image_size, seed=settings.seed, **options)
+    gan.corruption = corruption
+    return gan
 
 
 def set_learning_rates(gan: Any, settings: Settings, step: int) -> None:

@@ -53,7 +53,7 @@ class Settings:
             `"paired"`: a photo's mask has its name but for folder and suffix.
         mosaic: int or `None`. To learn to restore mosaics: the height and width of the
             tiles that the hole is shown in, in pixels of the images; `None` for holes
-            that are blank.
+            that are blank, or shown as `preset` has learned it.
         validation: str or `None`. Photos to measure on, given as `data` is.
         validation_masks: str or `None`. Mask files of the photos of `validation`, named
             like them; `None` for masks that are drawn, always the same.

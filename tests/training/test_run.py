@@ -25,6 +25,7 @@ pytestmark = [
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.data import photos as read  # noqa: E402
 from keras_inpaint.inpainting import read_network, write_preset  # noqa: E402
+from keras_inpaint.masks import Mosaic  # noqa: E402
 from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
 from keras_inpaint.training import folder_lock  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
@@ -278,6 +279,16 @@ def test_run_starts_from_a_preset_with_its_critic(begun, settings):
     for weights, expected in zip(weights_of(settings), weights_of(begun), strict=True):
         np.testing.assert_allclose(weights, expected, atol=1e-7)
     assert not any("new one is trained" in line for line in lines)
+
+
+def test_run_restores_the_mosaics_that_its_preset_restored(settings, tmp_path):
+    gan = InpaintingGAN.deepfill_v2(width=8, image_size=32)
+    gan.corruption = Mosaic(4)
+    gan.save_to_preset(tmp_path / "mosaics")
+    settings = dataclasses.replace(settings, preset=str(tmp_path / "mosaics"), width=None)
+    assert build(settings, report=str).corruption.size == 4
+    other = dataclasses.replace(settings, mosaic=8)
+    assert build(other, report=str).corruption.size == 8
 
 
 def port_preset(folder, with_critic=True):
