@@ -60,7 +60,7 @@ class Settings:
         preset: str or `None`. What to start from: a preset as
             `keras_inpaint.Inpainter.from_preset` takes it. What its networks are, but for
             `architecture`, it tells itself.
-        seed: int. Seed of weights, masks, and the order of photos.
+        seed: int, below 2**32. Seed of weights, masks, and the order of photos.
         save_every: int. Steps from one checkpoint, measurement and line of the log to
             the next.
         sheets_every: int. Steps from one sheet of filled pictures to the next; 0 for
@@ -136,21 +136,23 @@ class Settings:
             is_left_out = value is None and name in _OPTIONAL_COUNTS
             is_count = is_left_out or (_is_int(value) and value >= 1)
             _check(self, name, "an int of at least 1", is_count)
-        for name in ("seed", "critic_steps", "sheets_every"):
+        for name in ("critic_steps", "sheets_every"):
             is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 0
             _check(self, name, "an int of at least 0", is_count)
+        is_seed = _is_int(self.seed) and 0 <= self.seed < 2**32
+        _check(self, "seed", "an int of at least 0 and below 2**32", is_seed)
 
     def _check_numbers(self) -> None:
         is_object = self.loss_weights is None or isinstance(self.loss_weights, dict)
         _check(self, "loss_weights", "an object of names and numbers", is_object)
         is_rate = _is_number(self.learning_rate) and self.learning_rate > 0
-        _check(self, "learning_rate", "a number above 0", is_rate)
+        _check(self, "learning_rate", "a finite number above 0", is_rate)
         final = self.final_learning_rate
         is_rate = final is None or (_is_number(final) and 0 < final <= self.learning_rate)
         _check(self, "final_learning_rate", "a number above 0, up to learning_rate", is_rate)
         rate = self.critic_learning_rate
         is_rate = rate is None or (_is_number(rate) and rate > 0)
-        _check(self, "critic_learning_rate", "a number above 0", is_rate)
+        _check(self, "critic_learning_rate", "a finite number above 0", is_rate)
         gamma, is_v1 = self.gamma, self.architecture == "deepfill_v1"
         fits = gamma is None or (_is_number(gamma) and 0 < gamma <= 1 and is_v1)
         _check(self, "gamma", "a number above 0, up to 1, and for deepfill_v1 alone", fits)
@@ -197,7 +199,8 @@ class Settings:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def _is_int(value: Any) -> bool:

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import errno
 import json
+import math
 import os
 import re
 import resource
@@ -577,7 +578,9 @@ def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
         ({"image_size": "64"}, "image_size='64'"),
         ({"width": True}, "width=True"),
         ({"seed": -1}, "seed=-1"),
+        ({"seed": 2**32}, r"below 2\*\*32. Received: seed=4294967296"),
         ({"learning_rate": 0}, "learning_rate=0"),
+        ({"learning_rate": math.inf}, "finite number above 0. Received: learning_rate=inf"),
         ({"final_learning_rate": 2e-4}, "up to learning_rate.*final_learning_rate=0.0002"),
         ({"architecture": "unet"}, "deepfill_v1, deepfill_v2. Received: architecture='unet'"),
         ({"batch_size": 16, "critic_steps": 5}, "multiple of critic_steps=5.*batch_size=16"),
