@@ -40,7 +40,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
         FileNotFoundError: If the photos or the preset are missing.
         OSError: If the run's folder cannot be written to, or the preset not be fetched.
         ValueError: If the settings do not fit each other, the photos, or the run that
-            `output` holds.
+            `output` holds; or if the training diverges.
     """
     # What can be wrong is looked at before anything is written.
     validation = _validation_photos(settings)
@@ -80,6 +80,7 @@ def _train(
                 ).items():
                     measures[f"val_{name}"] = float(value)
             step = _steps(gan)
+            folder.check_is_finite(gan, step)
             _save(gan, folder, settings, step, measures)
             told = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
             report(f"step {step}/{settings.steps}  {told}")

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from keras_inpaint.inpainting import read_object
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.run_log import RunLog
@@ -154,6 +156,25 @@ class RunFolder:
             )
         return False
 
+    def check_is_finite(self, gan: Any, step: int) -> None:
+        """Refuses networks that have diverged: saved, they would replace those that had not.
+
+        Args:
+            gan: `InpaintingGAN`.
+            step: int. The step that it has reached.
+
+        Raises:
+            ValueError: If a weight of either network is not a finite number.
+        """
+        weights = [*gan.generator.get_weights(), *gan.critic.get_weights()]
+        if not all(np.isfinite(each).all() for each in weights):
+            raise ValueError(
+                "The training has diverged: the networks' weights are no longer finite. "
+                "Nothing of it was saved. Start the run again with a smaller `learning_rate`: "
+                f"it goes on {self._where_from()}. "
+                f"Received: step={step} of output={str(self.path)!r}"
+            )
+
     @contextmanager
     def writing(self, gan: Any, step: int) -> Iterator[None]:
         """Makes sure of room for a checkpoint and a preset, and says if there is none.
@@ -167,12 +188,11 @@ class RunFolder:
             yield
         # HDF5 has RuntimeErrors too for a disk that is full.
         except (OSError, RuntimeError) as error:
-            kept = self._saved()[-1:]
-            where = f"from step {_step_of(kept[0])}" if kept else "anew"
             raise OSError(
                 f"What was learned up to step {step} cannot be saved: "
                 f"{' '.join(str(error).split())}. Make room on the disk and start the run "
-                f"again: it goes on {where}. Received: output={str(self.path)!r}"
+                f"again: it goes on {self._where_from()}. "
+                f"Received: output={str(self.path)!r}"
             ) from error
 
     def _claim_room(self, gan: Any) -> None:
@@ -198,6 +218,11 @@ class RunFolder:
 
     def _saved(self) -> list[Path]:
         return sorted(self._checkpoints.glob("step-*.weights.h5"))
+
+    def _where_from(self) -> str:
+        """Where the run goes on when it is started again, in words."""
+        saved = self._saved()
+        return f"from step {_step_of(saved[-1])}" if saved else "anew"
 
     def _sweep(self) -> None:
         """Removes what a run that was cut off had begun to write."""

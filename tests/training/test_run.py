@@ -519,6 +519,27 @@ def test_full_disk_is_told_in_one_line(settings):
     assert train(settings, report=str) == 1
 
 
+def test_run_that_diverges_keeps_what_it_had_learned_before(copied, tmp_path):
+    def spoil(gan, *args):
+        weight = gan.generator.trainable_weights[0]
+        weight.assign(weight * math.nan)
+        return fit(gan, *args)
+
+    run, before = tmp_path / "run", weights_of(copied)
+    settings = dataclasses.replace(copied, steps=2)
+    fit = run_module._fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "_fit", spoil)
+        advice = r"no longer finite.*`learning_rate`: it goes on from step 1.*step=2 of output="
+        with pytest.raises(ValueError, match=advice):
+            train(settings, report=str)
+    assert [path.name[:14] for path in (run / "checkpoint").iterdir()] == ["step-000000001"]
+    assert [row["step"] for row in log_of(settings)] == ["1"]
+    for weight, kept in zip(weights_of(settings), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+    assert train(settings, report=str) == 2
+
+
 def test_folder_that_cannot_be_written_to_is_told_at_once(settings, tmp_path):
     if os.getuid() != 0:
         pytest.skip("only root can become somebody else")
