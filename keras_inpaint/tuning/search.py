@@ -101,7 +101,7 @@ def search(
         max_trials=max_trials,
         max_failures=max_failures,
     )
-    folder = SearchFolder(settings.output, told)
+    folder = SearchFolder(settings.output, told, is_helper)
 
     def tell(trial: Any) -> None:
         report(_line(trial, max_trials, goal.name, folder))
@@ -110,6 +110,10 @@ def search(
 
     with _alone(folder, is_helper):
         tuner = InpaintingTuner(oracle, hypermodel, folder.path, tell, strategy, verbose)
+        if is_helper:
+            # Once the chief answers, it has written what is searched.
+            tuner.oracle.get_space()
+            folder.check()
         if oracle.start_order:
             report(f"Going on after {len(oracle.end_order)} trials of {folder.path}.")
         # Without Keras Tuner's own tables.

@@ -27,28 +27,40 @@ class SearchFolder:
     Args:
         path: str or path. Missing, empty, or the folder of a search to go on with.
         search: dict of what is searched, as JSON has it.
+        is_helper: bool. Whether another process writes to the folder: the chief. Two that
+            write one file would take each other's draft.
 
     Raises:
         OSError: If the folder cannot be written to.
         ValueError: If it holds something else, or another search.
     """
 
-    def __init__(self, path: str | os.PathLike[str], search: dict[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], search: dict[str, Any], is_helper: bool = False
+    ) -> None:
         self.path = Path(path)
         self._file = self.path / "search.json"
         # Through JSON, so that tuples compare with the lists of a file.
-        search = json.loads(json.dumps(search))
+        self._search = json.loads(json.dumps(search))
         try:
-            self._check(search)
+            self.check()
             self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self._file, json.dumps(search, indent=2, ensure_ascii=False) + "\n")
+            if not is_helper:
+                text = json.dumps(self._search, indent=2, ensure_ascii=False)
+                write_text(self._file, text + "\n")
         except OSError as error:
             raise OSError(
                 "`output` must be a folder that can be written to. Choose another, or change "
                 f"what is in the way: {error}. Received: output={str(path)!r}"
             ) from error
 
-    def _check(self, search: dict[str, Any]) -> None:
+    def check(self) -> None:
+        """Refuses a folder of something else, or of another search.
+
+        Raises:
+            ValueError: If it is one.
+        """
+        search = self._search
         if not self._file.exists():
             if self.path.exists() and not self._is_free():
                 raise ValueError(
@@ -71,9 +83,12 @@ class SearchFolder:
                 )
 
     def _is_free(self) -> bool:
-        """Whether there is nothing but a first file that was not finished."""
-        begun = {self._file.name + DRAFT_SUFFIX}
-        return self.path.is_dir() and {each.name for each in self.path.iterdir()} <= begun
+        """Whether there is nothing but what is made before `search.json`."""
+        if not self.path.is_dir():
+            return False
+        # A draft that was cut off, and what a worker makes that is there before its chief.
+        names = {each.name for each in self.path.iterdir()} - {self._file.name + DRAFT_SUFFIX}
+        return not names or (names == {FOLDER} and not any((self.path / FOLDER).iterdir()))
 
     def report(self, oracle: Any, hypermodel: Any) -> None:
         """Writes what the trials say so far.

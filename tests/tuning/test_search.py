@@ -279,6 +279,20 @@ def test_search_begins_where_one_was_cut_off_before_its_first_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["search.json"]
 
 
+def test_worker_leaves_the_folder_to_its_chief(tmp_path):
+    make = search_folder_module.SearchFolder
+    worker = make(tmp_path / "search", {"algorithm": "random"}, is_helper=True)
+    other = make(tmp_path / "search", {"algorithm": "hyperband"}, is_helper=True)
+    assert not any(worker.path.iterdir())
+    # Keras Tuner's, and what a chief leaves that is killed as it begins.
+    (worker.path / "trials").mkdir()
+    (worker.path / "search.json.unfinished").write_text("{")
+    make(tmp_path / "search", {"algorithm": "random"})
+    worker.check()
+    with pytest.raises(ValueError, match=r"go on with algorithm='random'.*='hyperband'"):
+        other.check()
+
+
 def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="no KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_PORT"):
