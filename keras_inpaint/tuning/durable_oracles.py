@@ -18,6 +18,8 @@ class _Durable:
     - Files are written whole or not at all: a truncated one could not be read again.
     - A trial that was cut off while it ran is run again; one that was cut off while it was
       recorded is neither run twice nor lost.
+    - A chief that was killed and is started again leaves trials to the workers that are at
+      them.
     - Too many failures in a row end the search instead of raising an error: raised in the
       chief, it would leave all workers waiting.
     - The first trial has the values that are searched around.
@@ -26,12 +28,14 @@ class _Durable:
     # What an oracle has; said here for the sake of the types.
     trials: dict[str, Any]
     ongoing_trials: dict[str, Any]
+    tuner_ids: set[str]
     start_order: list[str]
     end_order: list[str]
     _retry_queue: list[str]
     max_consecutive_failed_trials: int
     _num_ended_before = 0
     begins_with_defaults = True
+    has_workers = False
 
     def populate_space(self, trial_id: str) -> Any:
         if self.has_given_up():
@@ -49,22 +53,47 @@ class _Durable:
             self.trials[trial_id].status == TrialStatus.FAILED for trial_id in newest
         )
 
+    def end_trial(self, trial: Any) -> None:
+        # A worker whose chief was killed before it answered tells it once more.
+        if trial.trial_id not in self.end_order:
+            super().end_trial(trial)  # type: ignore[misc]
+
     def _check_consecutive_failures(self) -> None:
         """Nothing: `populate_space` ends the search."""
 
     def save(self) -> None:
         path = Path(self._get_oracle_fname())  # type: ignore[attr-defined]
-        write_text(path, json.dumps(self.get_state()))  # type: ignore[attr-defined]
+        write_text(path, json.dumps(self.get_state()))
 
     def _save_trial(self, trial: Any) -> None:
         folder = self._get_trial_dir(trial.trial_id)  # type: ignore[attr-defined]
         write_text(Path(folder, "trial.json"), json.dumps(trial.get_state()))
+
+    def get_state(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().get_state()  # type: ignore[misc]
+        return {**state, "has_workers": self.has_workers}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)  # type: ignore[misc]
+        # Of a process that searched alone, nobody is left.
+        is_left = self.has_workers and state.get("has_workers", False)
+        self._left = dict(state["ongoing_trials"]) if is_left else {}
+
+    def _leave_to_workers(self) -> None:
+        """Lets workers end, or run again, the trials that they had before the chief's end."""
+        for tuner_id, trial_id in self._left.items():
+            trial = self.trials[trial_id]
+            if trial.status not in _FINAL:
+                self._retry_queue.remove(trial_id)
+                self.ongoing_trials[tuner_id] = trial
+                self.tuner_ids.add(tuner_id)
 
     def reload(self) -> None:
         super().reload()  # type: ignore[misc]
         # Created, but not yet recorded as such: they come again, with the same values.
         for trial_id in set(self.trials) - set(self.start_order):
             del self.trials[trial_id]
+        self._leave_to_workers()
         for trial_id in list(self._retry_queue):
             trial = self.trials[trial_id]
             if trial.status in _FINAL:
@@ -100,6 +129,7 @@ def make_oracle(
     max_epochs: int,
     max_failures: int,
     seed: int,
+    has_workers: bool = False,
 ) -> Any:
     """Makes what decides which values the next trial has.
 
@@ -110,6 +140,7 @@ def make_oracle(
         max_epochs: int. Epochs of a trial that is not cut short, for `"hyperband"`.
         max_failures: int. After as many failed trials in a row, the search ends.
         seed: int. Seed of the values.
+        has_workers: bool. Whether other processes run the trials.
 
     Returns:
         `keras_tuner.Oracle`.
@@ -123,6 +154,12 @@ def make_oracle(
         "seed": seed + 1,
         "max_consecutive_failed_trials": max_failures,
     }
+    oracle = _make(algorithm, max_trials, max_epochs, options)
+    oracle.has_workers = has_workers
+    return oracle
+
+
+def _make(algorithm: str, max_trials: int, max_epochs: int, options: dict[str, Any]) -> Any:
     if algorithm == "random":
         return _Random(max_trials=max_trials, **options)
     if algorithm == "hyperband":

@@ -12,6 +12,8 @@ import keras_tuner
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.errors import FatalError
 
+from keras_inpaint.tuning.patient_stub import PatientStub
+
 FOLDER = "trials"
 FAILURE = "failure.txt"
 
@@ -53,6 +55,8 @@ class InpaintingTuner(keras_tuner.Tuner):
                 overwrite=False,
                 distribution_strategy=strategy,
             )
+        if self._is_worker():
+            self.oracle.stub = PatientStub(self.oracle.stub)
 
     def _populate_initial_space(self) -> None:
         # Without building a model, which Keras Tuner does to see what it asks for.
@@ -125,3 +129,12 @@ def is_worker() -> bool:
             f"search in one process. Received: no {', '.join(missing)}"
         )
     return "chief" not in os.environ["KERASTUNER_TUNER_ID"]
+
+
+def is_chief() -> bool:
+    """Whether the environment makes this process one that hands out trials to others.
+
+    Raises:
+        ValueError: If it says so in part only.
+    """
+    return bool(os.environ.get("KERASTUNER_ORACLE_IP")) and not is_worker()

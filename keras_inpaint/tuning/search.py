@@ -15,7 +15,7 @@ from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.durable_oracles import make_oracle
 from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
-from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner, is_worker
+from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner, is_chief, is_worker
 from keras_inpaint.tuning.objectives import PERCEPTUAL, measure_objective
 from keras_inpaint.tuning.report import BEST, best_of
 from keras_inpaint.tuning.search_folder import SearchFolder, description
@@ -87,8 +87,11 @@ def search(
         settings, names, bounds, _measures(objective, network), objective
     )
     epochs = settings.steps // settings.save_every
-    oracle = make_oracle(algorithm, goal, max_trials, epochs, max_failures, settings.seed)
     is_helper = is_worker()
+    has_workers = is_chief()
+    oracle = make_oracle(
+        algorithm, goal, max_trials, epochs, max_failures, settings.seed, has_workers
+    )
     if strategy is None:
         with devices_scope(settings, report) as strategy:
             pass
@@ -116,6 +119,11 @@ def search(
             folder.check()
         if oracle.start_order:
             report(f"Going on after {len(oracle.end_order)} trials of {folder.path}.")
+        if oracle.ongoing_trials:
+            report(
+                f"Waiting for the trials of {', '.join(oracle.ongoing_trials)}. Start again, "
+                "under its name, each that has stopped; or stop all, and go on in one process."
+            )
         # Without Keras Tuner's own tables.
         tuner.search(verbose=0)
         return None if is_helper else _finish(folder, oracle, hypermodel)
