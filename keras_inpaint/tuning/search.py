@@ -124,8 +124,17 @@ def search(
                 f"Waiting for the trials of {', '.join(oracle.ongoing_trials)}. Start again, "
                 "under its name, each that has stopped; or stop all, and go on in one process."
             )
-        # Without Keras Tuner's own tables.
-        tuner.search(verbose=0)
+        try:
+            # Without Keras Tuner's own tables.
+            tuner.search(verbose=0)
+        except RuntimeError as error:
+            if not has_workers:
+                raise
+            # A chief runs no trials: it has found no place to listen at.
+            raise OSError(
+                "A chief must be able to listen at KERASTUNER_ORACLE_IP, an address of its own "
+                f"machine, and KERASTUNER_ORACLE_PORT, a free port. Received: {error}"
+            ) from error
         return None if is_helper else _finish(folder, oracle, hypermodel)
 
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import math
+import socket
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -297,6 +298,18 @@ def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="no KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_PORT"):
         search(settings, report=str)
+
+
+def test_chief_whose_port_is_taken_is_told(settings, pretended, monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
+        monkeypatch.setenv("KERASTUNER_ORACLE_PORT", port)
+        monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+        with pytest.raises(OSError, match=f"KERASTUNER_ORACLE_PORT, a free port.*:{port}"):
+            search(settings, report=str)
 
 
 def test_devices_of_the_settings_share_the_trials(settings, pretended, monkeypatch):
