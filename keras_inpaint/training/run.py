@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_inpaint.data import photos
+from keras_inpaint.data import SkipLog, photos
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
 from keras_inpaint.training.building import build, set_learning_rates
@@ -63,9 +63,11 @@ def _train(
 ) -> int:
     """Makes the steps that are missing; returns how many were made in all."""
     step = _steps(gan)
+    # One for the run, so that a damaged photo is named once.
+    log = SkipLog()
     callbacks: list[Any] = []
     if settings.sheets_every and step < settings.steps:
-        shown = _shown(gan, settings)
+        shown = _shown(gan, settings, log)
         callbacks.append(PictureSheets(*shown, folder.sheets, settings.sheets_every))
     with StopRequest() as stop:
         callbacks.append(stop)
@@ -73,7 +75,7 @@ def _train(
             # Up to the next multiple, so that an interrupted run falls into step again.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
             set_learning_rates(gan, settings, step)
-            measures = _fit(gan, _photos(settings, step), end - step, verbose, callbacks)
+            measures = _fit(gan, _photos(settings, step, log), end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
                     validation, verbose=0, return_dict=True
@@ -116,7 +118,7 @@ def _save(
         folder.save(gan, step)
 
 
-def _photos(settings: Settings, step: int) -> Any:
+def _photos(settings: Settings, step: int, log: SkipLog | None = None) -> Any:
     return photos(
         settings.data,
         image_size=settings.image_size,
@@ -125,6 +127,7 @@ def _photos(settings: Settings, step: int) -> Any:
         seed=settings.seed + step,
         repeat=True,
         min_scale=settings.min_scale,
+        log=log,
         masks=settings.masks,
         mask_choice=settings.mask_choice,
     )
@@ -136,7 +139,7 @@ def _validation_photos(settings: Settings) -> Any:
     return _fixed_photos(settings, settings.batch_size)
 
 
-def _fixed_photos(settings: Settings, batch_size: int) -> Any:
+def _fixed_photos(settings: Settings, batch_size: int, log: SkipLog | None = None) -> Any:
     """The photos to measure on or, without any, those to learn from: always the same."""
     source, masks, choice = settings.validation, settings.validation_masks, "paired"
     if source is None:
@@ -149,14 +152,15 @@ def _fixed_photos(settings: Settings, batch_size: int) -> Any:
         flip=False,
         crop="centre",
         drop_remainder=False,
+        log=log,
         masks=masks,
         mask_choice=choice,
     )
 
 
-def _shown(gan: Any, settings: Settings) -> tuple[Any, Any]:
+def _shown(gan: Any, settings: Settings, log: SkipLog) -> tuple[Any, Any]:
     """The images of the sheets, and the masks that validation has for them."""
-    images, masks, _ = unpack(next(iter(_fixed_photos(settings, _NUM_SHOWN))))
+    images, masks, _ = unpack(next(iter(_fixed_photos(settings, _NUM_SHOWN, log))))
     if masks is None:
         num, height, width, _ = images.shape
         seeds = picture_seeds(gan.seed, VALIDATION_INDEX, ops.arange(num, dtype="int32"))

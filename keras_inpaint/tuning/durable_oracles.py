@@ -151,7 +151,7 @@ def make_oracle(
     options: dict[str, Any] = {
         "objective": objective,
         # Keras Tuner takes 0 for none.
-        "seed": seed + 1,
+        "seed": (seed + 1) % 2**32,
         "max_consecutive_failed_trials": max_failures,
     }
     oracle = _make(algorithm, max_trials, max_epochs, options)

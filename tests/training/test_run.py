@@ -245,6 +245,15 @@ def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
     assert len(set(seeds[1:])) == 2
 
 
+def test_damaged_photo_is_named_once_a_run(settings, photos, tmp_path, caplog):
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos" / "damaged.png").write_text("no picture")
+    data = str(tmp_path / "photos")
+    settings = dataclasses.replace(settings, data=data, steps=3, save_every=1, batch_size=4)
+    train(settings, report=str)
+    assert sum("damaged.png" in record.getMessage() for record in caplog.records) == 1
+
+
 def test_finished_run_is_not_trained_further(begun, copied):
     assert train(copied, report=str) == 1
     for weights, expected in zip(weights_of(copied), weights_of(begun), strict=True):
