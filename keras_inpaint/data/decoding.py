@@ -19,6 +19,9 @@ Crop = tuple[Tensor, Tensor, Tensor]
 # What a photo goes through: `read_picture`, or one of TensorFlow's decoders.
 _SLOW, _JPEG, _PNG = range(3)
 
+# Hashes of contents that a fast decoder was seen to take: it does so in any stream.
+_SOUND: set[int] = set()
+
 
 class CropDecoder:
     """Decodes squares of photos, fast where it can be and right everywhere.
@@ -43,8 +46,6 @@ class CropDecoder:
         self.image_size = image_size
         self.flip = flip
         self.files = files
-        # Hashes of contents that a fast decoder was seen to take.
-        self._sound: set[int] = set()
 
     def decode(self, path: Tensor, mask_path: Tensor, seed: Tensor) -> tuple[Any, Tensor]:
         """Returns the image of a photo, and whether it was read.
@@ -78,20 +79,9 @@ class CropDecoder:
             content = b"" if name in self.files.log else Path(name).read_bytes()
         except OSError:  # `read_picture` puts it into words.
             content = b""
-        if not (is_plain(content) and self._is_sound(content)):
+        if not (is_plain(content) and _is_sound(content)):
             return b"", np.int32(_SLOW)
         return content, np.int32(_JPEG if content.startswith(b"\xff\xd8") else _PNG)
-
-    def _is_sound(self, content: bytes) -> bool:
-        """Whether a fast decoder takes a file: each content is tried once."""
-        # A graph has no `try`: what fails there ends the stream.
-        if hash(content) not in self._sound:
-            try:
-                tf.io.decode_image(content, channels=3)
-            except tf.errors.InvalidArgumentError:
-                return False
-            self._sound.add(hash(content))
-        return True
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
         name = os.fsdecode(path)
@@ -200,3 +190,15 @@ class CropDecoder:
         # The mean of many 255 can exceed 255 in float32.
         image = tf.minimum(image, 255.0) / 127.5 - 1.0
         return tf.ensure_shape(image, (*size, 3))
+
+
+def _is_sound(content: bytes) -> bool:
+    """Whether a fast decoder takes a file: each content is tried once."""
+    # A graph has no `try`: what fails there ends the stream.
+    if hash(content) not in _SOUND:
+        try:
+            tf.io.decode_image(content, channels=3)
+        except tf.errors.InvalidArgumentError:
+            return False
+        _SOUND.add(hash(content))
+    return True
