@@ -131,6 +131,12 @@ def is_worker() -> bool:
     return "chief" not in os.environ["KERASTUNER_TUNER_ID"]
 
 
+def chief_address() -> str:
+    """Where the environment says that the chief listens."""
+    names = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+    return ":".join(os.environ[name] for name in names)
+
+
 def is_chief() -> bool:
     """Whether the environment makes this process one that hands out trials to others.
 

@@ -15,7 +15,12 @@ from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.durable_oracles import make_oracle
 from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
-from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner, is_chief, is_worker
+from keras_inpaint.tuning.inpainting_tuner import (
+    InpaintingTuner,
+    chief_address,
+    is_chief,
+    is_worker,
+)
 from keras_inpaint.tuning.objectives import PERCEPTUAL, measure_objective
 from keras_inpaint.tuning.report import BEST, best_of
 from keras_inpaint.tuning.search_folder import SearchFolder, description
@@ -114,6 +119,7 @@ def search(
     with _alone(folder, is_helper):
         tuner = InpaintingTuner(oracle, hypermodel, folder.path, tell, strategy, verbose)
         if is_helper:
+            report(f"Waiting for the chief at {chief_address()}.")
             # Once the chief answers, it has written what is searched.
             tuner.oracle.get_space()
             folder.check()

@@ -28,7 +28,8 @@ class SearchFolder:
         path: str or path. Missing, empty, or the folder of a search to go on with.
         search: dict of what is searched, as JSON has it.
         is_helper: bool. Whether another process writes to the folder: the chief. Two that
-            write one file would take each other's draft.
+            write one file would take each other's draft, and what is half written looks like
+            something else: call `check` once the chief has answered.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -43,16 +44,21 @@ class SearchFolder:
         # Through JSON, so that tuples compare with the lists of a file.
         self._search = json.loads(json.dumps(search))
         try:
-            self.check()
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not is_helper:
-                text = json.dumps(self._search, indent=2, ensure_ascii=False)
-                write_text(self._file, text + "\n")
+            if is_helper:
+                self.path.mkdir(parents=True, exist_ok=True)
+            else:
+                self._begin()
         except OSError as error:
             raise OSError(
                 "`output` must be a folder that can be written to. Choose another, or change "
                 f"what is in the way: {error}. Received: output={str(path)!r}"
             ) from error
+
+    def _begin(self) -> None:
+        self.check()
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self._search, indent=2, ensure_ascii=False)
+        write_text(self._file, text + "\n")
 
     def check(self) -> None:
         """Refuses a folder of something else, or of another search.

@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 
 import pytest
 
@@ -53,22 +56,36 @@ def tune(settings, log, max_trials, killed_at=0, num_workers=1, environment=None
 
 
 def start(words, environment=None, program=PROGRAM):
-    return subprocess.Popen(
+    # Into a file, of which can be read what a process has said that did not end.
+    told, path = tempfile.mkstemp()
+    usual = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
         [sys.executable, "-c", program, *map(str, words)],
-        stdout=subprocess.PIPE,
+        stdout=told,
         stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(environment or {})},
+        env={**os.environ, **usual, **(environment or {})},
     )
+    os.close(told)
+    return process, pathlib.Path(path)
 
 
-def ended(process):
-    """What a process has said, and its exit code."""
-    try:
-        told, _ = process.communicate(timeout=500)
-    finally:
+def ended(*started):
+    """What each process has said, and its exit code; `None` where it had to be killed.
+
+    If one fails, the others may wait for it for ever.
+    """
+    processes, limit = [process for process, _ in started], time.monotonic() + 500
+    codes = [None]
+    while None in codes and not any(codes) and time.monotonic() < limit:
+        time.sleep(0.1)
+        codes = [process.poll() for process in processes]
+    for process in processes:
         process.kill()
-    return told, process.returncode
+        process.wait()
+    told = [path.read_text() for _, path in started]
+    for _, path in started:
+        path.unlink()
+    return list(zip(told, codes, strict=True))
 
 
 def trials_of(settings):
@@ -79,11 +96,11 @@ def trials_of(settings):
 @pytest.mark.slow
 def test_killed_search_goes_on_and_its_best_settings_train(settings, tmp_path):
     log = tmp_path / "log.txt"
-    told, code = ended(tune(settings, log, max_trials=2, killed_at=2))
+    ((told, code),) = ended(tune(settings, log, max_trials=2, killed_at=2))
     assert code == -signal.SIGKILL, told
     # What was found before is told already.
     (before,) = [row for row in trials_of(settings) if row["status"] == "completed"]
-    told, code = ended(tune(settings, log, max_trials=2))
+    ((told, code),) = ended(tune(settings, log, max_trials=2))
     assert code == 0, told
     assert "Going on after 1 trials of" in told
     # Two before the kill, and the second once more.
@@ -98,7 +115,7 @@ def test_killed_search_goes_on_and_its_best_settings_train(settings, tmp_path):
 
     best = os.path.join(settings.output, "best.json")
     words = ["train", "--config", best, "--output", tmp_path / "run", "--steps", 1]
-    told, code = ended(start([log, 0, 1, *words, "--sheets-every", 0]))
+    ((told, code),) = ended(start([log, 0, 1, *words, "--sheets-every", 0]))
     assert code == 0, told
     used = json.loads((tmp_path / "run" / "settings.json").read_text())
     with open(best) as file:
@@ -125,7 +142,7 @@ def test_chief_and_two_workers_finish_one_search(settings, tmp_path):
         )
         for name in ("chief", "worker-1", "worker-2")
     }
-    told = {name: ended(process) for name, process in processes.items()}
+    told = dict(zip(processes, ended(*processes.values()), strict=True))
     assert [code for _, code in told.values()] == [0, 0, 0], told
     assert sorted(log.read_text().split()) == ["worker-1", "worker-2"]
     assert [row["status"] for row in trials_of(settings)] == ["completed"] * 2
@@ -161,7 +178,7 @@ print("devices", seen)
 
 @pytest.mark.slow
 def test_devices_of_a_strategy_share_a_trial(settings):
-    told, code = ended(start([settings.data, settings.output], program=SHARED))
+    ((told, code),) = ended(start([settings.data, settings.output], program=SHARED))
     assert code == 0, told
     # The first is built to see that it can be.
     assert told.splitlines()[-1] == "devices [1, 2]", told

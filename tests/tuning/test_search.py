@@ -294,6 +294,14 @@ def test_worker_leaves_the_folder_to_its_chief(tmp_path):
         other.check()
 
 
+def test_worker_looks_at_the_folder_when_asked_to(tmp_path):
+    # Before its chief answers, it may find the lock where a moment ago no search.json was.
+    (tmp_path / ".lock").touch()
+    worker = search_folder_module.SearchFolder(tmp_path, {}, is_helper=True)
+    with pytest.raises(ValueError, match="must be a new folder"):
+        worker.check()
+
+
 def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="no KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_PORT"):
