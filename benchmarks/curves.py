@@ -2,8 +2,8 @@
 
     python benchmarks/curves.py runs/mine/log.csv curves.png
 
-A panel a measure of validation, and one of the losses; each log after the first one is
-drawn on where the one before it ends.
+A panel a measure of validation, one of the losses and one of the critic's scores, as far as the
+logs have them; each log after the first one is drawn on where the one before it ends.
 """
 
 import argparse
@@ -18,22 +18,24 @@ PANELS = {
     "difference in the hole": ["val_hole_l1"],
     "PSNR, dB": ["val_psnr"],
     "SSIM": ["val_ssim"],
-    "losses": ["generator_loss", "hole_loss", "known_loss"],
+    "perceptual distance": ["val_perceptual"],
+    "losses": ["hole_loss", "known_loss"],
+    "critic": ["real_score", "fake_score"],
 }
 
 
 def read_logs(paths):
-    """Returns the columns of the logs, one after the other, and the steps where each ends."""
-    columns, ends = {"step": []}, [0]
+    """Returns the points of each column, one log after the other, and the steps of the ends."""
+    columns, ends = {}, [0]
     for path in paths:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         for row in rows:
-            columns["step"].append(ends[-1] + int(row["step"]))
+            step = ends[-1] + int(row.pop("step"))
             for name, value in row.items():
-                if name != "step":
-                    columns.setdefault(name, []).append(float(value))
-        ends.append(columns["step"][-1])
+                if value:
+                    columns.setdefault(name, []).append((step, float(value)))
+        ends.append(step)
     return columns, ends
 
 
@@ -43,10 +45,15 @@ def main():
     parser.add_argument("picture", help="file to write, such as curves.png")
     arguments = parser.parse_args()
     columns, ends = read_logs(arguments.logs)
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(3.2 * len(PANELS), 2.6))
-    for axis, (title, names) in zip(axes, PANELS.items(), strict=True):
+    panels = {
+        title: [name for name in names if name in columns] for title, names in PANELS.items()
+    }
+    panels = {title: names for title, names in panels.items() if names}
+    size = (3.2 * len(panels), 2.6)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False)
+    for axis, (title, names) in zip(axes[0], panels.items(), strict=True):
         for name in names:
-            axis.plot(columns["step"], columns[name], label=name, linewidth=1)
+            axis.plot(*zip(*columns[name], strict=True), label=name, linewidth=1)
         for end in ends[1:-1]:
             axis.axvline(end, color="grey", linewidth=0.5)
         axis.set(title=title, xlabel="step")

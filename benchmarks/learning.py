@@ -2,7 +2,7 @@
 
     python benchmarks/learning.py --data photos/ --validation other-photos/ [--steps 200]
 
-Trains as `keras-inpaint train --config recipes/flowers-128-begin.json` does, for a few steps,
+Trains as `keras-inpaint train --config recipes/narrow-128.json` does, for a few steps,
 and measures on the validation photos. The mean colour is measured on the same photos and
 holes. Prints the mean absolute difference in the hole, on the [0, 1] scale.
 """
@@ -23,7 +23,7 @@ from keras_inpaint.training import InpaintingGAN
 from keras_inpaint.training.run import train
 from keras_inpaint.training.settings import Settings
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "flowers-128-begin.json"
+RECIPE = Path(__file__).parents[1] / "recipes" / "narrow-128.json"
 
 
 class MeanColor(keras.Model):
