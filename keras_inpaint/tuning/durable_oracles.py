@@ -1,6 +1,7 @@
 """Searches whose state survives a kill, whenever it comes."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ class _Durable:
       recorded is neither run twice nor lost.
     - A chief that was killed and is started again leaves trials to the workers that are at
       them.
+    - What cannot be written is told to the worker that asked, and the chief goes on: Keras
+      Tuner keeps its lock where an error is raised, so that all would wait for ever.
     - Too many failures in a row end the search instead of raising an error: raised in the
       chief, it would leave all workers waiting.
     - The first trial has the values that are searched around.
@@ -53,10 +56,30 @@ class _Durable:
             self.trials[trial_id].status == TrialStatus.FAILED for trial_id in newest
         )
 
+    def create_trial(self, tuner_id: str) -> Any:
+        return _raised(self._hold(super().create_trial, tuner_id))  # type: ignore[misc]
+
+    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:
+        return _raised(self._hold(super().update_trial, trial_id, metrics, step))  # type: ignore[misc]
+
     def end_trial(self, trial: Any) -> None:
         # A worker whose chief was killed before it answered tells it once more.
-        if trial.trial_id not in self.end_order:
-            super().end_trial(trial)  # type: ignore[misc]
+        if trial.trial_id in self.end_order:
+            return
+        try:
+            _raised(self._hold(super().end_trial, trial))  # type: ignore[misc]
+        except Exception:
+            # Not written, it has not ended.
+            self.end_order = [each for each in self.end_order if each != trial.trial_id]
+            raise
+
+    @keras_tuner.synchronized
+    def _hold(self, call: Callable[..., Any], *args: Any) -> Any:
+        """What a call returns, or the error that it raises, which must not leave the lock."""
+        try:
+            return call(*args)
+        except Exception as error:
+            return error
 
     def _check_consecutive_failures(self) -> None:
         """Nothing: `populate_space` ends the search."""
@@ -104,6 +127,12 @@ class _Durable:
                 # Else what it had measured would be meaned with what it will.
                 trial.metrics = type(trial.metrics)()
         self._num_ended_before = len(self.end_order)
+
+
+def _raised(result: Any) -> Any:
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):
