@@ -7,26 +7,24 @@ import keras
 from keras import ops
 
 from keras_inpaint.inpainting import Inpainter
-from keras_inpaint.metrics import l1, psnr, ssim
 from keras_inpaint.ops.chance import picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.training.architectures import Architectures
 from keras_inpaint.training.batch_checks import check_shapes
 from keras_inpaint.training.batches import deal, local_boxes, unpack
 from keras_inpaint.training.checking import Checking
-from keras_inpaint.training.paired_optimizer import PairedOptimizer
+from keras_inpaint.training.compiling import Compiling
+from keras_inpaint.training.measuring import Measuring
 from keras_inpaint.training.saving import Saving
 
 # The algorithm stands here; taking a gradient and applying it differs by backend.
 _steps: Any = importlib.import_module(f"keras_inpaint.training.{keras.backend.backend()}_steps")
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
-# Masks for validation are drawn as no training step draws them.
-VALIDATION_INDEX = 2**32 - 1
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
-class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
+class InpaintingGAN(_steps.Steps, Architectures, Checking, Compiling, Measuring, Saving):
     """Trains a generator against a critic to fill holes in pictures.
 
     Args:
@@ -93,85 +91,8 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
             name: keras.metrics.Mean(name=name)
             for name in (*objective.critic_term_names, *objective.generator_term_names)
         }
-        self.measures = {name: keras.metrics.Mean(name=name) for name in _MEASURES}
-        self._measured = dict(_MEASURES)
-        self.pictures_seen = keras.metrics.Sum(name="pictures_seen", dtype="float32")
+        self._make_measures()
         self.built = True
-
-    # ---- What is trained, and by what ------------------------------------------------
-
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        critic_optimizer: Any = None,
-        loss_weights: Any = None,
-        critic_steps: int = 1,
-        **kwargs: Any,
-    ) -> None:
-        """Configures the training.
-
-        Args:
-            generator_optimizer: keras.optimizers.Optimizer, or its name; Adam as
-                published for this objective unless given.
-            critic_optimizer: The same for the critic.
-            loss_weights: `keras_inpaint.losses.LossWeights` or a dict of some of its
-                arguments; the objective's own unless given.
-            critic_steps: int, at least 0. Updates of the critic for one of the
-                generator. The paper's v1 has 5; 0 leaves the critic out, to begin with
-                reconstruction alone (`adversarial=0` among the weights).
-            **kwargs: `run_eagerly`, `jit_compile`, `steps_per_execution`.
-
-        Raises:
-            ValueError: If a weight is out of bounds or none of the objective's,
-                `critic_steps` is none, the two optimizers are one object, or what several
-                devices share cannot be trained so.
-        """
-        if not isinstance(critic_steps, int) or critic_steps < 0:
-            raise ValueError(
-                "`critic_steps` counts the critic's updates for one of the generator's and "
-                f"must be an int of at least 0. Received: critic_steps={critic_steps}"
-            )
-        loss_weights = self.objective.default_weights.replaced(loss_weights)
-        _check_weights(loss_weights, self.objective)
-        if critic_steps == 0 and loss_weights.adversarial:
-            raise ValueError(
-                "Without updates of the critic its opinion means nothing: set the weight "
-                "`adversarial` to 0, or `critic_steps` to at least 1. Received: "
-                f"critic_steps=0, adversarial={loss_weights.adversarial}"
-            )
-        self._check_options(**kwargs)
-        self.critic_steps = critic_steps
-        self.loss_weights = loss_weights
-        with self._scope():
-            pair = PairedOptimizer(
-                self._optimizer(generator_optimizer, self.generator),
-                self._optimizer(critic_optimizer, self.critic),
-            )
-            pair.generator_optimizer.build(self.generator.trainable_variables)
-            pair.critic_optimizer.build(self.critic.trainable_variables)
-            pair.build(self.trainable_variables)
-            # Each part scales its own loss in half precision, the pair must not.
-            super().compile(optimizer=pair, auto_scale_loss=False, **kwargs)
-
-    def _optimizer(self, optimizer: Any, network: Any) -> Any:
-        if optimizer is None:
-            beta_1, beta_2 = self.objective.adam_betas
-            optimizer = keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
-        optimizer = keras.optimizers.get(optimizer)
-        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if network.dtype_policy.compute_dtype == "float16" and not is_scaled:
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
-
-    @property
-    def steps(self) -> Any:
-        """int variable: How many training steps were made."""
-        return self.optimizer.iterations
-
-    @property
-    def inpainter(self) -> Any:
-        """`keras_inpaint.Inpainter`: What ships, with the generator as it is now."""
-        return Inpainter(self.generator, corruption=self.corruption)
 
     # ---- The algorithm ---------------------------------------------------------------
 
@@ -265,48 +186,12 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Saving):
             )
         return self.masks
 
-    # ---- Validation and use ----------------------------------------------------------
+    # ---- What it tells, and what it is used for ----------------------------------------
 
-    def add_measure(self, name: str, measure: Any) -> None:
-        """Measures one thing more in validation; it is not saved with the model.
-
-        Args:
-            name: str. Its name in what `evaluate` returns; `fit` puts `val_` before it.
-            measure: function of images, filled images and masks to a tensor of shape
-                `(batch,)`, such as a `keras_inpaint.metrics.PerceptualDistance`.
-
-        Raises:
-            ValueError: If something is measured under that name already.
-        """
-        if name in self._measured:
-            raise ValueError(
-                f"Each measure needs a name of its own beside {', '.join(self._measured)}. "
-                f"Received: name={name!r}"
-            )
-        self.measures[name] = keras.metrics.Mean(name=name)
-        self._measured[name] = measure
-        # Compiled without it.
-        self.test_function = None
-
-    def _test(self, data: Any) -> Any:
-        data, size = self._fill(data)
-        batch = self._draw(data, VALIDATION_INDEX, first=self._count_pictures(size))
-        images, masks = batch["images"], batch["masks"]
-        outputs = self.generator(self._corrupt(batch), training=False)
-        completed = composite(images, outputs["refined"], masks)
-        return self._track(
-            self.measures,
-            {
-                name: measure(images, completed, masks)[:size]
-                for name, measure in self._measured.items()
-            },
-        )
-
-    def _count_pictures(self, size: Any) -> Any:
-        """Counts this batch's pictures; returns how many came before, in all replicas."""
-        seen = self._sum(self.pictures_seen.result())
-        self.pictures_seen.update_state(ops.cast(size, "float32"))
-        return ops.cast(seen, "int32")
+    @property
+    def inpainter(self) -> Any:
+        """`keras_inpaint.Inpainter`: What ships, with the generator as it is now."""
+        return Inpainter(self.generator, corruption=self.corruption)
 
     def _track(self, trackers: Any, terms: Any) -> Any:
         for name, values in terms.items():
@@ -326,23 +211,3 @@ def _check_parts(generator: Any, critic: Any, objective: Any) -> None:
             "A WassersteinObjective needs a GlobalLocalCritic, a HingeObjective a PatchCritic. "
             f"Received: objective={type(objective).__name__}, critic={type(critic).__name__}"
         )
-
-
-def _check_weights(weights: Any, objective: Any) -> None:
-    """Refuses a weight of a term that the objective has not."""
-    usual = objective.default_weights.get_config()
-    names = getattr(objective, "weight_names", tuple(usual))
-    for name, weight in weights.get_config().items():
-        if name not in names and weight != usual[name]:
-            raise ValueError(
-                f"{type(objective).__name__} has nothing that `{name}` could weigh, only "
-                f"{', '.join(names)}. Leave it out. Received: {name}={weight}"
-            )
-
-
-_MEASURES = {
-    "hole_l1": l1,
-    "l1": lambda images, completed, masks: l1(images, completed),
-    "psnr": lambda images, completed, masks: psnr(images, completed),
-    "ssim": lambda images, completed, masks: ssim(images, completed),
-}

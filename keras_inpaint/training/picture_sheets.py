@@ -75,7 +75,7 @@ class PictureSheets(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         # Asked once: JAX would have to collect all weights to answer after each step.
-        self._first_step = int(keras.ops.convert_to_numpy(self.model.steps.value))
+        self._first_step = self.model.num_steps
         self._num_drawn = self._first_step // self.every
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

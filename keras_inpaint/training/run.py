@@ -11,7 +11,7 @@ from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
 from keras_inpaint.training.building import build, set_learning_rates
 from keras_inpaint.training.distribution import devices_scope
-from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX
+from keras_inpaint.training.measuring import VALIDATION_INDEX
 from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
@@ -49,7 +49,7 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
         gan = build(settings, report)
     with RunFolder(settings, gan) as folder:
         if folder.restore(gan, report):
-            report(f"Going on from step {_steps(gan)} of {folder.path}.")
+            report(f"Going on from step {gan.num_steps} of {folder.path}.")
         return _train(gan, folder, settings, validation, verbose, report)
 
 
@@ -62,7 +62,7 @@ def _train(
     report: Callable[[str], None],
 ) -> int:
     """Makes the steps that are missing; returns how many were made in all."""
-    step = _steps(gan)
+    step: int = gan.num_steps
     # One for the run, so that a damaged photo is named once.
     log = SkipLog()
     callbacks: list[Any] = []
@@ -81,7 +81,7 @@ def _train(
                     validation, verbose=0, return_dict=True
                 ).items():
                     measures[f"val_{name}"] = float(value)
-            step = _steps(gan)
+            step = gan.num_steps
             folder.check_is_finite(gan, step)
             _save(gan, folder, settings, step, measures)
             told = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
@@ -166,7 +166,3 @@ def _shown(gan: Any, settings: Settings, log: SkipLog) -> tuple[Any, Any]:
         seeds = picture_seeds(gan.seed, VALIDATION_INDEX, ops.arange(num, dtype="int32"))
         masks, _ = gan.masks(seeds, height, width)
     return images, ops.convert_to_numpy(masks)
-
-
-def _steps(gan: Any) -> int:
-    return int(ops.convert_to_numpy(gan.steps.value))

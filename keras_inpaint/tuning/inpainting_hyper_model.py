@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras import ops
 
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.training.building import boxes_and_strokes, build, set_learning_rates
@@ -105,7 +104,7 @@ class InpaintingHyperModel(keras_tuner.HyperModel):
             *(kwargs.pop("callbacks", None) or []),
         ]
         if not args and "x" not in kwargs:
-            args = (training_photos(settings, _steps(model)),)
+            args = (training_photos(settings, model.num_steps),)
             kwargs = {
                 "validation_data": measured_photos(settings, self._common_masks()),
                 "steps_per_epoch": settings.save_every,
@@ -131,11 +130,7 @@ class _Rates(keras.callbacks.Callback):
         self.settings = settings
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        set_learning_rates(self.model, self.settings, _steps(self.model))
-
-
-def _steps(gan: Any) -> int:
-    return int(ops.convert_to_numpy(gan.steps.value))
+        set_learning_rates(self.model, self.settings, self.model.num_steps)
 
 
 def _say_nothing(text: str) -> None:

@@ -10,7 +10,7 @@ from keras_inpaint.data import find_photos, photos
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.data.sources import Source
 from keras_inpaint.ops.chance import picture_seeds
-from keras_inpaint.training.inpainting_gan import VALIDATION_INDEX
+from keras_inpaint.training.measuring import VALIDATION_INDEX
 from keras_inpaint.training.settings import Settings
 
 # Every so manieth photo is measured on where the settings name none to measure on.

@@ -26,6 +26,10 @@ class Filler(keras.Model):
         self.corruption = None
         self.built = True
 
+    @property
+    def num_steps(self):
+        return int(keras.ops.convert_to_numpy(self.steps.value))
+
     def call(self, inputs, training=False):
         images, masks = inputs["images"], inputs["masks"]
         return {
