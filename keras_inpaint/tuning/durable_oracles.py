@@ -1,7 +1,8 @@
 """Searches whose state survives a kill, whenever it comes."""
 
+import _thread
 import json
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ class _Durable:
       recorded is neither run twice nor lost.
     - A chief that was killed and is started again leaves trials to the workers that are at
       them.
-    - What cannot be written is told to the worker that asked, and the chief goes on: Keras
-      Tuner keeps its lock where an error is raised, so that all would wait for ever.
+    - A chief that cannot write, to a full disk say, ends: Keras Tuner would tell a worker so,
+      keep its lock, and wait for ever.
     - Too many failures in a row end the search instead of raising an error: raised in the
       chief, it would leave all workers waiting.
     - The first trial has the values that are searched around.
@@ -39,6 +40,8 @@ class _Durable:
     _num_ended_before = 0
     begins_with_defaults = True
     has_workers = False
+    # What has ended the chief.
+    failure: OSError | None = None
 
     def populate_space(self, trial_id: str) -> Any:
         if self.has_given_up():
@@ -56,41 +59,30 @@ class _Durable:
             self.trials[trial_id].status == TrialStatus.FAILED for trial_id in newest
         )
 
-    def create_trial(self, tuner_id: str) -> Any:
-        return _raised(self._hold(super().create_trial, tuner_id))  # type: ignore[misc]
-
-    def update_trial(self, trial_id: str, metrics: Any, step: int = 0) -> Any:
-        return _raised(self._hold(super().update_trial, trial_id, metrics, step))  # type: ignore[misc]
-
     def end_trial(self, trial: Any) -> None:
         # A worker whose chief was killed before it answered tells it once more.
-        if trial.trial_id in self.end_order:
-            return
-        try:
-            _raised(self._hold(super().end_trial, trial))  # type: ignore[misc]
-        except Exception:
-            # Not written, it has not ended.
-            self.end_order = [each for each in self.end_order if each != trial.trial_id]
-            raise
-
-    @keras_tuner.synchronized
-    def _hold(self, call: Callable[..., Any], *args: Any) -> Any:
-        """What a call returns, or the error that it raises, which must not leave the lock."""
-        try:
-            return call(*args)
-        except Exception as error:
-            return error
+        if trial.trial_id not in self.end_order:
+            super().end_trial(trial)  # type: ignore[misc]
 
     def _check_consecutive_failures(self) -> None:
         """Nothing: `populate_space` ends the search."""
 
     def save(self) -> None:
-        path = Path(self._get_oracle_fname())  # type: ignore[attr-defined]
-        write_text(path, json.dumps(self.get_state()))
+        self._write(Path(self._get_oracle_fname()), self.get_state())  # type: ignore[attr-defined]
 
     def _save_trial(self, trial: Any) -> None:
         folder = self._get_trial_dir(trial.trial_id)  # type: ignore[attr-defined]
-        write_text(Path(folder, "trial.json"), json.dumps(trial.get_state()))
+        self._write(Path(folder, "trial.json"), trial.get_state())
+
+    def _write(self, path: Path, state: dict[str, Any]) -> None:
+        try:
+            write_text(path, json.dumps(state))
+        except OSError as error:
+            if threading.current_thread() is not threading.main_thread():
+                # A chief answers in other threads than the one in which it waits.
+                self.failure = error
+                _thread.interrupt_main()
+            raise
 
     def get_state(self) -> dict[str, Any]:
         state: dict[str, Any] = super().get_state()  # type: ignore[misc]
@@ -127,12 +119,6 @@ class _Durable:
                 # Else what it had measured would be meaned with what it will.
                 trial.metrics = type(trial.metrics)()
         self._num_ended_before = len(self.end_order)
-
-
-def _raised(result: Any) -> Any:
-    if isinstance(result, Exception):
-        raise result
-    return result
 
 
 class _Random(_Durable, keras_tuner.oracles.RandomSearchOracle):

@@ -133,6 +133,10 @@ def search(
         try:
             # Without Keras Tuner's own tables.
             tuner.search(verbose=0)
+        except KeyboardInterrupt:
+            if oracle.failure is None:
+                raise
+            raise oracle.failure from None
         except RuntimeError as error:
             if not has_workers:
                 raise

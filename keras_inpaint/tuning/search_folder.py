@@ -41,6 +41,7 @@ class SearchFolder:
     ) -> None:
         self.path = Path(path)
         self._file = self.path / "search.json"
+        self._is_helper = is_helper
         # Through JSON, so that tuples compare with the lists of a file.
         self._search = json.loads(json.dumps(search))
         try:
@@ -61,13 +62,18 @@ class SearchFolder:
         write_text(self._file, text + "\n")
 
     def check(self) -> None:
-        """Refuses a folder of something else, or of another search.
+        """Refuses a folder of something else, of another search, or not of the chief's.
 
         Raises:
             ValueError: If it is one.
         """
         search = self._search
         if not self._file.exists():
+            if self._is_helper:
+                raise ValueError(
+                    "`output` must be the folder of the chief, on a disk that both see, but "
+                    f"holds no search.json. Received: output={str(self.path)!r}"
+                )
             if self.path.exists() and not self._is_free():
                 raise ValueError(
                     "`output` must be a new folder, an empty one, or that of an earlier "

@@ -6,16 +6,19 @@ import json
 import math
 import socket
 import sys
+import threading
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from keras_tuner.errors import FailedTrialError
+from keras_tuner.src.distribute import oracle_chief
 from PIL import Image
 
 from keras_inpaint.training import Settings, text_files
-from keras_inpaint.tuning import search
+from keras_inpaint.tuning import durable_oracles, search
 from keras_inpaint.tuning import search_folder as search_folder_module
 from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner
 
@@ -298,8 +301,29 @@ def test_worker_looks_at_the_folder_when_asked_to(tmp_path):
     # Before its chief answers, it may find the lock where a moment ago no search.json was.
     (tmp_path / ".lock").touch()
     worker = search_folder_module.SearchFolder(tmp_path, {}, is_helper=True)
-    with pytest.raises(ValueError, match="must be a new folder"):
+    # Once it has answered, there is one.
+    with pytest.raises(ValueError, match="must be the folder of the chief"):
         worker.check()
+
+
+def test_chief_that_cannot_write_ends(settings, pretended, monkeypatch):
+    def serve(oracle):
+        monkeypatch.setattr(durable_oracles, "write_text", fail)
+        thread = threading.Thread(target=oracle.create_trial, args=["worker-1"])
+        thread.start()
+        # As Keras Tuner waits for the end of a search.
+        for _ in range(600):
+            time.sleep(0.1)
+
+    def fail(path, text):
+        raise OSError(f"No space left on device: {path}")
+
+    monkeypatch.setattr(oracle_chief, "start_server", serve)
+    monkeypatch.setattr(threading, "excepthook", lambda error: None)
+    for name, value in (("TUNER_ID", "chief"), ("ORACLE_IP", "::1"), ("ORACLE_PORT", "1")):
+        monkeypatch.setenv(f"KERASTUNER_{name}", value)
+    with pytest.raises(OSError, match=r"No space left on device: .*trial\.json"):
+        search(settings, report=str)
 
 
 def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
