@@ -20,6 +20,7 @@ from keras import ops
 
 from keras_inpaint.data import photos
 from keras_inpaint.training import InpaintingGAN
+from keras_inpaint.training.building import build
 from keras_inpaint.training.run import train
 from keras_inpaint.training.settings import Settings
 
@@ -49,7 +50,7 @@ def measure_mean_color(settings):
         crop="centre",
         drop_remainder=False,
     )
-    gan = InpaintingGAN.deepfill_v2(width=4, image_size=settings.image_size, critic_width=4)
+    gan = build(settings)
     # The same sampler and seed: the same holes.
     mean = InpaintingGAN(MeanColor(), gan.critic, gan.objective, gan.masks, settings.seed)
     mean.compile()
