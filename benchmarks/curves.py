@@ -30,6 +30,7 @@ def read_logs(paths):
     for path in paths:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        step = ends[-1]
         for row in rows:
             step = ends[-1] + int(row.pop("step"))
             for name, value in row.items():
@@ -57,6 +58,7 @@ def main():
         for end in ends[1:-1]:
             axis.axvline(end, color="grey", linewidth=0.5)
         axis.set(title=title, xlabel="step")
+        axis.locator_params(axis="x", nbins=4)
         if len(names) > 1:
             axis.legend(fontsize="small")
     figure.tight_layout()
