@@ -88,9 +88,17 @@ class PaddedConv2D(keras.layers.Conv2D):
         """
         if self.enlarges:
             return convolve_enlarged(inputs, kernel, bias, activation)
-        outputs = self.convolution_op(self._pad(inputs), kernel)
+        outputs = self._convolution(self._pad(inputs), kernel)
         # `ops.add`, not `+`: as a bias, TensorFlow adds it within the convolution.
         return activation(outputs if bias is None else ops.add(outputs, bias))
+
+    def _convolution(self, inputs, kernel):
+        # On processors, TensorFlow's gradient of a kernel in bfloat16 that strides over
+        # pictures one pixel wide is memory that nobody wrote.
+        is_thin = inputs.shape[2] == 1 and self.strides != (1, 1)
+        dtype = "float32" if is_thin else inputs.dtype
+        outputs = self.convolution_op(ops.cast(inputs, dtype), ops.cast(kernel, dtype))
+        return ops.cast(outputs, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
         factor = 2 if self.enlarges else 1

@@ -1,5 +1,6 @@
 """Two paddings of strided convolutions, against loops."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -52,6 +53,32 @@ def test_centred_padding_is_the_same_on_all_sides(convolved, shape, size, stride
 def test_same_padding_has_its_odd_row_below_and_right(convolved, size, before):
     outputs, expected = convolved((2, 8, 6, 3), size, 2, 1, "same", before)
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow's kernels")
+@pytest.mark.parametrize("padding", ["same", "centred"])
+@pytest.mark.parametrize("height", [1, 4])
+def test_bfloat16_learns_from_pictures_one_pixel_wide(rng, height, padding):
+    import tensorflow as tf
+
+    inputs = rng.normal(size=(2, height, 1, 8)).astype("float32")
+    layer = PaddedConv2D(16, 5, 2, padding, dtype="mixed_bfloat16")
+    layer.build(inputs.shape)
+    weights = rng.normal(size=(2, -(-height // 2), 1, 16)).astype("float32")
+    before = 2 if height == 1 or padding == "centred" else 1
+    padded = np.pad(inputs, ((0, 0), (before, 5), (2, 2), (0, 0)))
+    expected = sum(
+        np.einsum("nijc,nf->ijcf", padded[:, 2 * row : 2 * row + 5], weights[:, row, 0])
+        for row in range(weights.shape[1])
+    )
+    for _ in range(10):
+        # What memory that nobody wrote may hold.
+        for size in (100, 3200, 6400, 12800):
+            tf.fill((size,), np.float32(1e24))
+        with tf.GradientTape() as tape:
+            loss = ops.sum(ops.cast(layer(inputs), "float32") * weights)
+        gradient = ops.convert_to_numpy(tape.gradient(loss, layer.kernel.value))
+        np.testing.assert_allclose(gradient, expected, atol=0.05)
 
 
 @pytest.mark.parametrize("padding", ["same", "centred"])
