@@ -6,12 +6,18 @@ from typing import Any
 
 from keras import ops
 
-from keras_inpaint.data import SkipLog, photos
+from keras_inpaint.data import SkipLog
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.batches import unpack
 from keras_inpaint.training.building import build, set_learning_rates
 from keras_inpaint.training.distribution import devices_scope
 from keras_inpaint.training.measuring import VALIDATION_INDEX
+from keras_inpaint.training.photo_streams import (
+    learned,
+    learning_stream,
+    measured,
+    measuring_stream,
+)
 from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
@@ -43,8 +49,10 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
             `output` holds; or if the training diverges.
     """
     # What can be wrong is looked at before anything is written.
-    validation = _validation_photos(settings)
-    _photos(settings, step=0)
+    learning_stream(settings, learned(settings), step=0)
+    validation = None
+    if settings.validation is not None:
+        validation = measuring_stream(settings, measured(settings))
     with devices_scope(settings, report):
         gan = build(settings, report)
     with RunFolder(settings, gan) as folder:
@@ -75,7 +83,8 @@ def _train(
             # Up to the next multiple, so that an interrupted run falls into step again.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
             set_learning_rates(gan, settings, step)
-            measures = _fit(gan, _photos(settings, step, log), end - step, verbose, callbacks)
+            batches = learning_stream(settings, learned(settings), step, log)
+            measures = _fit(gan, batches, end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
                     validation, verbose=0, return_dict=True
@@ -118,49 +127,10 @@ def _save(
         folder.save(gan, step)
 
 
-def _photos(settings: Settings, step: int, log: SkipLog | None = None) -> Any:
-    return photos(
-        settings.data,
-        image_size=settings.image_size,
-        batch_size=settings.batch_size,
-        # A run that goes on at `step` draws what it would have drawn there.
-        seed=settings.seed + step,
-        repeat=True,
-        min_scale=settings.min_scale,
-        log=log,
-        masks=settings.masks,
-        mask_choice=settings.mask_choice,
-    )
-
-
-def _validation_photos(settings: Settings) -> Any:
-    if settings.validation is None:
-        return None
-    return _fixed_photos(settings, settings.batch_size)
-
-
-def _fixed_photos(settings: Settings, batch_size: int, log: SkipLog | None = None) -> Any:
-    """The photos to measure on or, without any, those to learn from: always the same."""
-    source, masks, choice = settings.validation, settings.validation_masks, "paired"
-    if source is None:
-        source, masks, choice = settings.data, settings.masks, settings.mask_choice
-    return photos(
-        source,
-        image_size=settings.image_size,
-        batch_size=batch_size,
-        shuffle=False,
-        flip=False,
-        crop="centre",
-        drop_remainder=False,
-        log=log,
-        masks=masks,
-        mask_choice=choice,
-    )
-
-
 def _shown(gan: Any, settings: Settings, log: SkipLog) -> tuple[Any, Any]:
     """The images of the sheets, and the masks that validation has for them."""
-    images, masks, _ = unpack(next(iter(_fixed_photos(settings, _NUM_SHOWN, log))))
+    batches = measuring_stream(settings, measured(settings), _NUM_SHOWN, log)
+    images, masks, _ = unpack(next(iter(batches)))
     if masks is None:
         num, height, width, _ = images.shape
         seeds = picture_seeds(gan.seed, VALIDATION_INDEX, ops.arange(num, dtype="int32"))

@@ -6,11 +6,17 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from keras_inpaint.data import find_photos, photos
+from keras_inpaint.data import find_photos
 from keras_inpaint.data.photo_files import PhotoFiles
-from keras_inpaint.data.sources import Source
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.training.measuring import VALIDATION_INDEX
+from keras_inpaint.training.photo_streams import (
+    Choice,
+    learned,
+    learning_stream,
+    measured,
+    measuring_stream,
+)
 from keras_inpaint.training.settings import Settings
 
 # Every so manieth photo is measured on where the settings name none to measure on.
@@ -40,17 +46,7 @@ def training_photos(settings: Settings, step: int) -> Any:
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    source, masks, choice = _learned(settings)
-    return photos(
-        source,
-        image_size=settings.image_size,
-        batch_size=settings.batch_size,
-        seed=settings.seed + step,
-        repeat=True,
-        min_scale=settings.min_scale,
-        masks=masks,
-        mask_choice=choice,
-    )
+    return learning_stream(settings, _learned(settings), step)
 
 
 def measured_photos(settings: Settings, sampler: Any = None) -> Any:
@@ -64,35 +60,26 @@ def measured_photos(settings: Settings, sampler: Any = None) -> Any:
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    source, masks, choice = _measured(settings)
-    batches = photos(
-        source,
-        image_size=settings.image_size,
-        batch_size=settings.batch_size,
-        shuffle=False,
-        flip=False,
-        crop="centre",
-        drop_remainder=False,
-        masks=masks,
-        mask_choice=choice,
-    )
+    choice = _measured(settings)
+    batches = measuring_stream(settings, choice)
+    _, masks, _ = choice
     if sampler is None or masks is not None:
         return batches
     return _with_masks(batches, sampler, settings)
 
 
-def _learned(settings: Settings) -> tuple[Source, Source | None, str]:
-    """Photos, masks, and how these are chosen."""
-    source: Source = settings.data
+def _learned(settings: Settings) -> Choice:
+    source, masks, choice = learned(settings)
     if settings.validation is None:
         source = _split(settings)[0]
-    return source, settings.masks, settings.mask_choice
+    return source, masks, choice
 
 
-def _measured(settings: Settings) -> tuple[Source, Source | None, str]:
+def _measured(settings: Settings) -> Choice:
+    source, masks, choice = measured(settings)
     if settings.validation is None:
-        return _split(settings)[1], settings.masks, settings.mask_choice
-    return settings.validation, settings.validation_masks, "paired"
+        source = _split(settings)[1]
+    return source, masks, choice
 
 
 def _split(settings: Settings) -> tuple[list[str], list[str]]:

@@ -28,7 +28,7 @@ from keras_inpaint.data import photos as read  # noqa: E402
 from keras_inpaint.inpainting import read_network, write_preset  # noqa: E402
 from keras_inpaint.masks import Mosaic  # noqa: E402
 from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
-from keras_inpaint.training import folder_lock  # noqa: E402
+from keras_inpaint.training import folder_lock, photo_streams  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
 from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
@@ -209,7 +209,7 @@ def test_smallest_squares_are_as_the_settings_say(settings, monkeypatch):
             scales.append(options["min_scale"])
         return read(*args, **options)
 
-    monkeypatch.setattr(run_module, "photos", watched)
+    monkeypatch.setattr(photo_streams, "photos", watched)
     train(dataclasses.replace(settings, min_scale=0.9), report=str)
     assert set(scales) == {0.9}
 
@@ -239,7 +239,7 @@ def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
             seeds.append(options["seed"])
         return read(*args, **options)
 
-    monkeypatch.setattr(run_module, "photos", watched)
+    monkeypatch.setattr(photo_streams, "photos", watched)
     train(dataclasses.replace(settings, steps=2, save_every=1), report=str)
     # The first look is to see that there are photos.
     assert len(set(seeds[1:])) == 2
