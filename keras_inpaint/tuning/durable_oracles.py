@@ -1,8 +1,6 @@
 """Searches whose state survives a kill, whenever it comes."""
 
-import _thread
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,7 @@ class _Durable:
       recorded is neither run twice nor lost.
     - A chief that was killed and is started again leaves trials to the workers that are at
       them.
-    - A chief that cannot write, to a full disk say, ends: Keras Tuner would tell a worker so,
-      keep its lock, and wait for ever.
+    - What cannot be written, to a full disk say, is kept as `failure`, for the chief to end.
     - Too many failures in a row end the search instead of raising an error: raised in the
       chief, it would leave all workers waiting.
     - The first trial has the values that are searched around.
@@ -40,7 +37,6 @@ class _Durable:
     _num_ended_before = 0
     begins_with_defaults = True
     has_workers = False
-    # What has ended the chief.
     failure: OSError | None = None
 
     def populate_space(self, trial_id: str) -> Any:
@@ -78,10 +74,8 @@ class _Durable:
         try:
             write_text(path, json.dumps(state))
         except OSError as error:
-            if threading.current_thread() is not threading.main_thread():
-                # A chief answers in other threads than the one in which it waits.
-                self.failure = error
-                _thread.interrupt_main()
+            # A chief answers in another thread than the one in which it waits.
+            self.failure = error
             raise
 
     def get_state(self) -> dict[str, Any]:

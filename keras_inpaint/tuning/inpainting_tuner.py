@@ -12,6 +12,7 @@ import keras_tuner
 from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.errors import FatalError
 
+from keras_inpaint.tuning.chief import hand_out_trials
 from keras_inpaint.tuning.patient_stub import PatientStub
 
 FOLDER = "trials"
@@ -57,6 +58,12 @@ class InpaintingTuner(keras_tuner.Tuner):
             )
         if self._is_worker():
             self.oracle.stub = PatientStub(self.oracle.stub)
+
+    def search(self, *args: Any, **kwargs: Any) -> None:
+        if is_chief():
+            hand_out_trials(self.oracle)
+        else:
+            super().search(*args, **kwargs)
 
     def _populate_initial_space(self) -> None:
         # Without building a model, which Keras Tuner does to see what it asks for.
@@ -129,12 +136,6 @@ def is_worker() -> bool:
             f"search in one process. Received: no {', '.join(missing)}"
         )
     return "chief" not in os.environ["KERASTUNER_TUNER_ID"]
-
-
-def chief_address() -> str:
-    """Where the environment says that the chief listens."""
-    names = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-    return ":".join(os.environ[name] for name in names)
 
 
 def is_chief() -> bool:

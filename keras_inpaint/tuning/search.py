@@ -13,14 +13,10 @@ from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.training.distribution import devices_scope
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
+from keras_inpaint.tuning.chief import chief_address
 from keras_inpaint.tuning.durable_oracles import make_oracle
 from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
-from keras_inpaint.tuning.inpainting_tuner import (
-    InpaintingTuner,
-    chief_address,
-    is_chief,
-    is_worker,
-)
+from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner, is_chief, is_worker
 from keras_inpaint.tuning.objectives import PERCEPTUAL, measure_objective
 from keras_inpaint.tuning.report import BEST, best_of
 from keras_inpaint.tuning.search_folder import SearchFolder, description
@@ -133,10 +129,6 @@ def search(
         try:
             # Without Keras Tuner's own tables.
             tuner.search(verbose=0)
-        except KeyboardInterrupt:
-            if oracle.failure is None:
-                raise
-            raise oracle.failure from None
         except RuntimeError as error:
             if not has_workers:
                 raise

@@ -22,12 +22,9 @@ import os, pathlib, signal, sys, time
 log, killed_at, num_workers, *words = sys.argv[1:]
 import tensorflow
 tensorflow.config.run_functions_eagerly(True)
-import keras_tuner.src.distribute.oracle_chief as oracle_chief
 from keras_inpaint.cli.main import main
 from keras_inpaint.tuning import InpaintingHyperModel
 
-# Where a worker is still at it, the chief would look again in 20 seconds.
-oracle_chief.time = type("Time", (), {"sleep": staticmethod(lambda seconds: time.sleep(0.2))})
 fit, log, num_fitted = InpaintingHyperModel.fit, pathlib.Path(log), 0
 name = os.environ.get("KERASTUNER_TUNER_ID", "alone")
 

@@ -7,14 +7,13 @@ import math
 import socket
 import sys
 import threading
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from keras_tuner.errors import FailedTrialError
-from keras_tuner.src.distribute import oracle_chief
+from keras_tuner.src import protos
 from PIL import Image
 
 from keras_inpaint.training import Settings, text_files
@@ -307,23 +306,35 @@ def test_worker_looks_at_the_folder_when_asked_to(tmp_path):
 
 
 def test_chief_that_cannot_write_ends(settings, pretended, monkeypatch):
-    def serve(oracle):
-        monkeypatch.setattr(durable_oracles, "write_text", fail)
-        thread = threading.Thread(target=oracle.create_trial, args=["worker-1"])
-        thread.start()
-        # As Keras Tuner waits for the end of a search.
-        for _ in range(600):
-            time.sleep(0.1)
+    grpc = pytest.importorskip("grpc")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    told = {"TUNER_ID": "chief", "ORACLE_IP": "127.0.0.1", "ORACLE_PORT": str(port)}
+    for name, value in told.items():
+        monkeypatch.setenv(f"KERASTUNER_{name}", value)
+    answers = []
+
+    def ask():
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            stub = protos.get_service_grpc().OracleStub(channel)
+            request = protos.get_service().CreateTrialRequest(tuner_id="worker-1")
+            stub.GetSpace(protos.get_service().GetSpaceRequest(), wait_for_ready=True)
+            monkeypatch.setattr(durable_oracles, "write_text", fail)
+            try:
+                stub.CreateTrial(request)
+            except grpc.RpcError as error:
+                answers.append(error.details())
 
     def fail(path, text):
         raise OSError(f"No space left on device: {path}")
 
-    monkeypatch.setattr(oracle_chief, "start_server", serve)
-    monkeypatch.setattr(threading, "excepthook", lambda error: None)
-    for name, value in (("TUNER_ID", "chief"), ("ORACLE_IP", "::1"), ("ORACLE_PORT", "1")):
-        monkeypatch.setenv(f"KERASTUNER_{name}", value)
+    worker = threading.Thread(target=ask, daemon=True)
+    worker.start()
     with pytest.raises(OSError, match=r"No space left on device: .*trial\.json"):
         search(settings, report=str)
+    worker.join(60)
+    assert "No space left on device" in answers[0]
 
 
 def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
