@@ -18,9 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 from keras import ops
 
-from keras_inpaint.data import photos
 from keras_inpaint.training import InpaintingGAN
 from keras_inpaint.training.building import build
+from keras_inpaint.training.photo_streams import measured, measuring_stream
 from keras_inpaint.training.run import train
 from keras_inpaint.training.settings import Settings
 
@@ -41,15 +41,7 @@ class MeanColor(keras.Model):
 
 
 def measure_mean_color(settings):
-    validation = photos(
-        settings.validation,
-        image_size=settings.image_size,
-        batch_size=settings.batch_size,
-        shuffle=False,
-        flip=False,
-        crop="centre",
-        drop_remainder=False,
-    )
+    validation = measuring_stream(settings, measured(settings))
     gan = build(settings)
     # The same sampler and seed: the same holes.
     mean = InpaintingGAN(MeanColor(), gan.critic, gan.objective, gan.masks, settings.seed)

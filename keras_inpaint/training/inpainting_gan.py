@@ -186,7 +186,7 @@ class InpaintingGAN(_steps.Steps, Architectures, Checking, Compiling, Measuring,
             )
         return self.masks
 
-    # ---- What it tells, and what it is used for ----------------------------------------
+    # ---- What it tells, and what it is used for --------------------------------------
 
     @property
     def inpainter(self) -> Any:

@@ -37,17 +37,14 @@ def learning_stream(
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    source, masks, mask_choice = choice
-    return photos(
-        source,
-        image_size=settings.image_size,
+    return _stream(
+        settings,
+        choice,
         batch_size=settings.batch_size,
         seed=settings.seed + step,
         repeat=True,
         min_scale=settings.min_scale,
         log=log,
-        masks=masks,
-        mask_choice=mask_choice,
     )
 
 
@@ -60,24 +57,25 @@ def measuring_stream(
     """Streams the middles of photos, always in the same order.
 
     Args:
-        settings: `Settings`.
-        choice: What `measured` returns.
+        settings: As all but `batch_size`, see `learning_stream`.
         batch_size: int or `None`, for that of the settings.
-        log: `keras_inpaint.data.SkipLog` or `None`.
 
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    source, masks, mask_choice = choice
-    return photos(
-        source,
-        image_size=settings.image_size,
+    return _stream(
+        settings,
+        choice,
         batch_size=batch_size or settings.batch_size,
         shuffle=False,
         flip=False,
         crop="centre",
         drop_remainder=False,
         log=log,
-        masks=masks,
-        mask_choice=mask_choice,
     )
+
+
+def _stream(settings: Settings, choice: Choice, **options: Any) -> Any:
+    source, masks, mask_choice = choice
+    size = settings.image_size
+    return photos(source, image_size=size, masks=masks, mask_choice=mask_choice, **options)

@@ -1,9 +1,10 @@
 """Handing out the trials of a search to its workers."""
 
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+from keras_inpaint.tuning.roles import chief_address
 
 # Seconds, between two looks at whether the search has ended.
 _PAUSE = 1.0
@@ -21,8 +22,8 @@ def hand_out_trials(oracle: Any) -> None:
         oracle: What `make_oracle` returns.
 
     Raises:
-        OSError: If the state of the search cannot be written.
-        RuntimeError: If there is no place to listen at.
+        OSError: If there is no place to listen at, or the state of the search cannot be
+            written.
     """
     # Here, as only a chief needs them.
     import grpc
@@ -33,7 +34,13 @@ def hand_out_trials(oracle: Any) -> None:
     server = grpc.server(ThreadPoolExecutor(max_workers=1))
     servicer = OracleServicer(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
-    server.add_insecure_port(chief_address())
+    try:
+        server.add_insecure_port(chief_address())
+    except RuntimeError as error:
+        raise OSError(
+            "A chief must be able to listen at KERASTUNER_ORACLE_IP, an address of its own "
+            f"machine, and KERASTUNER_ORACLE_PORT, a free port. Received: {error}"
+        ) from error
     server.start()
     try:
         while not servicer.stop_triggered or oracle.ongoing_trials or oracle.tuner_ids:
@@ -42,9 +49,3 @@ def hand_out_trials(oracle: Any) -> None:
             time.sleep(_PAUSE)
     finally:
         server.stop(_GRACE).wait()
-
-
-def chief_address() -> str:
-    """Where the environment says that the chief listens."""
-    names = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-    return ":".join(os.environ[name] for name in names)

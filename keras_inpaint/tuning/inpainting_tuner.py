@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from keras_tuner.errors import FatalError
 
 from keras_inpaint.tuning.chief import hand_out_trials
 from keras_inpaint.tuning.patient_stub import PatientStub
+from keras_inpaint.tuning.roles import is_chief
 
 FOLDER = "trials"
 FAILURE = "failure.txt"
@@ -118,30 +118,3 @@ class InpaintingTuner(keras_tuner.Tuner):
         if not self._keeps_weights:
             Path(self._get_checkpoint_fname(trial.trial_id)).unlink(missing_ok=True)
         self._tell(self.oracle.get_trial(trial.trial_id))
-
-
-def is_worker() -> bool:
-    """Whether the environment makes this process a worker of another one's search.
-
-    Raises:
-        ValueError: If it says so in part only.
-    """
-    names = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
-    missing = [name for name in names if not os.environ.get(name)]
-    if "KERASTUNER_ORACLE_IP" in missing:
-        return False
-    if missing:
-        raise ValueError(
-            f"A chief and its workers are told {', '.join(names)}. Set all three, or none to "
-            f"search in one process. Received: no {', '.join(missing)}"
-        )
-    return "chief" not in os.environ["KERASTUNER_TUNER_ID"]
-
-
-def is_chief() -> bool:
-    """Whether the environment makes this process one that hands out trials to others.
-
-    Raises:
-        ValueError: If it says so in part only.
-    """
-    return bool(os.environ.get("KERASTUNER_ORACLE_IP")) and not is_worker()

@@ -13,12 +13,12 @@ from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.training.distribution import devices_scope
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.settings import Settings
-from keras_inpaint.tuning.chief import chief_address
 from keras_inpaint.tuning.durable_oracles import make_oracle
 from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
-from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner, is_chief, is_worker
+from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner
 from keras_inpaint.tuning.objectives import PERCEPTUAL, measure_objective
 from keras_inpaint.tuning.report import BEST, best_of
+from keras_inpaint.tuning.roles import chief_address, is_chief, is_worker
 from keras_inpaint.tuning.search_folder import SearchFolder, description
 from keras_inpaint.tuning.trial_photos import check_photos
 
@@ -89,9 +89,8 @@ def search(
     )
     epochs = settings.steps // settings.save_every
     is_helper = is_worker()
-    has_workers = is_chief()
     oracle = make_oracle(
-        algorithm, goal, max_trials, epochs, max_failures, settings.seed, has_workers
+        algorithm, goal, max_trials, epochs, max_failures, settings.seed, is_chief()
     )
     if strategy is None:
         with devices_scope(settings, report) as strategy:
@@ -119,24 +118,9 @@ def search(
             # Once the chief answers, it has written what is searched.
             tuner.oracle.get_space()
             folder.check()
-        if oracle.start_order:
-            report(f"Going on after {len(oracle.end_order)} trials of {folder.path}.")
-        if oracle.ongoing_trials:
-            report(
-                f"Waiting for the trials of {', '.join(oracle.ongoing_trials)}. Start again, "
-                "under its name, each that has stopped; or stop all, and go on in one process."
-            )
-        try:
-            # Without Keras Tuner's own tables.
-            tuner.search(verbose=0)
-        except RuntimeError as error:
-            if not has_workers:
-                raise
-            # A chief runs no trials: it has found no place to listen at.
-            raise OSError(
-                "A chief must be able to listen at KERASTUNER_ORACLE_IP, an address of its own "
-                f"machine, and KERASTUNER_ORACLE_PORT, a free port. Received: {error}"
-            ) from error
+        _tell_what_was_done(oracle, folder, report)
+        # Without Keras Tuner's own tables.
+        tuner.search(verbose=0)
         return None if is_helper else _finish(folder, oracle, hypermodel)
 
 
@@ -171,6 +155,18 @@ def _try_out(hypermodel: InpaintingHyperModel) -> None:
     hypermodel.build(keras_tuner.HyperParameters())
     keras.backend.clear_session()
     gc.collect()
+
+
+def _tell_what_was_done(
+    oracle: Any, folder: SearchFolder, report: Callable[[str], None]
+) -> None:
+    if oracle.start_order:
+        report(f"Going on after {len(oracle.end_order)} trials of {folder.path}.")
+    if oracle.ongoing_trials:
+        report(
+            f"Waiting for the trials of {', '.join(oracle.ongoing_trials)}. Start again, "
+            "under its name, each that has stopped; or stop all, and go on in one process."
+        )
 
 
 def _line(trial: Any, max_trials: int, objective: str, folder: SearchFolder) -> str:

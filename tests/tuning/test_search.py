@@ -10,6 +10,7 @@ import threading
 from contextlib import nullcontext
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from keras_tuner.errors import FailedTrialError
@@ -305,14 +306,17 @@ def test_worker_looks_at_the_folder_when_asked_to(tmp_path):
         worker.check()
 
 
-def test_chief_that_cannot_write_ends(settings, pretended, monkeypatch):
-    grpc = pytest.importorskip("grpc")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+def be_chief(monkeypatch, port):
     told = {"TUNER_ID": "chief", "ORACLE_IP": "127.0.0.1", "ORACLE_PORT": str(port)}
     for name, value in told.items():
         monkeypatch.setenv(f"KERASTUNER_{name}", value)
+
+
+def test_chief_that_cannot_write_ends(settings, pretended, monkeypatch):
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    be_chief(monkeypatch, port)
     answers = []
 
     def ask():
@@ -347,10 +351,8 @@ def test_chief_whose_port_is_taken_is_told(settings, pretended, monkeypatch):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        port = str(other.getsockname()[1])
-        monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
-        monkeypatch.setenv("KERASTUNER_ORACLE_PORT", port)
-        monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+        port = other.getsockname()[1]
+        be_chief(monkeypatch, port)
         with pytest.raises(OSError, match=f"KERASTUNER_ORACLE_PORT, a free port.*:{port}"):
             search(settings, report=str)
 
