@@ -56,6 +56,17 @@ PUBLIC_NAMES = {
     "export": [
         "export_saved_model",
     ],
+    "files": [
+        "FolderLock",
+        "atomic_write",
+        "check_target",
+        "reserve_room",
+        "sweep",
+        "weights_size",
+        "write_json",
+        "write_table",
+        "write_text",
+    ],
     "inpainting": [
         "FORMAT_VERSION",
         "Inpainter",

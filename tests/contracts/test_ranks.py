@@ -9,6 +9,7 @@ PACKAGE = "keras_inpaint"
 ROOT = pathlib.Path(__file__).parents[2] / PACKAGE
 RANKS = {
     "ops": 0,
+    "files": 0,
     "masks": 1,
     "layers": 1,
     "losses": 1,
