@@ -18,7 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 from keras import ops
 
-from keras_inpaint.training import InpaintingGAN
+from keras_inpaint.gan import InpaintingGAN
 from keras_inpaint.training.building import build
 from keras_inpaint.training.photo_streams import measured, measuring_stream
 from keras_inpaint.training.run import train

@@ -11,6 +11,7 @@ _SUBPACKAGES = (
     "data",
     "evaluation",
     "export",
+    "gan",
     "inpainting",
     "layers",
     "losses",
@@ -19,12 +20,13 @@ _SUBPACKAGES = (
     "models",
     "ops",
     "pictures",
+    "presets",
     "training",
     "tuning",
 )
 _HOMES = {
     "Inpainter": "inpainting",
-    "InpaintingGAN": "training",
+    "InpaintingGAN": "gan",
     "convert": "conversion",
     "evaluate": "evaluation",
     "export_saved_model": "export",

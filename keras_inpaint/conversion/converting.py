@@ -10,11 +10,11 @@ from keras_inpaint.conversion.assignment import assign
 from keras_inpaint.conversion.colours import reverse_colours
 from keras_inpaint.conversion.source import Source, read_source
 from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
-from keras_inpaint.inpainting.preset import sha256
-from keras_inpaint.inpainting.preset_writing import check_replaceable, write_preset
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, Strokes, Union
 from keras_inpaint.models import GlobalLocalCritic
+from keras_inpaint.presets.reading import sha256
+from keras_inpaint.presets.writing import check_replaceable, write_preset
 
 _ORDERS = ("rgb", "bgr")
 _LICENCE = "the weights keep the licence of their source"

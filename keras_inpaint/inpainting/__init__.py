@@ -1,23 +1,19 @@
-"""What ships: photos of any size filled, and presets on disk."""
+"""What ships: photos of any size filled."""
 
 from keras_inpaint.inpainting.inpainter import Inpainter
-from keras_inpaint.inpainting.preset import (
-    FORMAT_VERSION,
-    bundled_presets,
-    find_preset,
-    read_metadata,
-    read_network,
-    read_object,
-)
-from keras_inpaint.inpainting.preset_writing import write_preset
+from keras_inpaint.moved_names import moved_names
 
-__all__ = [
+__all__ = ["Inpainter"]
+
+_PRESET_NAMES = (
     "FORMAT_VERSION",
-    "Inpainter",
     "bundled_presets",
     "find_preset",
     "read_metadata",
     "read_network",
     "read_object",
     "write_preset",
-]
+)
+__getattr__ = moved_names(
+    __name__, {name: f"keras_inpaint.presets.{name}" for name in _PRESET_NAMES}
+)

@@ -24,15 +24,15 @@ from keras_inpaint.inpainting.pixels import (
     to_images,
     to_photos,
 )
-from keras_inpaint.inpainting.preset import (
+from keras_inpaint.ops.compositing import corrupt
+from keras_inpaint.presets.reading import (
     find_preset,
     preset_name,
     read_metadata,
     read_network,
     read_object,
 )
-from keras_inpaint.inpainting.preset_writing import write_preset
-from keras_inpaint.ops.compositing import corrupt
+from keras_inpaint.presets.writing import write_preset
 
 # Of networks of which it is not known; the publications' size.
 _PUBLISHED_SIZE = 256
@@ -96,7 +96,7 @@ class Inpainter:
 
         Args:
             preset: str or path. A name that
-                `keras_inpaint.inpainting.bundled_presets` lists, a folder that
+                `keras_inpaint.presets.bundled_presets` lists, a folder that
                 `save_to_preset` wrote, or `hf://owner/name` for such a folder on the
                 Hugging Face hub (`hf://owner/name@revision` for a branch, a tag or a
                 commit).
@@ -136,7 +136,7 @@ class Inpainter:
     ) -> None:
         """Saves the generator, and what is known of it, into a folder.
 
-        See `keras_inpaint.inpainting.write_preset`, which does the work.
+        See `keras_inpaint.presets.write_preset`, which does the work.
 
         Args:
             folder: str or path. Made where it is missing; a preset there is replaced,

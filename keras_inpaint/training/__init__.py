@@ -1,9 +1,16 @@
-"""Training: the model that is fitted, and what it needs."""
+"""The training run: from photos on disk to a preset."""
 
-from keras_inpaint.training.inpainting_gan import InpaintingGAN
-from keras_inpaint.training.paired_optimizer import PairedOptimizer
-from keras_inpaint.training.picture_sheets import PictureSheets
+from keras_inpaint.moved_names import moved_names
 from keras_inpaint.training.run import train
 from keras_inpaint.training.settings import Settings
 
-__all__ = ["InpaintingGAN", "PairedOptimizer", "PictureSheets", "Settings", "train"]
+__all__ = ["Settings", "train"]
+
+__getattr__ = moved_names(
+    __name__,
+    {
+        "InpaintingGAN": "keras_inpaint.gan.InpaintingGAN",
+        "PairedOptimizer": "keras_inpaint.gan.PairedOptimizer",
+        "PictureSheets": "keras_inpaint.gan.PictureSheets",
+    },
+)

@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-from keras_inpaint.inpainting import read_network, read_object
+from keras_inpaint.gan.architectures import v2_samplers
+from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 from keras_inpaint.losses import WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
-from keras_inpaint.training.architectures import v2_samplers
-from keras_inpaint.training.inpainting_gan import InpaintingGAN
+from keras_inpaint.presets import read_network, read_object
 from keras_inpaint.training.settings import Settings
 
 # Of photos, as `keras_inpaint.data.photos` reads them.

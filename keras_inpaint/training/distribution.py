@@ -46,7 +46,7 @@ def devices_scope(
     # Late: on JAX, TensorFlow may not be installed.
     import tensorflow as tf
 
-    from keras_inpaint.training.device_checks import check_share
+    from keras_inpaint.gan.device_checks import check_share
 
     # Other devices than accelerators only if asked for: the parts of one CPU gain nothing.
     kinds = ("GPU", "CPU") if is_wanted else ("GPU",)

@@ -7,18 +7,18 @@ from typing import Any
 from keras import ops
 
 from keras_inpaint.data import SkipLog
+from keras_inpaint.gan.batches import unpack
+from keras_inpaint.gan.callbacks import PictureSheets
+from keras_inpaint.gan.measuring import VALIDATION_INDEX
 from keras_inpaint.ops.chance import picture_seeds
-from keras_inpaint.training.batches import unpack
 from keras_inpaint.training.building import build, set_learning_rates
 from keras_inpaint.training.distribution import devices_scope
-from keras_inpaint.training.measuring import VALIDATION_INDEX
 from keras_inpaint.training.photo_streams import (
     learned,
     learning_stream,
     measured,
     measuring_stream,
 )
-from keras_inpaint.training.picture_sheets import PictureSheets
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.training.stop_request import StopRequest

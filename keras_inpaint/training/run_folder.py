@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from keras_inpaint.inpainting import read_object
+from keras_inpaint.presets import read_object
 from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.run_log import RunLog
 from keras_inpaint.training.settings import Settings

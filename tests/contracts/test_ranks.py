@@ -17,27 +17,28 @@ RANKS = {
     "pictures": 1,
     "models": 2,
     "data": 2,
-    "inpainting": 3,
-    "training": 4,
-    "export": 4,
-    "conversion": 4,
-    "evaluation": 4,
-    "tuning": 5,
-    "serving": 5,
-    "cli": 6,
-    "app": 6,
+    "presets": 3,
+    "inpainting": 4,
+    "gan": 5,
+    "export": 5,
+    "conversion": 5,
+    "evaluation": 5,
+    "training": 6,
+    "serving": 6,
+    "tuning": 7,
+    "cli": 8,
 }
 # Where names of the top level live: `from keras_inpaint import Inpainter` is an import too.
 HOMES = {
     "Inpainter": "inpainting",
-    "InpaintingGAN": "training",
+    "InpaintingGAN": "gan",
     "convert": "conversion",
     "evaluate": "evaluation",
     "export_saved_model": "export",
 }
 # Methods that are another name for a function of higher rank, imported as they are called.
 SHORTHANDS = {("keras_inpaint.inpainting.inpainter", "keras_inpaint.export_saved_model")}
-EXEMPT = {"__init__", "version"}
+EXEMPT = {"__init__", "version", "moved_names"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 BACKEND_RANK = 4
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
@@ -152,7 +153,9 @@ def test_nothing_is_called_utils():
         ("keras_inpaint.layers.attention", "import tensorflow as tf"),
         ("keras_inpaint.layers.attention", "from tensorflow.math import top_k"),
         ("keras_inpaint.layers.attention", "def late():\n    import tensorflow"),
-        ("keras_inpaint.inpainting.inpainter", "import tensorflow"),
+        ("keras_inpaint.presets.reading", "import tensorflow"),
+        ("keras_inpaint.presets.reading", "from keras_inpaint import Inpainter"),
+        ("keras_inpaint.gan.inpainting_gan", "from keras_inpaint.training import train"),
         ("keras_inpaint.data.photos", "import jax"),
         ("keras_inpaint.cli.main", "from keras_inpaint.app import page"),
         ("keras_inpaint.inpainting.inpainter", "from keras_inpaint.export import versions"),
@@ -184,7 +187,7 @@ def test_relative_import_in_a_package_is_resolved_from_the_package():
         ("keras_inpaint.layers.attention", "from keras_inpaint import __version__"),
         ("keras_inpaint.layers.attention", "'''>>> import tensorflow'''"),
         ("keras_inpaint.data.photos", "import tensorflow as tf"),
-        ("keras_inpaint.training.jax_steps", "import jax"),
+        ("keras_inpaint.gan.jax_steps", "import jax"),
         ("keras_inpaint.cli.main", "from keras_inpaint import Inpainter"),
     ],
 )

@@ -9,10 +9,10 @@ from reference.published import arrays, official_arrays, official_v2_critic
 
 import keras_inpaint as ki
 from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
-from keras_inpaint.inpainting import read_metadata, read_network
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.ops.compositing import composite
 from keras_inpaint.ops.local_patches import crop_patches
+from keras_inpaint.presets import read_metadata, read_network
 
 pytest.importorskip("tensorflow")
 

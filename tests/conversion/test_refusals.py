@@ -10,8 +10,8 @@ from conversion.sources import named_state, stripped, write_checkpoint, write_py
 from reference.published import official_arrays, port_state
 
 import keras_inpaint as ki
-from keras_inpaint.inpainting import read_network
 from keras_inpaint.models import Generator
+from keras_inpaint.presets import read_network
 
 tf = pytest.importorskip("tensorflow")
 torch = pytest.importorskip("torch")

@@ -33,7 +33,7 @@ else:
     tensorflow.config.run_functions_eagerly(True)
 
 from keras_inpaint.cli.main import main
-from keras_inpaint.training import InpaintingGAN
+from keras_inpaint.gan import InpaintingGAN
 
 save_weights, written = InpaintingGAN.save_weights, []
 

@@ -25,13 +25,13 @@ pytestmark = [
 
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.data import photos as read  # noqa: E402
-from keras_inpaint.inpainting import read_network, write_preset  # noqa: E402
+from keras_inpaint.gan.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.masks import Mosaic  # noqa: E402
 from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
+from keras_inpaint.presets import read_network, write_preset  # noqa: E402
 from keras_inpaint.training import folder_lock, photo_streams  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
-from keras_inpaint.training.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
 from keras_inpaint.training.run_folder import RunFolder  # noqa: E402
 from keras_inpaint.training.settings import Settings  # noqa: E402

@@ -14,8 +14,8 @@ from keras_tuner.errors import FailedTrialError
 
 tf = pytest.importorskip("tensorflow")
 
+from keras_inpaint.gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.metrics import PerceptualDistance  # noqa: E402
-from keras_inpaint.training import InpaintingGAN  # noqa: E402
 from keras_inpaint.training.building import boxes_and_strokes  # noqa: E402
 from keras_inpaint.tuning import InpaintingHyperModel  # noqa: E402
 from keras_inpaint.tuning.trial_photos import measured_photos  # noqa: E402

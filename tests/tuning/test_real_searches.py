@@ -153,7 +153,8 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from keras_inpaint.training import InpaintingGAN, Settings
+from keras_inpaint.gan import InpaintingGAN
+from keras_inpaint.training import Settings
 from keras_inpaint.tuning import search
 
 build, seen = InpaintingGAN.compile, []

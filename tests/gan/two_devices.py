@@ -16,10 +16,10 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_inpaint.cli.main import main as command
+from keras_inpaint.gan import InpaintingGAN, PictureSheets
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
-from keras_inpaint.training import InpaintingGAN, PictureSheets
 
 SIZE = 32
 STEPS = 3

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_inpaint.training.paired_optimizer import PairedOptimizer
+from keras_inpaint.gan.paired_optimizer import PairedOptimizer
 
 
 class Compiling(keras.Model):

@@ -16,7 +16,7 @@ import keras, numpy as np
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
-from keras_inpaint.training import InpaintingGAN
+from keras_inpaint.gan import InpaintingGAN
 
 folder, version = sys.argv[1:]
 parts = {
@@ -37,10 +37,10 @@ print(json.dumps([{name: float(value) for name, value in log.items()} for log in
 
 
 def make_gan(version):
+    from keras_inpaint.gan import InpaintingGAN
     from keras_inpaint.losses import HingeObjective, WassersteinObjective
     from keras_inpaint.masks import Boxes
     from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
-    from keras_inpaint.training import InpaintingGAN
 
     if version == "v1":
         parts = Generator.deepfill_v1(width=4), GlobalLocalCritic(4, 32, 16)

@@ -11,12 +11,12 @@ import keras
 
 # Presets name classes of these; Keras finds a class once its module is imported.
 import keras_inpaint.models  # noqa: F401
-from keras_inpaint.inpainting.hub import PREFIX, fetch_preset, read_address
+from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
 FORMAT_VERSION = 1
 
-_BUNDLED = Path(__file__).parent / "presets"
+_BUNDLED = Path(__file__).parent / "builtin"
 WEIGHTS_SUFFIX = ".weights.h5"
 
 
@@ -24,7 +24,7 @@ def bundled_presets() -> list[str]:
     """Lists the names of the presets that come with the package.
 
     Example:
-    >>> names = keras_inpaint.inpainting.bundled_presets()
+    >>> names = keras_inpaint.presets.bundled_presets()
     >>> names == sorted(names)
     True
     """

@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_inpaint.training.batch_checks import check_patches, check_shapes, check_values
-from keras_inpaint.training.batches import unpack
+from keras_inpaint.gan.batches import unpack
+from keras_inpaint.gan.validation import check_patches, check_shapes, check_values
 
 # What Keras takes for a batch of arrays unless told.
 _BATCH_SIZE = 32

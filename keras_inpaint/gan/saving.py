@@ -4,13 +4,8 @@ from typing import Any, Self
 
 import keras
 
-from keras_inpaint.inpainting import (
-    Inpainter,
-    find_preset,
-    read_network,
-    read_object,
-    write_preset,
-)
+from keras_inpaint.inpainting import Inpainter
+from keras_inpaint.presets import find_preset, read_network, read_object, write_preset
 
 _PARTS = ("generator", "critic", "objective", "masks", "corruption")
 _OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
@@ -33,7 +28,7 @@ class Saving(keras.Model):
         """Saves both networks and what they are trained with, but no optimizer state.
 
         Args:
-            folder: str or path, see `keras_inpaint.inpainting.write_preset`, and so the
+            folder: str or path, see `keras_inpaint.presets.write_preset`, and so the
                 other arguments.
             metadata: dict or `None`. What to say of the weights.
             card: str or `None`. The text of README.md.

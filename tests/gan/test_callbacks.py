@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
+from keras_inpaint.gan import InpaintingGAN, PictureSheets
 from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes, Mosaic
 from keras_inpaint.models import Generator, PatchCritic
 from keras_inpaint.ops.mosaic import mosaic
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.pictures import read_picture, sheet
-from keras_inpaint.training import InpaintingGAN, PictureSheets
 
 SIZE = 32
 GAP = 4

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_inpaint.gan import InpaintingGAN
 from keras_inpaint.metrics import PerceptualDistance
-from keras_inpaint.training import InpaintingGAN
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ class PairedOptimizer(keras.optimizers.Optimizer):
 
     Example:
     >>> adam, sgd = keras.optimizers.Adam(1e-4), keras.optimizers.SGD(1e-3)
-    >>> pair = keras_inpaint.training.PairedOptimizer(adam, sgd)
+    >>> pair = keras_inpaint.gan.PairedOptimizer(adam, sgd)
     >>> round(float(pair.learning_rate), 6)
     0.0001
     """

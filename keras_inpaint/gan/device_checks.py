@@ -17,7 +17,7 @@ def check_share(size: int | None, num_devices: int, num_shares: int) -> None:
         ValueError: If the batch does not divide.
 
     Example:
-    >>> from keras_inpaint.training.device_checks import check_share
+    >>> from keras_inpaint.gan.device_checks import check_share
     >>> check_share(20, num_devices=2, num_shares=5)
     """
     unit = num_devices * num_shares

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_inpaint.training.device_checks import (
+from keras_inpaint.gan.device_checks import (
     check_batches,
     check_options,
     check_scope,

@@ -23,7 +23,7 @@ SIZE = 32
 
 
 def make_gan(version="v1", seed=0, **compile_arguments):
-    from keras_inpaint.training import InpaintingGAN
+    from keras_inpaint.gan import InpaintingGAN
 
     masks = Boxes(16, 16, jitter=2)
     if version == "v1":
@@ -56,7 +56,7 @@ def assert_all_equal(found, expected):
 
 def naive_step(gan, images, step, rate):
     """One step of the algorithm by hand: gradients from tapes, weights moved by `rate`."""
-    from keras_inpaint.training.tensorflow_steps import input_gradients
+    from keras_inpaint.gan.tensorflow_steps import input_gradients
 
     places = ops.arange(len(images))
     masks, boxes = gan.masks(picture_seeds(gan.seed, step, places), SIZE, SIZE)
@@ -417,7 +417,7 @@ def test_one_optimizer_for_both_is_refused():
 
 
 def test_the_named_architectures_have_the_published_masks_and_sizes():
-    from keras_inpaint.training import InpaintingGAN
+    from keras_inpaint.gan import InpaintingGAN
 
     v1 = InpaintingGAN.deepfill_v1(width=4, image_size=64, critic_width=4)
     assert v1.critic.patch_size == (32, 32)

@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
-from keras_inpaint.inpainting.model_card import model_card
-from keras_inpaint.inpainting.preset import FORMAT_VERSION, WEIGHTS_SUFFIX, sha256
+from keras_inpaint.presets.model_card import model_card
+from keras_inpaint.presets.reading import FORMAT_VERSION, WEIGHTS_SUFFIX, sha256
 from keras_inpaint.version import __version__
 
 _DTYPES = ("float32", "float16")
@@ -53,7 +53,7 @@ def write_preset(
     >>> import os, tempfile
     >>> folder = os.path.join(tempfile.mkdtemp(), "untrained")
     >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=8)
-    >>> keras_inpaint.inpainting.write_preset(folder, {"model": generator})
+    >>> keras_inpaint.presets.write_preset(folder, {"model": generator})
     >>> sorted(os.listdir(folder))
     ['README.md', 'config.json', 'metadata.json', 'model.weights.h5']
     """

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
+from keras_inpaint.gan import InpaintingGAN
+from keras_inpaint.gan.checking import Checking
 from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes
 from keras_inpaint.models import Generator, PatchCritic
-from keras_inpaint.training import InpaintingGAN
-from keras_inpaint.training.checking import Checking
 
 SIZE = 32
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"

@@ -9,13 +9,13 @@ import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import constants
-from inpainting.fake_hub import FakeHub
 from PIL import Image
+from presets.fake_hub import FakeHub
 
 from keras_inpaint import Inpainter, InpaintingGAN
 from keras_inpaint.cli.main import main
-from keras_inpaint.inpainting import find_preset, read_network
 from keras_inpaint.models import Generator
+from keras_inpaint.presets import find_preset, read_network
 from keras_inpaint.training.building import build
 from keras_inpaint.training.settings import Settings
 

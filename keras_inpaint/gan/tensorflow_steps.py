@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_inpaint.training.replicas import Replicas
+from keras_inpaint.gan.replicas import Replicas
 
 
 class Steps(Replicas):

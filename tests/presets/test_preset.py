@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_inpaint import Inpainter
-from keras_inpaint.inpainting import (
+from keras_inpaint.models import Generator, PatchCritic
+from keras_inpaint.presets import (
     bundled_presets,
     find_preset,
     read_metadata,
@@ -14,7 +15,6 @@ from keras_inpaint.inpainting import (
     read_object,
     write_preset,
 )
-from keras_inpaint.models import Generator, PatchCritic
 
 
 @pytest.fixture(scope="module")

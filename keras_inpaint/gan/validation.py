@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_inpaint.training.batches import local_boxes
+from keras_inpaint.gan.batches import local_boxes
 
 # Half precision rounds numbers near 1 to this.
 _ROUNDING = 1e-3

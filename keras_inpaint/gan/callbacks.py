@@ -41,7 +41,7 @@ class PictureSheets(keras.callbacks.Callback):
     >>> images, masks = np.zeros((2, 64, 64, 3), "float32"), np.ones((2, 64, 64, 1), "float32")
     >>> masks[:, :32] = 0
     >>> folder = tempfile.mkdtemp()
-    >>> sheets = keras_inpaint.training.PictureSheets(images, masks, folder, every=2)
+    >>> sheets = keras_inpaint.gan.PictureSheets(images, masks, folder, every=2)
     >>> history = gan.fit(images, batch_size=1, epochs=2, callbacks=[sheets], verbose=0)
     >>> sorted(os.listdir(folder))
     ['step-000000002.png', 'step-000000004.png']

@@ -1,0 +1,21 @@
+"""Presets: trained networks as folders of files, bundled, on disk or on the hub."""
+
+from keras_inpaint.presets.reading import (
+    FORMAT_VERSION,
+    bundled_presets,
+    find_preset,
+    read_metadata,
+    read_network,
+    read_object,
+)
+from keras_inpaint.presets.writing import write_preset
+
+__all__ = [
+    "FORMAT_VERSION",
+    "bundled_presets",
+    "find_preset",
+    "read_metadata",
+    "read_network",
+    "read_object",
+    "write_preset",
+]
