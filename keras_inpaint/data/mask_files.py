@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_photos
 from keras_inpaint.pictures import read_mask
+from keras_inpaint.pictures.resizing import centre_square, resize_holes
 
 _CHOICES = ("paired", "random")
 
@@ -72,12 +72,13 @@ class MaskFiles:
         if mask is None:
             return None
         if not self.is_paired:
-            window = _middle(*mask.shape)
+            window = centre_square(*mask.shape)
         top, left, side = window
         square = mask[top : top + side, left : left + side]
         if is_mirrored:
             square = square[:, ::-1]
-        return _resized(square, image_size)[..., None]
+        holes = resize_holes(square.astype(bool), (image_size, image_size))
+        return holes[..., None].astype(np.float32)
 
     def _read(self, path: str, size: tuple[int, int]) -> NDArray[np.uint8] | None:
         if path in self.log:
@@ -139,18 +140,3 @@ def _paired(masks: list[str], photos: list[str]) -> list[str]:
             f"Received: {len(bare)} photos without, the first one {bare[0]!r}"
         )
     return [mask for mask in own if mask is not None]
-
-
-def _middle(height: int, width: int) -> tuple[int, int, int]:
-    side = min(height, width)
-    return (height - side) // 2, (width - side) // 2, side
-
-
-def _resized(mask: NDArray[np.uint8], image_size: int) -> NDArray[np.float32]:
-    size = (image_size, image_size)
-    if len(mask) < image_size:
-        picture = Image.fromarray(mask).resize(size, Image.Resampling.NEAREST)
-        return np.asarray(picture, np.float32)
-    # A pixel that a hole touches is hole: a thin scratch must not vanish.
-    picture = Image.fromarray(mask.astype(np.float32)).resize(size, Image.Resampling.BOX)
-    return np.asarray(np.asarray(picture) > 1e-6, np.float32)

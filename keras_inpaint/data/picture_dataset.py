@@ -6,15 +6,15 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from keras_inpaint.data.photo_files import PhotoFiles, check_options
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source
 from keras_inpaint.pictures import read_picture
+from keras_inpaint.pictures.pixels import Images, to_images
+from keras_inpaint.pictures.resizing import centre_square, downsample, upsample
 
 Window = tuple[int, int, int]
-Images = NDArray[np.float32]
 
 
 class PictureDataset(keras.utils.PyDataset):
@@ -139,7 +139,7 @@ class PictureDataset(keras.utils.PyDataset):
         """Top, left and side of the square that is looked at."""
         short = min(height, width)
         if self.crop == "centre":
-            return (height - short) // 2, (width - short) // 2, short
+            return centre_square(height, width)
         smallest = min(short, self.image_size)
         if self.min_scale is not None:
             smallest = min(max(int(np.ceil(self.min_scale * short)), 1), short)
@@ -151,17 +151,11 @@ class PictureDataset(keras.utils.PyDataset):
 
 def _resized(square: NDArray[np.uint8], image_size: int) -> Images:
     """Bytes of a square as an image in `[-1, 1]`."""
-    # The mean over an area keeps fine patterns from aliasing; for enlarging it would
-    # repeat pixels.
-    is_shrunk = len(square) >= image_size
-    kind = Image.Resampling.BOX if is_shrunk else Image.Resampling.BILINEAR
     size = (image_size, image_size)
-    # Channel by channel in floats: Pillow rounds bytes after each of two passes.
-    channels = [
-        Image.fromarray(channel).resize(size, kind)
-        for channel in np.moveaxis(square.astype(np.float32), -1, 0)
-    ]
-    image = np.stack([np.asarray(channel) for channel in channels], axis=-1)
-    # The mean of many 255 can exceed 255 in float32.
-    image = np.minimum(image, np.float32(255)) / np.float32(127.5) - np.float32(1)
-    return np.asarray(image, np.float32)
+    # In floats: Pillow rounds bytes after each of two passes.
+    levels = square.astype(np.float32)
+    # The mean over an area keeps fine patterns from aliasing; a larger square would repeat
+    # pixels.
+    if len(square) >= image_size:
+        return to_images(downsample(levels, size))
+    return to_images(upsample(levels, size, is_sharp=False))

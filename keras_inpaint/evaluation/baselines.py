@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_inpaint.inpainting.pixels import Bytes, Holes
+from keras_inpaint.pictures.pixels import Bytes, Holes
 
 Fill = Callable[[Bytes, Holes], Bytes]
 

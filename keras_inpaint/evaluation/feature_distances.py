@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_inpaint.evaluation.batching import in_batches
-from keras_inpaint.inpainting.pixels import Bytes, to_images
 from keras_inpaint.metrics import PerceptualDistance, frechet_distance
+from keras_inpaint.pictures.pixels import Bytes, to_images
 
 Layers = list[NDArray[np.float32]]
 # From images in `[-1, 1]`, `(batch, height, width, 3)`, to features, an array a layer.

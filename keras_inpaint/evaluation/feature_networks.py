@@ -4,11 +4,11 @@ import inspect
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_inpaint.evaluation.efficientnet_lite import NAME as EFFICIENTNET_LITE
 from keras_inpaint.evaluation.efficientnet_lite import EfficientNetLite0
 from keras_inpaint.evaluation.feature_distances import Features
+from keras_inpaint.pictures.pixels import to_levels
 
 # Sizes of layers are read off a network for pictures of this size.
 _SIZE = 224
@@ -87,7 +87,7 @@ class ApplicationFeatures:
 
     def __call__(self, images: Any) -> list[Any]:
         # They take bytes' scale, and change the array that they are given.
-        levels = self._preprocess((np.array(images, "float32") + 1.0) * 127.5)
+        levels = self._preprocess(to_levels(images))
         outputs = self._network(keras.ops.convert_to_tensor(levels), training=False)
         return [keras.ops.convert_to_numpy(outputs[place]) for place in self._places]
 

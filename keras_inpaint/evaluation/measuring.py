@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_inpaint.evaluation.batching import in_batches
-from keras_inpaint.inpainting.pixels import Bytes, Holes, to_images
 from keras_inpaint.metrics import l1, l2, psnr, ssim, total_variation
+from keras_inpaint.pictures.pixels import Bytes, Holes, to_images
 
 Measures = dict[str, float]
 

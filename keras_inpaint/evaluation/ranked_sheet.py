@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_inpaint.evaluation.baselines import Fill
 from keras_inpaint.evaluation.samples import Sample
-from keras_inpaint.inpainting.pixels import Bytes
-from keras_inpaint.inpainting.scaling import shrink
 from keras_inpaint.pictures import sheet
+from keras_inpaint.pictures.pixels import Bytes
+from keras_inpaint.pictures.resizing import downsample
 
 _LARGEST_SIDE = 256
 _GREY = 128
@@ -47,4 +47,4 @@ def ranked_sheet(
 def _small(photo: Bytes) -> Bytes:
     height, width = photo.shape[:2]
     scale = min(1.0, _LARGEST_SIDE / max(height, width))
-    return shrink(photo, (max(1, round(scale * height)), max(1, round(scale * width))))
+    return downsample(photo, (max(1, round(scale * height)), max(1, round(scale * width))))

@@ -11,16 +11,11 @@ import numpy as np
 from keras_inpaint.data import find_photos
 from keras_inpaint.data.mask_files import masks_by_name
 from keras_inpaint.evaluation.holes import HOLE_KINDS, Area, check_holes, hole_sampler
-from keras_inpaint.inpainting.pixels import (
-    Bytes,
-    Holes,
-    check_masks,
-    check_photos,
-    to_holes,
-)
-from keras_inpaint.inpainting.scaling import enlarge, shrink, shrink_holes
+from keras_inpaint.inpainting.pixels import check_masks, check_photos
 from keras_inpaint.ops.chance import picture_seeds
 from keras_inpaint.pictures import read_mask, read_picture
+from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes
+from keras_inpaint.pictures.resizing import centre_square, downsample, resize_holes, upsample
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +150,9 @@ def _squared(pixels: Any, image_size: int | None) -> Any:
     """The largest square in the middle, at another size."""
     if image_size is None:
         return pixels
-    height, width = pixels.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
+    top, left, side = centre_square(*pixels.shape[:2])
     square = pixels[top : top + side, left : left + side]
     size = (image_size, image_size)
     if pixels.dtype == bool:
-        return shrink_holes(square, size)
-    return shrink(square, size) if side >= image_size else enlarge(square, size)
+        return resize_holes(square, size)
+    return downsample(square, size) if side >= image_size else upsample(square, size)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from keras_inpaint.inpainting.pixels import to_images
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD, to_images
 
 Bytes = NDArray[np.uint8]
 
@@ -52,7 +52,10 @@ def _complete_files(model: Any, photos: Bytes, masks: Bytes) -> Bytes:
 def _check_features(generator: Any, model: Any) -> None:
     """Refuses features of pictures, in `[-1, 1]`, that differ by more than a level."""
     photos, masks = _pictures(*_SIZES[0])
-    inputs = {"corrupted": to_images(photos), "masks": (masks > 127).astype(np.float32)}
+    inputs = {
+        "corrupted": to_images(photos),
+        "masks": (masks > MASK_THRESHOLD).astype(np.float32),
+    }
     expected = generator.predict_on_batch(inputs)
     tensors = {name: tf.constant(array) for name, array in inputs.items()}
     found = model.signatures["features"](**tensors)
@@ -76,7 +79,7 @@ def _compare(found: Bytes, expected: Bytes, photos: Bytes, masks: Bytes) -> None
             "or draw random numbers? "
             f"Received: a difference of {difference} levels in pictures of {size}"
         )
-    if (found != photos)[masks[..., 0] <= 127].any():
+    if (found != photos)[masks[..., 0] <= MASK_THRESHOLD].any():
         raise ValueError(
             "The exported model must return known pixels bit for bit, and was not kept. "
             f"Received: other pixels in pictures of {size}"

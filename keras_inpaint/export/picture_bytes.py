@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from keras_inpaint.export.graph_checks import require
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
 Tensor = Any
 
@@ -69,7 +70,7 @@ def decode_holes(content: Tensor) -> Tensor:
     is_one_colour = tf.reduce_all(pixels == pixels[:1, :1])
     has_shape = tf.reduce_any(alpha != alpha[:1, :1])
     by_both = luminance * alpha // 255
-    return tf.where(is_one_colour & has_shape, alpha, by_both) > 127
+    return tf.where(is_one_colour & has_shape, alpha, by_both) > MASK_THRESHOLD
 
 
 def encode(photo: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from keras_inpaint.export.picture_bytes import (
     encode,
 )
 from keras_inpaint.ops.compositing import composite, corrupt
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
 Tensor = Any
 
@@ -45,7 +46,7 @@ class Signatures(tf.Module):
     def serving_default(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Fills the holes of pictures of one size."""
         with tf.control_dependencies([check_pairs(images, masks, ("images", "masks"))]):
-            return {"completed": self._complete(images, masks > 127)}
+            return {"completed": self._complete(images, masks > MASK_THRESHOLD)}
 
     @tf.function(
         input_signature=[

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD
+
 # Where TensorFlow Serving looks for them.
 WARM_UP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
@@ -75,7 +77,7 @@ def _requests(side: int) -> dict[str, dict[str, NDArray[np.generic]]]:
         },
         "features": {
             "corrupted": np.zeros((1, side, side, 3), np.float32),
-            "masks": (masks > 127).astype(np.float32),
+            "masks": (masks > MASK_THRESHOLD).astype(np.float32),
         },
     }
 

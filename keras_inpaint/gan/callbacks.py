@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.ops.resampling import enlarge_nearest
-from keras_inpaint.pictures import Picture, sheet, write_picture
+from keras_inpaint.pictures import Picture, sheet, to_photos, write_picture
 
 _TITLES = ("true", "corrupted", "coarse", "completed", "offsets")
 
@@ -114,4 +114,4 @@ def _as_bytes(images: Any) -> NDArray[np.uint8]:
     """Images in `[-1, 1]` of any number of channels as grey or coloured bytes."""
     images = np.asarray(keras.ops.convert_to_numpy(images), "float32")
     images = images[..., :3] if images.shape[-1] >= 3 else images[..., 0]
-    return np.asarray(np.clip(np.rint((images + 1.0) * 127.5), 0, 255), np.uint8)
+    return to_photos(images)

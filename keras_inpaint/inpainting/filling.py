@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.hole_groups import tight
-from keras_inpaint.inpainting.pixels import Bytes, Holes
-from keras_inpaint.inpainting.scaling import enlarge, shrink, shrink_holes
 from keras_inpaint.inpainting.window import Window
+from keras_inpaint.pictures.pixels import Bytes, Holes
+from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
 
 Weights = NDArray[np.float32]
 Predict = Callable[[Bytes, Holes], Bytes]
@@ -64,12 +64,12 @@ def _fill_window(
     view = window.view
     pixels, unknown = filled[view.slices], missing[view.slices]
     weights = _weights(unknown, holes[view.slices], window, feather)
-    small, small_unknown = shrink(pixels, window.size), shrink_holes(unknown, window.size)
+    small, small_unknown = downsample(pixels, window.size), resize_holes(unknown, window.size)
     predicted = predict(small, small_unknown)
     # The known pixels are put back before the filling is made larger: what it is mixed
     # with at the hole's edge is then true. Not where they are to blend into it.
-    is_painted = small_unknown | shrink_holes(weights > 0, window.size)
-    painted = enlarge(np.where(is_painted[..., None], predicted, small), pixels.shape[:2])
+    is_painted = small_unknown | resize_holes(weights > 0, window.size)
+    painted = upsample(np.where(is_painted[..., None], predicted, small), pixels.shape[:2])
     _blend(pixels, painted, weights)
     unknown[window.hole.within(view).slices] = False
 

@@ -14,17 +14,9 @@ from keras_inpaint.inpainting.memory import (
     default_memory_limit,
 )
 from keras_inpaint.inpainting.options import check_options, is_whole
-from keras_inpaint.inpainting.pixels import (
-    Bytes,
-    Holes,
-    check_masks,
-    check_photos,
-    pad,
-    to_holes,
-    to_images,
-    to_photos,
-)
+from keras_inpaint.inpainting.pixels import check_masks, check_photos, pad
 from keras_inpaint.ops.compositing import corrupt
+from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes, to_images, to_photos
 from keras_inpaint.presets.reading import (
     find_preset,
     preset_name,

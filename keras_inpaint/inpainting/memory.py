@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.inpainting.pixels import Holes, padded_size
+from keras_inpaint.inpainting.pixels import padded_size
 from keras_inpaint.inpainting.planning import choose_method, plan
 from keras_inpaint.inpainting.window import Window
+from keras_inpaint.pictures.pixels import Holes
 
 GIB = 2**30
 # Where the machine does not tell what it has.

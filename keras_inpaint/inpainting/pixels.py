@@ -1,63 +1,15 @@
-"""Between the bytes of photos and the images of the networks."""
+"""What an inpainter takes, and the sizes at which a network sees it."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Images = NDArray[np.float32]
-Holes = NDArray[np.bool_]
+from keras_inpaint.pictures.pixels import Bytes
 
 # The widest dilation spans 16 positions of features at a quarter of the picture's size.
 # On anything smaller it would see nothing but zeros.
 SMALLEST_SIZE = 64
-
-
-def to_images(photos: Bytes) -> Images:
-    """Photos `[0, 255]` as images `[-1, 1]`."""
-    return photos.astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-
-def to_photos(images: Any) -> Bytes:
-    """Images `[-1, 1]` as photos: rounded to the nearest byte, clipped."""
-    levels = np.rint((np.asarray(images, "float32") + 1.0) * 127.5)
-    return np.clip(levels, 0.0, 255.0).astype("uint8")
-
-
-def to_holes(mask: NDArray[Any]) -> Holes:
-    """A mask of any of the accepted kinds as booleans: True in the hole.
-
-    Args:
-        mask: Array of bools, of zeros and ones of any type, or uint8 of grey levels
-            beyond 1, where those above 127 are the hole.
-
-    Raises:
-        ValueError: If what is meant cannot be told.
-    """
-    if mask.dtype == bool:
-        return mask
-    if mask.dtype.kind not in "uif":
-        raise ValueError(
-            "`mask` must hold bools, zeros and ones, or uint8 grey levels. "
-            f"Received: mask.dtype={mask.dtype}"
-        )
-    if np.isin(mask, (0, 1)).all():
-        return mask.astype(bool)
-    if mask.dtype != np.uint8:
-        # A soft mask has no known pixels to return bit for bit.
-        raise ValueError(
-            f"`mask` of {mask.dtype} must hold only zeros and ones (1 = hole); give grey "
-            f"levels as uint8. Received: values from {mask.min()} to {mask.max()}"
-        )
-    if mask.max() <= 127:
-        # Labels such as 0 and 2, or a very dark grey: nothing would be filled.
-        raise ValueError(
-            "`mask` of grey levels must have a hole: values above 127. Give zeros and ones "
-            f"(1 = hole), or 255 in the hole. Received: values from {mask.min()} to "
-            f"{mask.max()}"
-        )
-    return np.asarray(mask > 127)
 
 
 def check_photos(photos: Bytes, channels: int) -> None:

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.hole_groups import find_groups, thickness, tight
-from keras_inpaint.inpainting.pixels import Holes
 from keras_inpaint.inpainting.window import Window
+from keras_inpaint.pictures.pixels import Holes
 
 METHODS = ("whole", "crop", "resize")
 

@@ -3,6 +3,7 @@
 from keras_inpaint.pictures.folders import list_pictures
 from keras_inpaint.pictures.formats import SUFFIXES, is_lossy, is_picture_name
 from keras_inpaint.pictures.picture import Picture
+from keras_inpaint.pictures.pixels import to_images, to_photos
 from keras_inpaint.pictures.plain import is_plain
 from keras_inpaint.pictures.reading import read_mask, read_picture
 from keras_inpaint.pictures.sheets import sheet
@@ -19,5 +20,7 @@ __all__ = [
     "read_mask",
     "read_picture",
     "sheet",
+    "to_images",
+    "to_photos",
     "write_picture",
 ]

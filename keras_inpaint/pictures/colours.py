@@ -3,10 +3,10 @@
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-Bytes = NDArray[np.uint8]
+from keras_inpaint.pictures.pixels import Bytes
+
 # TIFF 6.0, section 8: how numbers become light.
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 

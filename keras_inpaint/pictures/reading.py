@@ -14,6 +14,7 @@ from keras_inpaint.pictures.colours import pixels_and_alpha, rgb_profile
 from keras_inpaint.pictures.formats import READ_FORMATS, SUFFIXES
 from keras_inpaint.pictures.metadata import turn_upright, upright_exif
 from keras_inpaint.pictures.picture import Picture
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
 
 def read_picture(path: str | Path) -> Picture:
@@ -116,7 +117,7 @@ def read_mask(path: str | Path, invert: bool = False) -> NDArray[np.uint8]:
             luminance = picture.alpha.astype(np.uint32)
         else:
             luminance = luminance * picture.alpha // 255
-    is_hole: NDArray[np.bool] = (luminance > 127) != invert
+    is_hole: NDArray[np.bool] = (luminance > MASK_THRESHOLD) != invert
     return is_hole.astype(np.uint8)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Bytes = NDArray[np.uint8]
+from keras_inpaint.pictures.pixels import Bytes
+
 _TITLE_SIZE = 14
 _SMALLEST_TITLE_SIZE = 8
 

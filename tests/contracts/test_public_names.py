@@ -155,6 +155,8 @@ PUBLIC_NAMES = {
         "read_mask",
         "read_picture",
         "sheet",
+        "to_images",
+        "to_photos",
         "write_picture",
     ],
     "presets": [
