@@ -92,12 +92,15 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
     """
     batch, height, width, _ = ops.shape(keys)
     grid = (height, width)
+    # In a branch of `ops.cond`, TensorFlow's gradient of the loop below does not find what
+    # the branch itself was handed, only what was computed in it.
+    keys, norms, valid = ops.copy(keys), ops.copy(norms), ops.copy(valid)
     tensors = (keys, _widen(keys), norms, valid, split_into_cells(features, grid, rate))
 
     def work(first, keys, widened, norms, valid, cells):
         scores = _scores_of_lines(keys, widened, norms, first, num_lines, fuse)
         attention = attend(scores, valid, scale)
-        best = ops.cast(ops.top_k(attention, 1)[1][..., 0], "int32")
+        best = ops.top_k(attention, 1)[1][..., 0]
         if best_only:
             attention = ops.one_hot(best, height * width, dtype=attention.dtype)
             attention = attention * valid[:, None, :]
@@ -105,7 +108,9 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
         lines = first + ops.arange(num_lines, dtype="int32")
         inside = ops.cast(ops.repeat(lines < height, width), attention.dtype)
         attention = ops.cast(attention * inside[None, :, None], cells.dtype)
-        return _paste_lines(attention, cells, grid, num_lines), best
+        # As floats, which number up to 4096 x 4096 positions exactly: in a branch of
+        # `ops.cond`, TensorFlow's `recompute_grad` fails on the gradient of integers.
+        return _paste_lines(attention, cells, grid, num_lines), ops.cast(best, "float32")
 
     # The gradient takes one block after the other as well, and computes each again
     # instead of keeping it. TensorFlow sees no gradient of what is not an argument.
@@ -119,8 +124,9 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
             (batch, num_lines + 1, width + 1, tensors[-1].shape[-1]),
             (batch, num_lines * width),
         ],
-        dtypes=[features.dtype, "int32"],
+        dtypes=[features.dtype, "float32"],
     )
+    best = ops.cast(best, "int32")
     best = ops.reshape(ops.transpose(best, (1, 0, 2)), (batch, -1))[:, : height * width]
     pasted = _stack_overlapping(pasted, height)
     return join_cells(pasted, features, grid, rate) / 4, best

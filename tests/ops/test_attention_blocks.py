@@ -124,6 +124,21 @@ def test_gradients_pass_through_the_blocks(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("memory", [ONE_LINE, 2**29])
+def test_gradients_pass_where_sizes_are_unknown_until_the_call(rng, memory):
+    features, masks = inputs_of(rng, (7, 5), batch=2)
+    expected = gradients(ContextualAttention(scale=1.0), features, masks)
+    layer = ContextualAttention(scale=1.0, memory=memory)
+    function = lambda *inputs: gradients(layer, *inputs)  # noqa: E731
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # Both paths are built, and the gradient of both.
+        unknown = [tf.TensorSpec((None, None, None, size)) for size in (6, 1)]
+        function = tf.function(function, input_signature=unknown)
+    np.testing.assert_allclose(function(features, masks), expected, rtol=1e-3, atol=1e-4)
+
+
 def test_a_memory_of_nothing_is_refused():
     with pytest.raises(ValueError, match="Received: memory=0"):
         ContextualAttention(memory=0)
