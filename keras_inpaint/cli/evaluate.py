@@ -1,7 +1,6 @@
 """`keras-inpaint evaluate`: from photos to measures of a preset."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from keras_inpaint.cli import filling
 from keras_inpaint.cli.inpaint import DEFAULT_PRESET
 from keras_inpaint.cli.progress import Progress
 from keras_inpaint.cli.quiet_start import quiet_start
+from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable
 
 _KINDS = ("boxes", "strokes", "mixture")
@@ -113,15 +113,8 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuses what cannot be written, before anything is measured."""
     if arguments.sheet is not None:
         check_writable(arguments.sheet)
-    path = arguments.json
-    if path is None:
-        return
-    folder = Path(os.path.realpath(path)).parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(
-            "--json must name a file in a folder that can be written to. Choose another. "
-            f"Received: {str(path)!r}"
-        )
+    if arguments.json is not None:
+        check_target(arguments.json, name="--json")
 
 
 def _area(text: str) -> tuple[float, float]:

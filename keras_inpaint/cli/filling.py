@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from keras_inpaint.cli.progress import Progress
 from keras_inpaint.cli.quiet_start import quiet_start
+from keras_inpaint.files import atomic_write
 from keras_inpaint.pictures import Picture, is_lossy, read_mask, read_picture, write_picture
-from keras_inpaint.pictures.drafts import draft_of
 from keras_inpaint.pictures.formats import FORMATS
 from keras_inpaint.pictures.writing import what_is_lost
 
@@ -57,7 +57,8 @@ class Filling:
             write_picture(output, dataclasses.replace(picture, pixels=pixels))
             self._tell_losses(picture, output)
         elif _kind(photo) == _kind(output):
-            _copy(photo, output)
+            with atomic_write(output) as draft:
+                shutil.copyfile(photo, draft)
         else:
             write_picture(output, picture)
             self._tell_losses(picture, output)
@@ -130,9 +131,3 @@ def load_inpainter(preset: str) -> Any:
 def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
     return FORMATS.get(suffix, suffix)
-
-
-def _copy(photo: Path, output: Path) -> None:
-    """Copies a file: whole, or not at all."""
-    with draft_of(output) as draft:
-        shutil.copyfile(photo, draft)

@@ -1,6 +1,5 @@
 """What was measured."""
 
-import json
 import math
 import os
 import statistics
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_inpaint.evaluation.measuring import Measures
-from keras_inpaint.pictures.drafts import draft_of
+from keras_inpaint.files import write_json
 from keras_inpaint.version import __version__
 
 # The column of the true photos, of which there is nothing to measure but roughness.
@@ -128,10 +127,9 @@ class Evaluation:
 
         Raises:
             OSError: If it cannot be written.
+            ValueError: If `path` names a device, a FIFO or a socket.
         """
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        with draft_of(path) as draft:
-            draft.write_text(text + "\n", encoding="utf-8")
+        write_json(path, self.to_dict())
 
     def _measured(self, means: dict[str, Measures]) -> list[str]:
         return [name for name in _ROWS if any(name in values for values in means.values())]

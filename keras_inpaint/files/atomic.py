@@ -68,8 +68,7 @@ def atomic_write(
 
     Raises:
         OSError: If it cannot be written; a `DiskFullError` if there is no room.
-        ValueError: If `path` names a device, a FIFO or a socket, a folder in place of a file
-            or a file in place of a folder.
+        ValueError: If `path` names a device, a FIFO or a socket.
 
     Example:
     >>> import os, tempfile
@@ -115,10 +114,11 @@ def check_target(
 
     Raises:
         FileNotFoundError: If the folder of a file is missing.
-        NotADirectoryError: If it is a file.
-        PermissionError: If it cannot be written to.
+        IsADirectoryError: If there is a folder where a file is to be written.
+        NotADirectoryError: If there is a file where a folder is to be written, or above.
+        PermissionError: If the folder above cannot be written to.
         ValueError: If there is a device, a FIFO or a socket under that name, also at the
-            end of a symbolic link; a folder in place of a file, or the other way round.
+            end of a symbolic link.
 
     Example:
     >>> keras_inpaint.files.check_target("filled.png")
@@ -130,7 +130,9 @@ def check_target(
     while is_folder and not folder.exists():
         folder = folder.parent
     if not folder.exists():
-        raise FileNotFoundError(f"The folder of `{name}` does not exist. Create it. {received}")
+        raise FileNotFoundError(
+            f"The folder of `{name}` does not exist. Create it first. {received}"
+        )
     if not folder.is_dir():
         raise NotADirectoryError(
             f"The folder of `{name}` is a file. Choose another folder. {received}"
@@ -228,10 +230,17 @@ def _check_kind(
         return
     kind = _KINDS.get(mode, "something else")
     through = ", at the end of a symbolic link" if os.path.islink(path) else ""
-    wanted = "a folder" if is_folder else "a file"
+    received = f"Received: {name}={str(path)!r}, which is {kind}{through}"
+    if mode == stat.S_IFDIR:
+        raise IsADirectoryError(f"`{name}` must name a file. Add a file name. {received}")
+    if mode == stat.S_IFREG:
+        raise NotADirectoryError(
+            f"`{name}` must name a folder. Choose another name. {received}"
+        )
+    wanted = "folder" if is_folder else "file"
     raise ValueError(
-        f"`{name}` must name {wanted}, a new one or one to replace. Choose another name. "
-        f"Received: {name}={str(path)!r}, which is {kind}{through}"
+        f"`{name}` must name a {wanted}, a new one or one to replace. Choose another name. "
+        f"{received}"
     )
 
 

@@ -19,7 +19,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Raises:
         OSError: If it cannot be written.
-        ValueError: If `path` names a device, a FIFO, a socket or a folder.
+        ValueError: If `path` names a device, a FIFO or a socket.
     """
     with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8")

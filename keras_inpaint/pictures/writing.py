@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from keras_inpaint.pictures.drafts import draft_of
+from keras_inpaint.files import atomic_write, check_target
 from keras_inpaint.pictures.formats import FORMATS, SUFFIXES
 from keras_inpaint.pictures.picture import Picture
 
@@ -35,8 +35,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
     under it are written as they are. BMP keeps the pixels only. EXIF that is
     too long for JPEG (64 KiB) is left out there.
 
-    The file appears at once and whole: it is written under another name in
-    the same folder and renamed. An existing file is replaced.
+    The file appears, or is replaced, at once and whole.
 
     Args:
         path: str or Path whose suffix is one of `SUFFIXES`.
@@ -57,7 +56,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
     """
     check_writable(path)
     content = _encode(path, picture)
-    with draft_of(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(content)
 
 
@@ -68,41 +67,17 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         path: str or Path of the file to be.
 
     Raises:
+        OSError: As `keras_inpaint.files.check_target`, and so `ValueError`.
         ValueError: If the suffix names no format that can be written.
-        FileNotFoundError: If the folder is missing.
-        NotADirectoryError: If the folder is a file.
-        IsADirectoryError: If `path` is a folder.
-        PermissionError: If the folder cannot be written to.
 
     Example:
     >>> keras_inpaint.pictures.check_writable("filled.png")
     """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(
-            "`path` must name a picture file, not a folder. Add a file name. "
-            f"Received: path={str(path)!r}"
-        )
-    if path.suffix.lower() not in FORMATS:
+    check_target(path)
+    if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(
             f"`path` must end in one of {', '.join(SUFFIXES)}, which names the format. "
             f"Received: path={str(path)!r}"
-        )
-    folder = Path(os.path.realpath(path)).parent
-    if not folder.exists():
-        raise FileNotFoundError(
-            "The folder of `path` does not exist. Create it first. "
-            f"Received: path={str(path)!r}"
-        )
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            "The folder of `path` is a file. Choose another folder. "
-            f"Received: path={str(path)!r}"
-        )
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(
-            "The folder of `path` cannot be written to. Change its permissions or choose "
-            f"another folder. Received: path={str(path)!r}"
         )
 
 

@@ -1,10 +1,6 @@
 """What a training run leaves on disk."""
 
 import json
-import math
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +9,23 @@ from typing import Any, Self
 
 import numpy as np
 
+from keras_inpaint.files import (
+    FolderLock,
+    atomic_write,
+    reserve_room,
+    sweep,
+    weights_size,
+    write_json,
+)
+from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
 from keras_inpaint.presets import read_object
-from keras_inpaint.training.folder_lock import FolderLock
 from keras_inpaint.training.run_log import RunLog
 from keras_inpaint.training.settings import Settings
-from keras_inpaint.training.text_files import DRAFT_SUFFIX, write_text
 
 # They make the networks and their optimizers: a checkpoint fits no others.
 _FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
 # The one before the newest serves where a disk was full or failed.
 _NUM_KEPT = 2
-# Bytes that a file spends on each variable beside its values.
-_OVERHEAD = 4096
-# Drafts, which are renamed once they are whole.
-_BEGUN = (f"*{DRAFT_SUFFIX}", ".preset.*.old", "checkpoint/unfinished*", "sheets/.*.part")
 
 
 class RunFolder:
@@ -59,15 +58,16 @@ class RunFolder:
         self.sheets = self.path / "sheets"
         self.log = RunLog(self.path / "log.csv")
         self._checkpoints = self.path / "checkpoint"
-        text = json.dumps(settings.to_dict(), indent=2, ensure_ascii=False)
         try:
             self._check(settings)
             if gan is not None:
                 self._check_networks(settings, gan)
             self._checkpoints.mkdir(parents=True, exist_ok=True)
-            self._lock = FolderLock(self.path)
-            write_text(self.settings_file, text + "\n")
-            self._sweep()
+            self._lock = FolderLock(self.path, "training")
+            # At once, not before each first writes: old sheets need not have new ones.
+            for folder in (self.path, self._checkpoints, self.sheets):
+                sweep(folder)
+            write_json(self.settings_file, settings.to_dict())
         except OSError as error:
             raise OSError(
                 "`output` must be a folder that can be written to. Choose another, or change "
@@ -107,8 +107,11 @@ class RunFolder:
 
     def _is_free(self) -> bool:
         """Whether there is nothing but what a run makes before its settings."""
-        made = {FolderLock.NAME, self._checkpoints.name, self.settings_file.name + DRAFT_SUFFIX}
-        return self.path.is_dir() and {each.name for each in self.path.iterdir()} <= made
+        made = (FolderLock.NAME, self._checkpoints.name)
+        return self.path.is_dir() and all(
+            path.name in made or path.name.endswith(TEMPORARY_SUFFIX)
+            for path in self.path.iterdir()
+        )
 
     def _check_networks(self, settings: Settings, gan: Any) -> None:
         # Settings do not tell: a preset brings its own networks, and into those of another
@@ -196,23 +199,18 @@ class RunFolder:
             ) from error
 
     def _claim_room(self, gan: Any) -> None:
-        # Before, not while: HDF5 brings down the whole process where a disk is full.
-        variables = [*gan.variables, *gan.variables, *gan.optimizer.variables]
-        size = sum(4 * math.prod(variable.shape) + _OVERHEAD for variable in variables)
-        if not hasattr(os, "posix_fallocate"):
-            return
-        with tempfile.TemporaryFile(dir=self.path) as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+        """Makes sure of room for all at once, before the first of it is written."""
+        networks = [*gan.generator.variables, *gan.critic.variables]
+        reserve_room(self.path, weights_size(networks) + self._checkpoint_size(gan))
+
+    def _checkpoint_size(self, gan: Any) -> int:
+        return weights_size([*gan.variables, *gan.optimizer.variables])
 
     def save(self, gan: Any, step: int) -> None:
         """Writes a checkpoint; one that was cut short does not count as one."""
-        draft = self._checkpoints / "unfinished.weights.h5"
-        try:
+        path = self._checkpoints / f"step-{step:09d}.weights.h5"
+        with atomic_write(path, size=self._checkpoint_size(gan)) as draft:
             gan.save_weights(draft)
-            _to_disk(draft)
-            os.replace(draft, self._checkpoints / f"step-{step:09d}.weights.h5")
-        finally:
-            draft.unlink(missing_ok=True)
         for old in self._saved()[:-_NUM_KEPT]:
             old.unlink()
 
@@ -223,15 +221,6 @@ class RunFolder:
         """Where the run goes on when it is started again, in words."""
         saved = self._saved()
         return f"from step {_step_of(saved[-1])}" if saved else "anew"
-
-    def _sweep(self) -> None:
-        """Removes what a run that was cut off had begun to write."""
-        for pattern in _BEGUN:
-            for path in self.path.glob(pattern):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
 
 
 def _differing(network: Any, other: Any) -> list[str]:
@@ -246,9 +235,3 @@ def _differing(network: Any, other: Any) -> list[str]:
 
 def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-").removesuffix(".weights.h5"))
-
-
-def _to_disk(path: Path) -> None:
-    # Else a machine that loses its power may keep the new name and none of the bytes.
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

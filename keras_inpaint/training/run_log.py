@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.training.text_files import write_table
+from keras_inpaint.files import write_table
 
 
 class RunLog:

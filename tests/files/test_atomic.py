@@ -184,9 +184,14 @@ def test_fifo_that_came_while_it_was_written_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("name", "is_folder", "error", "message"),
     [
-        ("folder", False, ValueError, "must name a file.* which is a folder$"),
-        ("file", True, ValueError, "must name a folder.* which is a file$"),
-        ("none/new", False, FileNotFoundError, "does not exist. Create it.*none/new"),
+        (
+            "folder",
+            False,
+            IsADirectoryError,
+            "Add a file name.* which is a folder$",
+        ),
+        ("file", True, NotADirectoryError, "must name a folder.* which is a file$"),
+        ("none/new", False, FileNotFoundError, "does not exist. Create it first.*none/new"),
         ("file/new", False, NotADirectoryError, "is a file. Choose another folder.*file/new"),
         ("file/a/new", True, NotADirectoryError, "is a file. Choose another folder.*file/a"),
     ],

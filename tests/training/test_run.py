@@ -1,6 +1,5 @@
 import csv
 import dataclasses
-import errno
 import json
 import math
 import os
@@ -8,8 +7,6 @@ import re
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -29,7 +26,7 @@ from keras_inpaint.gan.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.masks import Mosaic  # noqa: E402
 from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
 from keras_inpaint.presets import read_network, write_preset  # noqa: E402
-from keras_inpaint.training import folder_lock, photo_streams  # noqa: E402
+from keras_inpaint.training import photo_streams  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
@@ -442,9 +439,10 @@ def test_damaged_checkpoints_are_named_where_none_is_whole(copied, tmp_path):
 def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
     run = tmp_path / "run"
     (run / "sheets").mkdir()
-    (run / ".preset.0f.unfinished").mkdir()
-    for name in ("log.unfinished", "checkpoint/unfinished.weights.h5", "sheets/.0f.part"):
-        (run / name).write_text("half of")
+    for folder in (run, run / "checkpoint", run / "sheets"):
+        draft = folder / f".{'0' * 32}.unfinished"
+        draft.mkdir()
+        (draft / "begun").write_text("half of")
     train(copied, report=str)
     assert sorted(path.name for path in run.iterdir()) == [
         ".lock",
@@ -458,47 +456,25 @@ def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
     assert len(list((run / "checkpoint").iterdir())) == 1
 
 
-def test_folder_that_another_process_trains_in_is_refused(copied, tmp_path):
-    before = (tmp_path / "run" / "settings.json").read_text()
-    program = (
-        "import sys, time; from pathlib import Path;"
-        "from keras_inpaint.training.folder_lock import FolderLock;"
-        "lock = FolderLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
-    )
-    words = [sys.executable, "-c", program, copied.output]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
-        try:
-            assert other.stdout.readline() == b"held\n"
-            with pytest.raises(ValueError, match=f"Another training .*{copied.output}"):
-                RunFolder(dataclasses.replace(copied, steps=99))
-            assert (tmp_path / "run" / "settings.json").read_text() == before
-        finally:
-            other.kill()
-    # Of a process that was killed the system takes the lock back.
-    with RunFolder(copied), pytest.raises(ValueError, match="Another training"):
-        RunFolder(copied)
-    RunFolder(copied)
-
-
-def test_folder_on_a_disk_without_locks_is_trained_in(copied, monkeypatch):
-    def flock(*arguments):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(folder_lock.fcntl, "flock", flock)
+def test_folder_that_is_trained_in_is_refused(copied, tmp_path):
     with RunFolder(copied):
-        RunFolder(copied)
-    monkeypatch.setattr(folder_lock, "fcntl", None)
+        before = (tmp_path / "run" / "settings.json").read_text()
+        with pytest.raises(ValueError, match=f"Another training .*{copied.output}"):
+            RunFolder(dataclasses.replace(copied, steps=99))
+        assert (tmp_path / "run" / "settings.json").read_text() == before
     with RunFolder(copied):
-        RunFolder(copied)
+        pass
 
 
 def test_run_begins_where_one_was_cut_off_before_its_settings(settings, tmp_path):
-    (tmp_path / "run" / "checkpoint").mkdir(parents=True)
-    for name in (".lock", "settings.json.unfinished"):
-        (tmp_path / "run" / name).write_text("")
+    draft = tmp_path / "run" / f".{'0' * 32}.unfinished"
+    for folder in (tmp_path / "run" / "checkpoint", draft):
+        folder.mkdir(parents=True)
+    for path in (tmp_path / "run" / ".lock", draft / "settings.json"):
+        path.write_text("")
     with RunFolder(settings) as folder:
         assert folder.settings_file.exists()
-    assert not (tmp_path / "run" / "settings.json.unfinished").exists()
+    assert not draft.exists()
 
 
 def test_lines_of_steps_that_were_lost_are_cut_off_the_log(copied, tmp_path):
