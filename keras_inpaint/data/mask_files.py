@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inpaint.arguments import check_choice
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_photos
 from keras_inpaint.pictures import read_mask
 from keras_inpaint.pictures.resizing import centre_square, resize_holes
-
-_CHOICES = ("paired", "random")
 
 
 class MaskFiles:
@@ -34,11 +33,7 @@ class MaskFiles:
     """
 
     def __init__(self, source: Source, photos: list[str], choice: str, log: SkipLog) -> None:
-        if choice not in _CHOICES:
-            raise ValueError(
-                '`mask_choice` must be "paired", for masks named like their photos, or '
-                f'"random". Received: mask_choice={choice!r}'
-            )
+        check_choice("mask_choice", choice, ("paired", "random"))
         self.is_paired = choice == "paired"
         self.paths = find_photos(source)
         if self.is_paired:

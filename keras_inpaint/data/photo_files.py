@@ -1,5 +1,8 @@
 """The files that a stream of photos reads."""
 
+import numpy as np
+
+from keras_inpaint.arguments import check_choice, check_int
 from keras_inpaint.data.mask_files import MaskFiles
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_photos
@@ -89,15 +92,40 @@ class PhotoFiles:
         )
 
 
-def check_options(image_size: int, batch_size: int, crop: str, min_scale: float | None) -> None:
-    """Refuses what no stream of photos can do."""
-    for name, value in (("image_size", image_size), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
-    if crop not in ("random", "centre"):
-        raise ValueError(f'`crop` must be "random" or "centre". Received: crop={crop!r}')
+def check_options(
+    image_size: int, batch_size: int, crop: str, min_scale: float | None, seed: int = 0
+) -> None:
+    """Raises a ValueError for what no stream of photos can do."""
+    check_int("image_size", image_size, "is the side of the images in pixels", at_least=1)
+    check_int("batch_size", batch_size, "counts the images of a batch", at_least=1)
+    check_int("seed", seed, "is what order and crops follow from")
+    check_choice("crop", crop, ("random", "centre"))
     if min_scale is not None and not 0 < min_scale <= 1:
         raise ValueError(
-            "`min_scale` is a share of the short side and must be above 0 and at most 1. "
+            "`min_scale` is a fraction of the short side and must be above 0 and at most 1. "
             f"Received: min_scale={min_scale}"
         )
+
+
+def seed_at_step(seed: int, step: int) -> int:
+    """Makes the seed of the stream that a run begins at one of its steps.
+
+    By a hash: were it the sum of both, a run would see at a step what one of the next seed
+    saw a step before.
+
+    Args:
+        seed: int. The seed of the run.
+        step: int. The step.
+
+    Returns:
+        int: at least 0, below 2**64.
+
+    Example:
+    >>> from keras_inpaint.data.photo_files import seed_at_step
+    >>> seed_at_step(1, 2) == seed_at_step(2, 1)
+    False
+    """
+    words = np.random.SeedSequence((int(seed) % 2**64, int(step) % 2**64)).generate_state(
+        1, np.uint64
+    )
+    return int(words[0])

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from keras_inpaint.data.decoding import CropDecoder
@@ -78,10 +79,11 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int) -> Any:
         )
         return tf.data.Dataset.from_tensor_slices((order, seeds))
 
-    # Each iteration draws another seed here, and nowhere else.
-    iteration = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    passes = iteration.take(1).flat_map(
-        lambda seed: tf.data.Dataset.counter().map(lambda number: (seed, number))
+    passes = (
+        _iteration_seeds(seed)
+        .batch(2)
+        .take(1)
+        .flat_map(lambda seed: tf.data.Dataset.counter().map(lambda number: (seed, number)))
     )
 
     def name(index: Any, seed: Any) -> Any:
@@ -93,6 +95,22 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int) -> Any:
         return names[index], mask_names[drawn], seed
 
     return passes.flat_map(one_pass).map(name)
+
+
+def _iteration_seeds(seed: int) -> Any:
+    """Random integers that differ from iteration to iteration, here and nowhere else."""
+    # Not `Dataset.random`: it would keep 31 bits of the seed, and mix the global one in.
+    words = np.random.SeedSequence(int(seed) % 2**64).generate_state(2, np.uint64)
+    variant = tf.raw_ops.RandomDatasetV2(
+        # Where both are 0, TensorFlow takes none.
+        seed=tf.constant(int(words[0]) >> 1 | 1, tf.int64),
+        seed2=tf.constant(int(words[1]) >> 1, tf.int64),
+        seed_generator=tf.raw_ops.DummySeedGenerator(),
+        rerandomize_each_iteration=True,
+        output_types=[tf.int64],
+        output_shapes=[()],
+    )
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec((), tf.int64))
 
 
 def _with_last_cut(dataset: Any, length: int, last_size: int) -> Any:

@@ -47,7 +47,8 @@ def photos(
         crop: `"random"`: a square whose side is drawn between `image_size`
             pixels and the photo's short side, anywhere in the photo.
             `"centre"`: the largest square in the middle.
-        seed: int. Seed of order, crops and mirroring.
+        seed: int, of any size and sign. Order, crops and mirroring follow from it and
+            from how often the stream was iterated before, and from no global seed.
         repeat: bool. Whether the stream goes on for ever; `fit` then needs
             `steps_per_epoch`.
         drop_remainder: bool. Whether to leave out a last, smaller batch.
@@ -85,7 +86,7 @@ def photos(
     >>> [tuple(images.shape) for images in dataset]
     [(2, 32, 32, 3)]
     """
-    check_options(image_size, batch_size, crop, min_scale)
+    check_options(image_size, batch_size, crop, min_scale, seed)
     options: dict[str, Any] = {
         "image_size": image_size,
         "batch_size": batch_size,

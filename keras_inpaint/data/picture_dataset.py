@@ -62,7 +62,7 @@ class PictureDataset(keras.utils.PyDataset):
         mask_choice: str = "paired",
         workers: int | None = None,
     ) -> None:
-        check_options(image_size, batch_size, crop, min_scale)
+        check_options(image_size, batch_size, crop, min_scale, seed)
         # Batches that wait take memory: a few are enough.
         super().__init__(workers or min(os.cpu_count() or 1, 8), max_queue_size=4)
         self.files = PhotoFiles(source, batch_size, drop_remainder, masks, mask_choice, log)
@@ -71,7 +71,7 @@ class PictureDataset(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.flip = flip
         self.crop = crop
-        self.seed = seed % 2**64
+        self.seed = int(seed) % 2**64
         self.repeat = repeat
         self.drop_remainder = drop_remainder
         self.min_scale = min_scale

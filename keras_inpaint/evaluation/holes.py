@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from keras_inpaint.masks import Boxes, Mixture, Strokes
+from keras_inpaint.masks.nesting import check_areas
 
 Area = tuple[float, float]
 HOLE_KINDS = ("boxes", "strokes", "mixture")
@@ -24,16 +25,16 @@ def hole_sampler(kind: str, height: int, width: int, hole_area: Area | None = No
         kind: `"boxes"`, `"strokes"`, or `"mixture"`: each photo has either, as often.
         height: int. Height of the photo, at least 8 pixels.
         width: int. Width of the photo, at least 8 pixels.
-        hole_area: Pair of floats or `None`. The least and the greatest share of the photo
+        hole_area: Pair of floats or `None`. The least and the greatest fraction of the photo
             that the hole covers. Boxes then have the photo's proportions. Strokes that
-            cover another share are drawn again, up to 64 times; the closest are kept.
+            cover another fraction are drawn again, up to 64 times; the closest are kept.
 
     Returns:
         A sampler of `keras_inpaint.masks`.
 
     Raises:
-        ValueError: If there is no such kind, the bounds are no such shares, or the photo
-            is too small.
+        ValueError: If there is no such kind, the bounds are no such fractions, the photo
+            is too small, or no hole in it can lie within the bounds.
 
     Example:
     >>> keras_inpaint.evaluation.hole_sampler("boxes", 256, 320).height
@@ -50,6 +51,9 @@ def hole_sampler(kind: str, height: int, width: int, hole_area: Area | None = No
     boxes, strokes = _boxes(height, width, hole_area), Strokes(widths=widths)
     least, most = hole_area or (0.0, 1.0)
     bounds = {"min_area": least, "max_area": most, "num_draws": _NUM_DRAWS}
+    if hole_area is not None:
+        used = {"boxes": [boxes], "strokes": [strokes], "mixture": [boxes, strokes]}[kind]
+        check_areas(used, least, most, height, width)
     if kind == "boxes":
         return boxes
     if kind == "strokes":
@@ -66,7 +70,7 @@ def check_holes(kind: str, hole_area: Area | None) -> None:
         )
     if hole_area is not None and not 0 <= hole_area[0] < hole_area[1] < 1:
         raise ValueError(
-            "`hole_area` must be two shares of the photo, from 0 to below 1, the first less "
+            "`hole_area` must be two fractions of the photo, from 0 to below 1, the first less "
             f"than the second. Received: hole_area={hole_area}"
         )
 

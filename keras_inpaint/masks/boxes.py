@@ -1,6 +1,7 @@
 """One box a picture."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_inpaint.masks.sizes import picture_size
@@ -24,8 +25,8 @@ class Boxes:
             box, each number drawn as often, each side for itself.
 
     Call arguments:
-        seeds: Tensor of shape `(batch,)`, from
-            `keras_inpaint.ops.chance.picture_seeds`.
+        seeds: Integers of shape `(batch,)`, one per picture: from
+            `keras_inpaint.ops.picture_seeds`, or any others.
         height: int or scalar integer tensor. Height of the pictures, in pixels.
         width: int or scalar integer tensor. Width of the pictures, in pixels.
 
@@ -86,6 +87,31 @@ class Boxes:
         columns = _between(ops.arange(width), starts[:, 1], ends[:, 1])
         holes = ops.logical_and(rows[:, :, None, None], columns[:, None, :, None])
         return ops.cast(holes, "float32"), ops.concatenate([corners, sizes], axis=1)
+
+    def areas_within(self, least, most, height, width):
+        """Finds what areas its holes can have within bounds.
+
+        Args:
+            least: int. Least area, in pixels.
+            most: int. Greatest area, in pixels.
+            height: int. Height of the pictures, in pixels.
+            width: int. Width of the pictures, in pixels.
+
+        Returns:
+            Pair of ints: the least and the greatest area of those within the bounds;
+            `None` if no hole's is.
+
+        Example:
+        >>> keras_inpaint.masks.Boxes(32, 32, jitter=2).areas_within(0, 800, 64, 64)
+        (784, 784)
+        """
+        del height, width  # A box that does not fit is refused when it is drawn.
+        sides = (
+            np.arange(side - 2 * self.jitter, side + 1) for side in (self.height, self.width)
+        )
+        areas = np.multiply.outer(*sides)
+        areas = areas[(areas >= least) & (areas <= most)]
+        return (int(areas.min()), int(areas.max())) if areas.size else None
 
     def get_config(self):
         return {

@@ -5,9 +5,17 @@ import itertools
 import keras
 from keras import ops
 
-from keras_inpaint.masks.nesting import check_samplers, deserialize, serialize
+from keras_inpaint.masks.nesting import (
+    areas_within,
+    bounds_in_pixels,
+    check_areas,
+    check_samplers,
+    deserialize,
+    overlap,
+    serialize,
+)
 from keras_inpaint.masks.sizes import picture_size
-from keras_inpaint.ops.chance import derived_seeds, uniform
+from keras_inpaint.ops.chance import as_seeds, derived_seeds, uniform
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -17,20 +25,20 @@ class Mixture:
     The hole of a picture can be held within bounds of its area. A hole outside
     is drawn again, by the same sampler, so that the bounds do not change how
     often each sampler is used. If no draw fits, the one closest to the bounds
-    is kept.
+    is kept; bounds that the holes of a sampler cannot meet at all are refused.
 
     Args:
         samplers: List of samplers, such as `Boxes` and `Strokes`.
         weights: List of floats, one a sampler: how often each is used, in
             proportion. All alike if `None`.
-        min_area: float. Least share of the picture that the hole covers.
-        max_area: float. Greatest share of the picture that the hole covers.
+        min_area: float. Least fraction of the picture that the hole covers.
+        max_area: float. Greatest fraction of the picture that the hole covers.
         num_draws: int. How many times a hole is drawn at most. Draws beyond the
             first are made only while some hole of the batch lies outside.
 
     Call arguments:
-        seeds: Tensor of shape `(batch,)`, from
-            `keras_inpaint.ops.chance.picture_seeds`.
+        seeds: Integers of shape `(batch,)`, one per picture: from
+            `keras_inpaint.ops.picture_seeds`, or any others.
         height: int or scalar integer tensor. Height of the pictures, in pixels.
         width: int or scalar integer tensor. Width of the pictures, in pixels.
 
@@ -40,7 +48,10 @@ class Mixture:
         `(batch, 4)`, or `None` unless all samplers have boxes.
 
     Raises:
-        ValueError: If an argument is out of bounds.
+        ValueError: If an argument is out of bounds or, when called, if the holes of a
+            sampler that is used cannot lie within `min_area` and `max_area`. A size that is
+            known only when a compiled function runs cannot be checked: there, such holes
+            lie outside.
 
     Example:
     >>> from keras_inpaint.masks import Boxes, Mixture, Strokes
@@ -64,8 +75,9 @@ class Mixture:
             )
         if not 0 <= min_area < max_area <= 1:
             raise ValueError(
-                "`min_area` and `max_area` are shares of the picture, from 0 to 1, the first "
-                f"less than the second. Received: min_area={min_area}, max_area={max_area}"
+                "`min_area` and `max_area` are fractions of the picture, from 0 to 1, the "
+                "first less than the second. "
+                f"Received: min_area={min_area}, max_area={max_area}"
             )
         if num_draws < 1:
             raise ValueError(f"`num_draws` must be at least 1. Received: num_draws={num_draws}")
@@ -75,9 +87,11 @@ class Mixture:
 
     def __call__(self, seeds, height, width):
         height, width = picture_size(height, width)
+        self._check_areas(height, width)
+        seeds = as_seeds(seeds)
         choices = self._choose(seeds)
         masks, boxes = self._draw(seeds, choices, 0, height, width)
-        if self.num_draws == 1 or (self.min_area, self.max_area) == (0.0, 1.0):
+        if self.num_draws == 1 or not self._is_bounded:
             return masks, boxes
         # A loop's variables are tensors, each of them: without boxes, the seeds stand in.
         kept = (masks, seeds if boxes is None else boxes)
@@ -99,6 +113,37 @@ class Mixture:
         )
         return masks, None if boxes is None else kept_boxes
 
+    def areas_within(self, least, most, height, width):
+        """Finds what areas its holes may have within bounds, and within its own.
+
+        Args:
+            least: int. Least area, in pixels.
+            most: int. Greatest area, in pixels.
+            height: int. Height of the pictures, in pixels.
+            width: int. Width of the pictures, in pixels.
+
+        Returns:
+            Pair of ints: the least and the greatest area of those within the bounds;
+            `None` if no hole's is.
+
+        Example:
+        >>> from keras_inpaint.masks import Boxes, Mixture
+        >>> sampler = Mixture([Boxes(8, 8, jitter=0), Boxes(16, 16, jitter=0)])
+        >>> sampler.areas_within(100, 64 * 64, 64, 64)
+        (256, 256)
+        """
+        bounds = (least, most)
+        if self._is_bounded and self.num_draws > 1:
+            own = bounds_in_pixels(self.min_area, self.max_area, height, width)
+            bounds = overlap(bounds, own)
+        if bounds is None:
+            return None
+        areas = [areas_within(part, bounds, height, width) for part in self._used_samplers]
+        areas = [part for part in areas if part is not None]
+        if not areas:
+            return None
+        return min(part[0] for part in areas), max(part[1] for part in areas)
+
     def get_config(self):
         return {
             "samplers": serialize(self.samplers),
@@ -111,6 +156,19 @@ class Mixture:
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "samplers": deserialize(config["samplers"])})
+
+    @property
+    def _is_bounded(self):
+        return (self.min_area, self.max_area) != (0.0, 1.0)
+
+    @property
+    def _used_samplers(self):
+        weights = self.weights or [1.0] * len(self.samplers)
+        return [part for part, weight in zip(self.samplers, weights, strict=True) if weight]
+
+    def _check_areas(self, height, width):
+        if self._is_bounded and isinstance(height, int) and isinstance(width, int):
+            check_areas(self._used_samplers, self.min_area, self.max_area, height, width)
 
     def _choose(self, seeds):
         """Draws which sampler each picture uses."""

@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_inpaint.ops.mosaic import mosaic
+from keras_inpaint.arguments import check_int
+from keras_inpaint.ops.mosaic import TILE_SIZE, mosaic
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -34,12 +35,7 @@ class Mosaic:
     """
 
     def __init__(self, size=16):
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                "`size` is the height and width of a tile in pixels and must be an int of at "
-                f"least 1. Received: size={size!r}"
-            )
-        self.size = size
+        self.size = check_int("size", size, TILE_SIZE, at_least=1)
 
     def __call__(self, images, masks):
         return mosaic(images, masks, self.size)

@@ -3,9 +3,11 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_inpaint.masks.brush import GRID, MAX_LENGTH, integer_root, paint
+from keras_inpaint.masks.nesting import overlap
 from keras_inpaint.masks.sizes import picture_size
 from keras_inpaint.ops.chance import integers, normal
 
@@ -35,8 +37,8 @@ class Strokes:
         widths: Pair of ints. Least and greatest width of a stroke, in pixels.
 
     Call arguments:
-        seeds: Tensor of shape `(batch,)`, from
-            `keras_inpaint.ops.chance.picture_seeds`.
+        seeds: Integers of shape `(batch,)`, one per picture: from
+            `keras_inpaint.ops.picture_seeds`, or any others.
         height: int or scalar integer tensor. Height of the pictures, in pixels.
         width: int or scalar integer tensor. Width of the pictures, in pixels.
 
@@ -99,6 +101,38 @@ class Strokes:
             width,
         )
         return masks, None
+
+    def areas_within(self, least, most, height, width):
+        """Finds what areas its holes may have within bounds.
+
+        No hole is smaller than a brush of the least width in a corner, nor larger than all
+        strokes, each as long and wide as can be, side by side. Most lie far from both.
+
+        Args:
+            least: int. Least area, in pixels.
+            most: int. Greatest area, in pixels.
+            height: int. Height of the pictures, in pixels.
+            width: int. Width of the pictures, in pixels.
+
+        Returns:
+            Pair of ints: the least and the greatest area of those within the bounds;
+            `None` if no hole's is.
+
+        Example:
+        >>> keras_inpaint.masks.Strokes().areas_within(0, 64 * 64, 64, 64)
+        (35, 4096)
+        """
+        reach = self.widths[0] // 2 + 1
+        rows, columns = np.ogrid[: min(height, reach), : min(width, reach)]
+        smallest = int((4 * (rows**2 + columns**2) <= self.widths[0] ** 2).sum())
+        # Pixels of a shape are fewer than its area with half of a pixel's diagonal around.
+        radius = self.widths[1] / 2 + math.sqrt(0.5)
+        length = min(2 * self.length * math.hypot(height, width), MAX_LENGTH / GRID)
+        # Both ends of a segment are rounded, and so are sines and cosines.
+        strip = 2 * radius * (1.001 * length + 1)
+        stroke = math.pi * radius**2 + self.num_segments[1] * strip
+        largest = min(height * width, math.ceil(self.num_strokes[1] * stroke))
+        return overlap((smallest, largest), (least, most))
 
     def get_config(self):
         return {

@@ -3,7 +3,13 @@
 import keras
 from keras import ops
 
-from keras_inpaint.masks.nesting import check_samplers, deserialize, serialize
+from keras_inpaint.masks.nesting import (
+    areas_within,
+    check_samplers,
+    deserialize,
+    overlap,
+    serialize,
+)
 from keras_inpaint.masks.sizes import picture_size
 from keras_inpaint.ops.chance import derived_seeds
 
@@ -20,8 +26,8 @@ class Union:
         samplers: List of samplers, such as `Boxes` and `Strokes`.
 
     Call arguments:
-        seeds: Tensor of shape `(batch,)`, from
-            `keras_inpaint.ops.chance.picture_seeds`.
+        seeds: Integers of shape `(batch,)`, one per picture: from
+            `keras_inpaint.ops.picture_seeds`, or any others.
         height: int or scalar integer tensor. Height of the pictures, in pixels.
         width: int or scalar integer tensor. Width of the pictures, in pixels.
 
@@ -57,6 +63,34 @@ class Union:
             union = masks if union is None else ops.maximum(union, masks)
             first_boxes = boxes if first_boxes is None else first_boxes
         return union, first_boxes
+
+    def areas_within(self, least, most, height, width):
+        """Finds what areas its holes may have within bounds.
+
+        No hole is smaller than the largest of its parts, nor larger than their sum.
+
+        Args:
+            least: int. Least area, in pixels.
+            most: int. Greatest area, in pixels.
+            height: int. Height of the pictures, in pixels.
+            width: int. Width of the pictures, in pixels.
+
+        Returns:
+            Pair of ints: the least and the greatest area of those within the bounds;
+            `None` if no hole's is.
+
+        Example:
+        >>> from keras_inpaint.masks import Boxes, Union
+        >>> sampler = Union([Boxes(8, 8, jitter=0), Boxes(16, 16, jitter=0)])
+        >>> sampler.areas_within(0, 64 * 64, 64, 64)
+        (256, 320)
+        """
+        everything = (0, height * width)
+        areas = [areas_within(part, everything, height, width) for part in self.samplers]
+        if None in areas:
+            return None
+        largest = min(height * width, sum(part[1] for part in areas))
+        return overlap((max(part[0] for part in areas), largest), (least, most))
 
     def get_config(self):
         return {"samplers": serialize(self.samplers)}

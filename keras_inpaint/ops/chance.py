@@ -1,6 +1,14 @@
-"""Random numbers drawn by integer arithmetic: the same on every backend and device."""
+"""Random numbers drawn by integer arithmetic: the same on every backend and device.
 
-from keras import ops
+Not `keras.random`: its numbers differ between backends, and on TensorFlow between compiled
+and other functions, and it takes no seed that is a tensor. Masks must be the same ones
+wherever a run goes on.
+"""
+
+import numpy as np
+from keras import backend, ops
+
+from keras_inpaint.arguments import check_int, is_int
 
 # The finalizer of MurmurHash3 (Appleby, 2011): every bit of the input flips
 # about half of the bits of the output.
@@ -19,7 +27,7 @@ def picture_seeds(seed, index, places):
     draws the same ones, and two devices draw what one would.
 
     Args:
-        seed: int, the seed of the run. Counted modulo 2**64.
+        seed: int, the seed of the run, of Python or NumPy. Counted modulo 2**64.
         index: int or scalar integer tensor, which draw of the run this is, such
             as the number of the update. Counted modulo 2**32.
         places: Integer tensor of shape `(batch,)`: the place of each picture in
@@ -29,27 +37,70 @@ def picture_seeds(seed, index, places):
         Tensor of unsigned 32-bit integers, of shape `(batch,)`.
 
     Raises:
-        ValueError: If `seed` is not an int.
+        ValueError: If `seed` is not an int, or another argument holds no integers.
 
     Example:
     >>> from keras_inpaint.ops.chance import picture_seeds
     >>> picture_seeds(0, 7, keras.ops.arange(2)).shape[0]
     2
     """
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise ValueError(
-            "`seed` must be a Python int; what changes from call to call is `index`. "
-            f"Received: seed={seed!r}"
-        )
+    meaning = "does not change from call to call, as `index` does,"
+    seed = check_int("seed", seed, meaning)
     state = _fold(_fold(_words(0), seed), seed >> 32)
     return _fold(_fold(state, index), places)
+
+
+def as_seeds(seeds):
+    """Brings seeds to unsigned 32-bit integers, whatever integers they are.
+
+    Args:
+        seeds: Tensor, array or list of integers, of shape `(batch,)`: one per picture.
+            Counted modulo 2**64.
+
+    Returns:
+        Tensor of unsigned 32-bit integers, of shape `(batch,)`. Integers from 0 to
+        2**32 - 1, such as those of `picture_seeds`, stay what they are. Others, negative or
+        larger, are hashed, each of them to another number but by chance.
+
+    Raises:
+        ValueError: If they are not integers, or not of that shape.
+
+    Example:
+    >>> from keras_inpaint.ops.chance import as_seeds
+    >>> keras.ops.convert_to_numpy(as_seeds([7, 2**32 - 1])).tolist()
+    [7, 4294967295]
+    """
+    if not ops.is_tensor(seeds):
+        seeds = _integers(seeds)
+        _check_seeds(seeds, "integers")
+        low, high = (
+            ops.convert_to_tensor(half.astype("uint32"))
+            for half in (seeds % np.uint64(2**32), seeds >> np.uint64(32))
+        )
+        return ops.where(high == 0, low, _fold(low, high))
+    dtype = backend.standardize_dtype(seeds.dtype)
+    _check_seeds(seeds, dtype)
+    if dtype in ("int64", "uint64"):
+        # The same bits: of uint64, Keras's operations would make uint32.
+        seeds = ops.cast(seeds, "int64")
+        half = ops.convert_to_tensor(2**32 - 1, dtype="int64")
+        high = ops.right_shift(seeds, ops.convert_to_tensor(32, dtype="int64"))
+        low, high = (ops.cast(ops.bitwise_and(word, half), "uint32") for word in (seeds, high))
+    elif dtype.startswith("int"):
+        low = ops.cast(ops.cast(seeds, "int32"), "uint32")
+        # The upper half of a negative number of 64 bits.
+        high = ops.where(seeds < 0, _words(2**32 - 1), _words(0))
+    else:
+        return ops.cast(seeds, "uint32")
+    return ops.where(high == 0, low, _fold(low, high))
 
 
 def derived_seeds(seeds, stream):
     """Gives every picture a further seed, independent of `seeds`.
 
     Args:
-        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        seeds: Integers of shape `(batch,)`, from `picture_seeds` or of your own, see
+            `as_seeds`.
         stream: int or scalar integer tensor that tells the derived seeds from
             others derived from the same `seeds`.
 
@@ -62,14 +113,15 @@ def derived_seeds(seeds, stream):
     >>> keras.backend.standardize_dtype(derived_seeds(seeds, 1).dtype)
     'uint32'
     """
-    return _fold(ops.bitwise_xor(seeds, _words(_DERIVATION)), stream)
+    return _fold(ops.bitwise_xor(as_seeds(seeds), _words(_DERIVATION)), stream)
 
 
 def uniform(seeds, num, stream=0):
     """Draws numbers spread evenly over `[0, 1)`.
 
     Args:
-        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        seeds: Integers of shape `(batch,)`, from `picture_seeds` or of your own, see
+            `as_seeds`.
         num: int, how many numbers each picture gets.
         stream: int that separates one use of `seeds` from another.
 
@@ -90,7 +142,8 @@ def integers(seeds, num, bound, stream=0):
     """Draws integers spread evenly over `0, ..., bound - 1`.
 
     Args:
-        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        seeds: Integers of shape `(batch,)`, from `picture_seeds` or of your own, see
+            `as_seeds`.
         num: int, how many integers each picture gets.
         bound: int or integer tensor that broadcasts to `(batch, num)`: how many
             values there are, from 1 to 2**16.
@@ -118,7 +171,8 @@ def normal(seeds, num, stream=0):
     differ between backends in the last bit.
 
     Args:
-        seeds: Tensor of shape `(batch,)`, from `picture_seeds`.
+        seeds: Integers of shape `(batch,)`, from `picture_seeds` or of your own, see
+            `as_seeds`.
         num: int, how many numbers each picture gets.
         stream: int that separates one use of `seeds` from another.
 
@@ -139,7 +193,7 @@ def normal(seeds, num, stream=0):
 
 
 def _bits(seeds, num, stream):
-    states = _fold(seeds, stream)
+    states = _fold(as_seeds(seeds), stream)
     return _fold(ops.expand_dims(states, 1), ops.arange(num, dtype="int32"))
 
 
@@ -159,8 +213,33 @@ def _mix(words):
 
 
 def _words(values):
-    if isinstance(values, int):
-        return ops.convert_to_tensor(values % 2**32, dtype="uint32")
+    """Integers modulo 2**32 as a tensor."""
+    if is_int(values):
+        return ops.convert_to_tensor(int(values) % 2**32, dtype="uint32")
     if not ops.is_tensor(values):
-        values = ops.convert_to_tensor(values)
+        return ops.convert_to_tensor((_integers(values) % np.uint64(2**32)).astype("uint32"))
+    dtype = backend.standardize_dtype(values.dtype)
+    if "int" not in dtype:
+        raise ValueError(f"Random numbers follow from integers. Received: a tensor of {dtype}")
     return ops.cast(values, "uint32")
+
+
+def _integers(values):
+    """Integers modulo 2**64 as an array of uint64."""
+    # As Python's own: NumPy makes floats of those that no type holds together.
+    array = np.array(values, dtype=object)
+    for value in array.ravel():
+        if not is_int(value):
+            raise ValueError(f"Random numbers follow from integers. Received: {value!r}")
+    numbers = [int(value) % 2**64 for value in array.ravel()]
+    return np.array(numbers, dtype="uint64").reshape(array.shape)
+
+
+def _check_seeds(seeds, dtype):
+    rank = len(seeds.shape) if getattr(seeds.shape, "rank", 0) is not None else 1
+    if "int" not in dtype or rank != 1:
+        raise ValueError(
+            "`seeds` must be integers of shape (batch,), one per picture, such as those of "
+            "`keras_inpaint.ops.picture_seeds`. "
+            f"Received: {dtype} of shape {tuple(seeds.shape)}"
+        )

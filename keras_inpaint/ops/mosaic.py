@@ -2,8 +2,11 @@
 
 from keras import ops
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.ops.compositing import composite
 from keras_inpaint.ops.resampling import enlarge_nearest
+
+TILE_SIZE = "is the height and width of a tile in pixels"
 
 
 def mosaic(images, masks, size):
@@ -32,11 +35,7 @@ def mosaic(images, masks, size):
     >>> keras.ops.convert_to_numpy(tiles).ravel().tolist()
     [0.0, 1.5, 1.5, 3.0]
     """
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ValueError(
-            "`size` is the height and width of a tile in pixels and must be an int of at "
-            f"least 1. Received: size={size!r}"
-        )
+    size = check_int("size", size, TILE_SIZE, at_least=1)
     holes = ops.cast(masks[..., 0], "bool")
     # How far the first tile sticks out above, and to the left of, the picture.
     above = -_first(ops.any(holes, axis=2)) % size

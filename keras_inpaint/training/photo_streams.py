@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_inpaint.data import SkipLog, photos
+from keras_inpaint.data.photo_files import seed_at_step
 from keras_inpaint.data.sources import Source
 from keras_inpaint.training.settings import Settings
 
@@ -41,7 +42,7 @@ def learning_stream(
         settings,
         choice,
         batch_size=settings.batch_size,
-        seed=settings.seed + step,
+        seed=seed_at_step(settings.seed, step),
         repeat=True,
         min_scale=settings.min_scale,
         log=log,

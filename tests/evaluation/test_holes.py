@@ -33,6 +33,9 @@ def test_boxes_are_in_proportion_as_published():
         (("boxes", 64, 64, (0.3, 0.2)), r"hole_area=\(0.3, 0.2\)"),
         (("boxes", 64, 64, (0.3, 1.0)), r"hole_area=\(0.3, 1.0\)"),
         (("boxes", 4, 64), "height=4"),
+        # Of 8 x 8 pixels, 2 x 2 are less and 3 x 2 would be no box in proportion.
+        (("boxes", 8, 8, (0.1, 0.11)), r"7 to 7 of the 64 pixels.*have 4 to 4"),
+        (("strokes", 64, 64, (0.0001, 0.0002)), r"Strokes\(.*widths=\(3, 10\)"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments, advice):

@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_inpaint.ops.chance import derived_seeds, integers, normal, picture_seeds, uniform
+from keras_inpaint.ops.chance import (
+    as_seeds,
+    derived_seeds,
+    integers,
+    normal,
+    picture_seeds,
+    uniform,
+)
 
 MODULUS = 2**32
 
@@ -148,5 +155,97 @@ def test_a_variable_counts_the_draws():
 
 
 def test_a_seed_that_is_no_int_is_refused():
-    with pytest.raises(ValueError, match=r"what changes .* is `index`.*seed=1\.5"):
+    with pytest.raises(ValueError, match=r"as `index` does.*seed=1\.5"):
         picture_seeds(1.5, 0, ops.arange(2))
+
+
+LARGE_SEEDS = [-1, 2**32, 2**40 + 17, -(2**63), 2**63 - 1, -7]
+
+
+def test_seeds_of_32_bits_stay_what_they_are():
+    values = [0, 1, 2**31, 2**32 - 1]
+    for seeds in (values, np.array(values), np.array(values, "uint64"), np.uint32(values)):
+        np.testing.assert_array_equal(array(as_seeds(seeds)), values)
+
+
+def test_other_seeds_are_hashed_from_both_their_halves():
+    expected = [fold(seed % MODULUS, (seed >> 32) % MODULUS) for seed in LARGE_SEEDS]
+    assert len(set(expected)) == len(expected)
+    for seeds in (LARGE_SEEDS, np.array(LARGE_SEEDS), np.array(LARGE_SEEDS).astype("uint64")):
+        np.testing.assert_array_equal(array(as_seeds(seeds)), expected)
+    # No number is lost to a float on the way.
+    mixed = [2**64 - 1, -1, 2**53 + 1]
+    assert array(as_seeds(mixed)).tolist()[:2] == expected[:1] * 2
+    assert array(as_seeds([2**53])).tolist() != array(as_seeds(mixed[2:])).tolist()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64"])
+def test_a_seed_is_the_same_in_every_type(dtype):
+    if keras.backend.backend() == "jax" and dtype == "int64":
+        pytest.skip("JAX has no integers of 64 bits unless asked")
+    expected = array(as_seeds([-5, -1, 0, 100]))
+    seeds = ops.convert_to_tensor(np.array([-5, -1, 0, 100]), dtype=dtype)
+    for function in [as_seeds, *compiled(as_seeds)]:
+        np.testing.assert_array_equal(array(function(seeds)), expected)
+
+
+def test_seeds_of_64_bits_are_the_same_as_tensors():
+    tf = pytest.importorskip("tensorflow")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("TensorFlow only")
+    expected = array(as_seeds(LARGE_SEEDS))
+    for dtype in ("int64", "uint64"):
+        # Not by Keras, which makes int32 of them.
+        seeds = tf.constant(np.array(LARGE_SEEDS).astype(dtype))
+        for function in [as_seeds, *compiled(as_seeds)]:
+            np.testing.assert_array_equal(array(function(seeds)), expected)
+
+
+@pytest.mark.parametrize("draw", [uniform, normal, lambda seeds, num: integers(seeds, num, 9)])
+def test_numbers_are_drawn_from_any_integers(draw):
+    drawn = array(draw(LARGE_SEEDS, 8))
+    np.testing.assert_array_equal(drawn, array(draw(as_seeds(LARGE_SEEDS), 8)))
+    assert len({row.tobytes() for row in drawn}) == len(LARGE_SEEDS)
+    np.testing.assert_array_equal(
+        array(derived_seeds(LARGE_SEEDS, 3)), array(derived_seeds(as_seeds(LARGE_SEEDS), 3))
+    )
+
+
+def test_the_seed_of_a_run_may_be_any_integer():
+    places = np.arange(3)
+    for seed in (5, -(2**70) - 3, 2**64 + 1):
+        expected = seeds_in_plain_integers(seed % 2**64, 9, places.tolist())
+        np.testing.assert_array_equal(array(picture_seeds(seed, 9, places)), expected)
+    expected = array(picture_seeds(5, 9, places))
+    np.testing.assert_array_equal(
+        array(picture_seeds(np.int64(5), np.int64(9), places)), expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "message"),
+    [
+        ([0.5], r"follow from integers.*Received: 0\.5"),
+        ([True], r"follow from integers.*Received: True"),
+        (["7"], r"follow from integers.*Received: '7'"),
+        (7, r"shape \(batch,\).*of shape \(\)"),
+        ([[1, 2]], r"shape \(batch,\).*of shape \(1, 2\)"),
+        (ops.ones((2,)), r"integers of shape.*float32 of shape \(2,\)"),
+        (ops.ones((2, 1), "int32"), r"one per picture.*int32 of shape \(2, 1\)"),
+    ],
+)
+def test_what_is_no_seed_is_refused(seeds, message):
+    for draw in (
+        as_seeds,
+        lambda seeds: uniform(seeds, 2),
+        lambda seeds: derived_seeds(seeds, 1),
+    ):
+        with pytest.raises(ValueError, match=message):
+            draw(seeds)
+
+
+def test_places_that_are_no_integers_are_refused():
+    with pytest.raises(ValueError, match=r"follow from integers.*float32"):
+        picture_seeds(0, 0, ops.ones((2,)))
+    with pytest.raises(ValueError, match=r"follow from integers.*Received: 1\.5"):
+        picture_seeds(0, 1.5, [0])
