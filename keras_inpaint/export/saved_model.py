@@ -1,5 +1,6 @@
 """Writing a SavedModel, which needs neither this package nor Keras to run."""
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,11 @@ from typing import Any
 import keras
 
 from keras_inpaint.export.versions import check_model_folder, write_version
+from keras_inpaint.files import weights_size
 
 _CHANNELS = 3
+# Bytes at most of the graph, and of the requests to warm up for each pixel of a picture.
+_GRAPH_SIZE, _REQUESTS_SIZE = 2**22, 24
 
 
 def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
@@ -40,25 +44,27 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
         Path: the folder of the new version.
 
     Raises:
-        OSError: If the folder cannot be written to.
+        OSError: If the folder cannot be written to, or its disk is full.
         ValueError: If the backend is not TensorFlow, the pictures have other than 3
             channels, the folder holds other things, or the exported graph differs.
     """
     _check_backend()
     _check_channels(inpainter)
-    folder = Path(folder).resolve()
+    folder = Path(os.path.abspath(folder))
     check_model_folder(folder)
     # Not before: where there is no TensorFlow, the message above says what to do.
     from keras_inpaint.export.parity import check_parity
     from keras_inpaint.export.signatures import save_signatures
-    from keras_inpaint.export.warm_up import write_warm_up
+    from keras_inpaint.export.warm_up import PUBLISHED_SIZE, write_warm_up
 
     def write(draft: Path) -> None:
         save_signatures(inpainter, draft)
         write_warm_up(draft, folder.name, inpainter.image_size)
         check_parity(inpainter, draft)
 
-    return write_version(folder, write)
+    side = inpainter.image_size or PUBLISHED_SIZE
+    size = _GRAPH_SIZE + _REQUESTS_SIZE * side**2
+    return write_version(folder, write, size + weights_size(inpainter.generator.variables))
 
 
 def _check_backend() -> None:

@@ -1,9 +1,10 @@
 """Numbered versions of a model, as TensorFlow Serving looks for them."""
 
-import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
+
+from keras_inpaint.files import atomic_write, check_target
+from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
 
 
 def check_model_folder(folder: Path) -> None:
@@ -13,18 +14,16 @@ def check_model_folder(folder: Path) -> None:
         folder: Path. It may be missing.
 
     Raises:
-        ValueError: If it is a version itself, or holds other things.
+        OSError: If it cannot be written to.
+        ValueError: If it is a version itself, holds other things, or is a device, a FIFO or
+            a socket.
     """
     if folder.name.isdecimal():
         raise ValueError(
             "`folder` must name the model; its versions are numbered in it. Leave out the "
             f"number at the end. Received: folder={str(folder)!r}"
         )
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(
-            "`folder` must be a folder, new or of the model's versions. Choose another name. "
-            f"Received: folder={str(folder)!r}, which is a file"
-        )
+    check_target(folder, is_folder=True, name="folder")
     names = _names(folder)
     if names and not any(name.isdecimal() for name in names):
         raise ValueError(
@@ -34,31 +33,28 @@ def check_model_folder(folder: Path) -> None:
         )
 
 
-def write_version(folder: Path, write: Callable[[Path], None]) -> Path:
+def write_version(folder: Path, write: Callable[[Path], None], size: int = 0) -> Path:
     """Writes the next version of a model: whole, or not at all.
-
-    A server that watches the folder never sees half of a version: it is written under a
-    name that is no number, and renamed.
 
     Args:
         folder: Path of the model. Made where it is missing.
         write: Function that writes the version into the folder it is given.
+        size: int. Bytes that it will write, see `keras_inpaint.files.atomic_write`.
 
     Returns:
         Path: `folder / "1"`, or what comes after the highest number there is.
     """
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    # Beside the version, on the same disk: only there is renaming one step.
-    draft = folder / f".{uuid.uuid4().hex}.unfinished"
-    try:
-        draft.mkdir()
+    version = folder / str(next_version(folder))
+
+    def take_next() -> Path:
+        # Other processes may have taken numbers in the meantime.
+        nonlocal version
+        version = folder / str(next_version(folder))
+        return version
+
+    with atomic_write(version, is_folder=True, size=size, next_path=take_next) as draft:
         write(draft)
-        return _publish(draft, folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        _remove_empty(missing)
-        raise
+    return version
 
 
 def next_version(folder: Path) -> int:
@@ -66,28 +62,8 @@ def next_version(folder: Path) -> int:
     return 1 + max((int(name) for name in _names(folder) if name.isdecimal()), default=0)
 
 
-def _publish(draft: Path, folder: Path) -> Path:
-    while True:
-        version = folder / str(next_version(folder))
-        try:
-            return draft.rename(version)
-        except OSError:
-            # Another process may have taken the number in the meantime.
-            if not version.exists():
-                raise
-
-
 def _names(folder: Path) -> list[str]:
     if not folder.exists():
         return []
     names = (path.name for path in folder.iterdir())
-    return sorted(name for name in names if not name.endswith(".unfinished"))
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            # Somebody else uses it by now.
-            return
+    return sorted(name for name in names if not name.endswith(TEMPORARY_SUFFIX))

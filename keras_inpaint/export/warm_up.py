@@ -13,7 +13,7 @@ from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 WARM_UP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 # Of networks of which it is not known; the publications' size.
-_PUBLISHED_SIZE = 256
+PUBLISHED_SIZE = 256
 # Field numbers of TensorFlow Serving's public messages: prediction_log.proto,
 # predict.proto, model.proto. A map is a repeated message of a key and a value.
 _LOG_PREDICT, _PREDICT_REQUEST = 6, 1
@@ -31,7 +31,7 @@ def write_warm_up(folder: Path, name: str, image_size: int | None = None) -> Non
         name: str. What the model is called on the server.
         image_size: int or `None`. Height and width of the pictures; 256 if `None`.
     """
-    side = image_size or _PUBLISHED_SIZE
+    side = image_size or PUBLISHED_SIZE
     path = folder / WARM_UP_FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:

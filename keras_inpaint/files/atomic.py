@@ -45,7 +45,7 @@ def atomic_write(
     *,
     is_folder: bool = False,
     size: int = 0,
-    if_taken: Callable[[], Path] | None = None,
+    next_path: Callable[[], Path] | None = None,
 ) -> Iterator[Path]:
     """Gives another path to write to; at the end, what is there takes the place of `path`.
 
@@ -60,8 +60,9 @@ def atomic_write(
             the folders above that are missing are made.
         size: int. Bytes that will be written, where a library writes that cannot bear a
             full disk, see `reserve_room`.
-        if_taken: Function or `None`. For folders that replace nothing: where something is at
-            `path` in the end, it returns the next path to try, in the same folder.
+        next_path: Function or `None`. For folders that replace nothing: returns the path to
+            take at the end, in the same folder as `path`, and is asked again where another
+            process has just taken that.
 
     Yields:
         Path of the same name on the same disk. If anything fails, it is removed.
@@ -94,7 +95,7 @@ def atomic_write(
                 draft.mkdir()
             yield draft
             _to_disk(draft)
-            _publish(draft, target, is_folder, if_taken)
+            _publish(draft, target, is_folder, next_path)
     except BaseException as error:
         _remove_empty(missing)
         if not isinstance(error, DiskFullError) and is_full(error):
@@ -245,27 +246,35 @@ def _check_kind(
 
 
 def _publish(
-    draft: Path, target: Path, is_folder: bool, if_taken: Callable[[], Path] | None
+    draft: Path, target: Path, is_folder: bool, next_path: Callable[[], Path] | None
 ) -> None:
-    while if_taken is not None and os.path.lexists(target):
-        target = if_taken()
+    if next_path is not None:
+        _rename_to_next(draft, next_path)
+        return
     # Once more: it may have changed since.
     _check_kind(target, target, is_folder)
     if not is_folder:
         os.replace(draft, target)
-        return
+    elif not _rename_to_free(draft, target):
+        _exchange(draft, target)
+
+
+def _rename_to_next(draft: Path, next_path: Callable[[], Path]) -> None:
     while True:
-        try:
-            os.rename(draft, target)
+        target = next_path()
+        if not os.path.lexists(target) and _rename_to_free(draft, target):
             return
-        except OSError as error:
-            # A folder cannot be renamed onto one that holds files.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        if if_taken is None:
-            _exchange(draft, target)
-            return
-        target = if_taken()
+
+
+def _rename_to_free(draft: Path, target: Path) -> bool:
+    """Renames a folder; `False` where another one is there that holds files."""
+    try:
+        os.rename(draft, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _exchange(draft: Path, target: Path) -> None:

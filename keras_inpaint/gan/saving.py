@@ -1,11 +1,13 @@
 """What a training model writes to disk, and how it comes back."""
 
+from pathlib import Path
 from typing import Any, Self
 
 import keras
 
 from keras_inpaint.inpainting import Inpainter
-from keras_inpaint.presets import find_preset, read_network, read_object, write_preset
+from keras_inpaint.presets import read_network, read_object, write_preset
+from keras_inpaint.presets.reading import read_all
 
 _PARTS = ("generator", "critic", "objective", "masks", "corruption")
 _OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
@@ -75,12 +77,14 @@ class Saving(keras.Model):
             ValueError: If the preset is damaged, written by a newer version, or holds a
                 generator alone.
         """
-        # Found once: on a hub, a preset may be exchanged at any time.
-        folder = find_preset(preset)
-        generator, critic = (read_network(folder, name)[0] for name in ("model", "critic"))
-        objective, masks = (read_object(folder, name) for name in ("objective", "masks"))
-        # Presets did not always tell.
-        corruption = read_object(folder, "corruption", optional=True)
+
+        def read(folder: Path) -> tuple[Any, ...]:
+            networks = [read_network(folder, name)[0] for name in ("model", "critic")]
+            objects = [read_object(folder, name) for name in ("objective", "masks")]
+            # Presets did not always tell.
+            return *networks, *objects, read_object(folder, "corruption", optional=True)
+
+        generator, critic, objective, masks, corruption = read_all(preset, read)
         return cls(generator, critic, objective, masks, seed, corruption)
 
     def get_config(self) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from keras_inpaint.inpainting.pixels import check_masks, check_photos, pad
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes, to_images, to_photos
 from keras_inpaint.presets.reading import (
-    find_preset,
     preset_name,
+    read_all,
     read_metadata,
     read_network,
     read_object,
@@ -110,13 +110,15 @@ class Inpainter:
         >>> keras_inpaint.Inpainter.from_preset(folder).name
         'untrained'
         """
-        # Found once: on a hub, a preset may be exchanged at any time.
-        folder = find_preset(preset)
-        generator, _ = read_network(folder)
-        size = read_metadata(folder).get("image_size")
+
+        def read(folder: Path) -> tuple[Any, Any, Any]:
+            generator, _ = read_network(folder)
+            corruption = read_object(folder, "corruption", optional=True)
+            return generator, read_metadata(folder).get("image_size"), corruption
+
+        generator, size, corruption = read_all(preset, read)
         # Authors may have said it in words.
         known = size if is_whole(size, at_least=1) else None
-        corruption = read_object(folder, "corruption", optional=True)
         return cls(generator, preset_name(preset), known, corruption)
 
     def save_to_preset(

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -16,7 +17,11 @@ from keras_inpaint.version import __version__
 
 FORMAT_VERSION = 1
 
+Read = TypeVar("Read")
+
 _BUNDLED = Path(__file__).parent / "builtin"
+# Of reading a preset that is replaced each time in the meantime.
+_TRIES = 5
 WEIGHTS_SUFFIX = ".weights.h5"
 
 
@@ -71,6 +76,44 @@ def preset_name(preset: str | PathLike[str]) -> str:
     return read_address(name).name if name.startswith(PREFIX) else find_preset(name).name
 
 
+def read_all(preset: str | PathLike[str], read: Callable[[Path], Read]) -> Read:
+    """Reads several files of a preset, all of one save, also where it is being replaced.
+
+    Args:
+        preset: str or path, see `find_preset`.
+        read: Function of the preset's folder that reads them. It is called once more where
+            the folder was replaced in the meantime.
+
+    Returns:
+        What `read` returns.
+
+    Raises:
+        Exception: What `find_preset` and `read` raise.
+    """
+    # Found once: on a hub, a preset may be exchanged at any time.
+    folder = find_preset(preset)
+    for _ in range(_TRIES - 1):
+        before = _identity(folder)
+        try:
+            result = read(folder)
+        except (OSError, ValueError):
+            if _identity(folder) == before:
+                raise
+        else:
+            if _identity(folder) == before:
+                return result
+    return read(folder)
+
+
+def _identity(folder: Path) -> tuple[int, ...] | None:
+    """Another one for another folder of the same name; `None` where there is none."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
 def read_metadata(folder: Path) -> dict[str, Any]:
     """Reads what is known of a preset's weights.
 
@@ -117,7 +160,10 @@ def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any,
         ValueError: If it is damaged, written by a newer version, or lacks the network, or
             `find_preset` refuses its address.
     """
-    folder = find_preset(preset)
+    return read_all(preset, lambda folder: (_read_network(folder, name), folder))
+
+
+def _read_network(folder: Path, name: str) -> Any:
     checksums = read_metadata(folder).get("sha256", {})
     network = read_object(folder, name)
     weights = folder / f"{name}{WEIGHTS_SUFFIX}"
@@ -130,7 +176,7 @@ def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any,
             f"Received: sha256={found}, expected {expected}"
         )
     network.load_weights(weights)
-    return network, folder
+    return network
 
 
 def read_object(preset: str | PathLike[str], name: str, optional: bool = False) -> Any:

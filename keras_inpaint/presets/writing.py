@@ -1,19 +1,21 @@
 """Saving presets: trained networks as folders of files."""
 
-import json
-import shutil
-import uuid
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_inpaint.files import atomic_write, check_target, weights_size, write_json, write_text
 from keras_inpaint.presets.model_card import model_card
 from keras_inpaint.presets.reading import FORMAT_VERSION, WEIGHTS_SUFFIX, sha256
 from keras_inpaint.version import __version__
 
-_DTYPES = ("float32", "float16")
+# Bytes of each number.
+_DTYPES = {"float32": 4, "float16": 2}
+# Bytes that the files of text take at most.
+_TEXT_SIZE = 2**17
 _OWN_FILES = {"config.json", "metadata.json", "README.md"}
 
 
@@ -28,8 +30,9 @@ def write_preset(
     """Saves networks, and what is known of them, into a folder.
 
     Written are `config.json` (how to make the networks), a file of weights each,
-    `metadata.json` and the model card `README.md`. The folder appears, or is exchanged,
-    once all of it is on disk.
+    `metadata.json` and the model card `README.md`. The folder appears once all of it is
+    on disk, or is replaced: in one step on Linux, so that no reader finds it missing, and
+    `keras_inpaint.Inpainter.from_preset` never reads a part of one and a part of the other.
 
     Args:
         folder: str or path. Made where it is missing; a preset there is replaced, any
@@ -46,8 +49,9 @@ def write_preset(
             serialise, by name: it is described in `config.json` too, for `read_object`.
 
     Raises:
-        OSError: If the folder cannot be written.
-        ValueError: If the folder holds other files, or `dtype` is neither.
+        OSError: If the folder cannot be written, or its disk is full.
+        ValueError: If the folder holds other files, is a device, a FIFO or a socket, or
+            `dtype` is neither.
 
     Example:
     >>> import os, tempfile
@@ -58,19 +62,18 @@ def write_preset(
     ['README.md', 'config.json', 'metadata.json', 'model.weights.h5']
     """
     if dtype not in _DTYPES:
-        raise ValueError(f"`dtype` must be one of {_DTYPES}. Received: dtype={dtype!r}")
+        raise ValueError(f"`dtype` must be one of {tuple(_DTYPES)}. Received: dtype={dtype!r}")
     if "model" not in networks:
         raise ValueError(
             "`networks` must hold the generator, by the name 'model'. "
             f"Received: {sorted(networks)}"
         )
-    folder = Path(folder).resolve()
+    folder = Path(os.path.abspath(folder))
     check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.unfinished")
-    unfinished.mkdir()
-    try:
-        checksums = _write_weights(unfinished, networks, dtype)
+    # Not of twins: they do not exist yet.
+    sizes = [weights_size(each.variables, _DTYPES[dtype]) for each in networks.values()]
+    with atomic_write(folder, is_folder=True, size=sum(sizes) + _TEXT_SIZE) as draft:
+        checksums = _write_weights(draft, networks, dtype)
         generator = networks["model"]
         metadata = {
             "architecture": f"{type(generator).__name__}, {generator.count_params():,} weights",
@@ -80,19 +83,19 @@ def write_preset(
             "weights_dtype": dtype,
             "sha256": checksums,
         }
-        _write_json(unfinished / "metadata.json", metadata)
-        parts = {**networks, **(objects or {})}
-        configs = {key: keras.saving.serialize_keras_object(parts[key]) for key in parts}
-        for key in networks:
-            # Whatever precision a network was trained in: its weights are float32.
-            if "dtype" in configs[key]["config"]:
-                configs[key]["config"]["dtype"] = "float32"
-        _write_json(unfinished / "config.json", configs)
-        text = card or model_card(folder.name, metadata)
-        (unfinished / "README.md").write_text(text, encoding="utf-8")
-        _exchange(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        write_json(draft / "metadata.json", metadata)
+        write_json(draft / "config.json", _configs(networks, objects or {}))
+        write_text(draft / "README.md", card or model_card(folder.name, metadata))
+
+
+def _configs(networks: dict[str, Any], objects: dict[str, Any]) -> dict[str, Any]:
+    parts = {**networks, **objects}
+    configs = {key: keras.saving.serialize_keras_object(parts[key]) for key in parts}
+    for key in networks:
+        # Whatever precision a network was trained in: its weights are float32.
+        if "dtype" in configs[key]["config"]:
+            configs[key]["config"]["dtype"] = "float32"
+    return configs
 
 
 def _write_weights(folder: Path, networks: dict[str, Any], dtype: str) -> dict[str, str]:
@@ -105,11 +108,6 @@ def _write_weights(folder: Path, networks: dict[str, Any], dtype: str) -> dict[s
     return checksums
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-
-
 def _in_dtype(network: Any, dtype: str) -> Any:
     if dtype == "float32":
         return network
@@ -119,20 +117,10 @@ def _in_dtype(network: Any, dtype: str) -> Any:
     return twin
 
 
-def _exchange(unfinished: Path, folder: Path) -> None:
-    # A folder cannot be renamed onto one that holds files.
-    old = unfinished.with_suffix(".old")
-    if folder.exists():
-        folder.rename(old)
-    unfinished.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def check_replaceable(folder: Path) -> None:
-    """Raises a ValueError if a folder holds what no preset may replace."""
-    if not folder.exists():
-        return
-    files = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    """Raises an error if a folder holds what no preset may replace, or cannot be written."""
+    check_target(folder, is_folder=True, name="folder")
+    files = {path.name for path in folder.iterdir()} if folder.exists() else set()
     strangers = sorted(file for file in files - _OWN_FILES if not file.endswith(WEIGHTS_SUFFIX))
     if strangers or (files and "metadata.json" not in files):
         found = (strangers or sorted(files))[:5]

@@ -1,3 +1,4 @@
+import os
 import pathlib
 import signal
 import subprocess
@@ -30,7 +31,7 @@ def test_no_folder_looks_like_a_version_before_it_is_written(tmp_path):
     def look(draft):
         write(draft)
         names = [path.name for path in (tmp_path / "model").iterdir()]
-        assert names == [draft.name]
+        assert names == [draft.parent.name]
         assert not names[0].isdecimal()
 
     assert write_version(tmp_path / "model", look).name == "1"
@@ -49,6 +50,14 @@ def test_failed_version_leaves_nothing(tmp_path, error):
     with pytest.raises(error):
         write_version(tmp_path / "old", fail)
     assert list((tmp_path / "old").iterdir()) == [first]
+
+
+def test_version_is_the_highest_also_where_a_higher_one_came_in_between(tmp_path):
+    def write_late(draft):
+        write(draft)
+        (tmp_path / "5").mkdir()
+
+    assert write_version(tmp_path, write_late).name == "6"
 
 
 def test_version_that_another_process_takes_is_left_alone(tmp_path):
@@ -101,16 +110,23 @@ def test_killed_process_leaves_no_version(tmp_path):
     ("folder", "advice"),
     [
         ("model/3", "Leave out the number.*model/3"),
-        ("file", "Choose another name.*file"),
         ("photos", r"Choose another name, or append one.*\['a.jpg'\]"),
     ],
 )
 def test_folder_of_other_things_is_refused(tmp_path, folder, advice):
     (tmp_path / "photos").mkdir()
-    for file in ("file", "photos/a.jpg"):
-        (tmp_path / file).write_text("")
+    (tmp_path / "photos/a.jpg").write_text("")
     with pytest.raises(ValueError, match=advice):
         check_model_folder(tmp_path / folder)
+
+
+def test_file_or_device_is_no_folder_of_versions(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(os.devnull)
+    with pytest.raises(NotADirectoryError, match=r"Choose another.*folder=.*which is a file$"):
+        check_model_folder(tmp_path / "file")
+    with pytest.raises(ValueError, match=r"Choose another name.*a character device.*link$"):
+        check_model_folder(tmp_path / "link")
 
 
 def test_folder_of_versions_may_hold_a_note(tmp_path):

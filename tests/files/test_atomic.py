@@ -329,8 +329,8 @@ def test_replacement_that_fails_half_way_is_taken_back(tmp_path, monkeypatch):
     assert (tmp_path / "preset" / "one").read_text() == "before"
 
 
-def test_next_path_is_tried_where_one_is_taken(tmp_path, monkeypatch):
-    paths = iter([tmp_path / "2", tmp_path / "3", tmp_path / "4"])
+def test_next_path_is_asked_for_where_one_is_taken(tmp_path, monkeypatch):
+    paths = iter([tmp_path / name for name in "1234"])
     rename = os.rename
 
     def take_three_at_the_last_moment(one, other):
@@ -340,7 +340,7 @@ def test_next_path_is_tried_where_one_is_taken(tmp_path, monkeypatch):
         rename(one, other)
 
     monkeypatch.setattr(os, "rename", take_three_at_the_last_moment)
-    with atomic_write(tmp_path / "1", is_folder=True, if_taken=lambda: next(paths)) as draft:
+    with atomic_write(tmp_path / "1", is_folder=True, next_path=lambda: next(paths)) as draft:
         (draft / "one").write_text("mine")
         (tmp_path / "1").mkdir()
         (tmp_path / "2").write_text("others'")

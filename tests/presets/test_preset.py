@@ -1,11 +1,14 @@
 import hashlib
 import json
+import os
+import resource
 
 import keras
 import numpy as np
 import pytest
 
 from keras_inpaint import Inpainter
+from keras_inpaint.files import atomic
 from keras_inpaint.models import Generator, PatchCritic
 from keras_inpaint.presets import (
     bundled_presets,
@@ -13,8 +16,10 @@ from keras_inpaint.presets import (
     read_metadata,
     read_network,
     read_object,
+    reading,
     write_preset,
 )
+from keras_inpaint.presets.reading import sha256
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +152,53 @@ def test_failed_save_leaves_the_old_preset_and_nothing_else(generator, preset):
         Inpainter(generator).save_to_preset(preset, {"licence": object()})
     Inpainter.from_preset(preset)
     assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
+
+
+def test_full_disk_leaves_the_old_preset_and_nothing_else(generator, preset):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What is beyond this many bytes of a file is refused as by a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"no room for .* MB.*Make room.*tiny'$") as caught:
+            Inpainter(generator).save_to_preset(preset)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    Inpainter.from_preset(preset)
+    assert [path.name for path in preset.parent.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "character device, at the end of a symbolic link"])
+def test_device_or_fifo_is_no_preset(generator, tmp_path, monkeypatch, kind):
+    path = tmp_path / "tiny"
+    os.mkfifo(path) if kind == "FIFO" else path.symlink_to(os.devnull)
+    # Should it not be refused, nothing replaces the device.
+    monkeypatch.setattr(atomic, "_publish", lambda *arguments: None)
+    with pytest.raises(ValueError, match=rf"must name a folder.*tiny', which is a {kind}$"):
+        Inpainter(generator).save_to_preset(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_preset_replaced_while_it_is_read_is_read_again(preset, monkeypatch, missing):
+    other, sums = Generator.deepfill_v2(width=8), []
+
+    def replace_and_sum(path):
+        sums.append(path)
+        if len(sums) == 1:
+            # Between the config of the one and the weights of the other.
+            monkeypatch.setattr(reading, "sha256", sha256)
+            if missing:
+                monkeypatch.setattr(atomic, "_exchange_at_once", lambda one, other: False)
+            Inpainter(other).save_to_preset(preset)
+            monkeypatch.setattr(reading, "sha256", replace_and_sum)
+        return sha256(path)
+
+    monkeypatch.setattr(reading, "sha256", replace_and_sum)
+    read = Inpainter.from_preset(preset).generator
+    assert len(sums) > 1
+    for weights, expected in zip(read.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, expected)
 
 
 def test_unknown_dtype_is_refused(generator, tmp_path):
