@@ -1,6 +1,7 @@
 """What a training run leaves on disk."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from keras_inpaint.files import (
     FolderLock,
     atomic_write,
+    check_target,
     reserve_room,
     sweep,
     weights_size,
@@ -59,6 +61,10 @@ class RunFolder:
         self.log = RunLog(self.path / "log.csv")
         self._checkpoints = self.path / "checkpoint"
         try:
+            for path in (self.path, self.settings_file, self.log.path):
+                # Read before they are written: a FIFO would keep a reader waiting.
+                if os.path.lexists(path):
+                    check_target(path, is_folder=path == self.path, name="output")
             self._check(settings)
             if gan is not None:
                 self._check_networks(settings, gan)

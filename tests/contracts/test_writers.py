@@ -1,0 +1,206 @@
+"""Whatever writes a file or a folder: never in the place of a device, never a part of it."""
+
+import ast
+import os
+import pathlib
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_inpaint
+from keras_inpaint import Inpainter
+from keras_inpaint.cli.main import main
+from keras_inpaint.evaluation import Evaluation
+from keras_inpaint.files import (
+    atomic,
+    atomic_write,
+    weights_size,
+    write_json,
+    write_table,
+    write_text,
+)
+from keras_inpaint.gan.inpainting_gan import InpaintingGAN
+from keras_inpaint.models import Generator
+from keras_inpaint.pictures import Picture, write_picture
+
+ROOT = pathlib.Path(keras_inpaint.__file__).parent
+NEEDS_TENSORFLOW = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow only"
+)
+KINDS = ["FIFO", "character device, at the end of a symbolic link"]
+
+
+def numbers(size):
+    """Numbers that fill a file of at least so many bytes."""
+    return np.random.default_rng(0).integers(0, 256, size)
+
+
+def save_evaluation(path):
+    photo = {"photo": "a.png", "height": 8, "width": 8, "hole_area": 0.5, "methods": {}}
+    rows = [{**photo, "methods": {"mine": {"l1": value}}} for value in numbers(9000) / 256]
+    Evaluation({}, rows, {}, {"mine": None}).save(path)
+
+
+@pytest.fixture(scope="module")
+def gan():
+    return InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=4)
+
+
+def save_checkpoint(path, gan):
+    # As `RunFolder` does.
+    with atomic_write(path, size=weights_size(gan.variables)) as draft:
+        gan.save_weights(draft)
+
+
+# Each writes at least 200 kB.
+WRITERS = {
+    "picture.png": lambda path, gan: write_picture(
+        path, Picture(numbers(300 * 300 * 3).reshape(300, 300, 3).astype("uint8"))
+    ),
+    "text.md": lambda path, gan: write_text(path, "text" * 60_000),
+    "object.json": lambda path, gan: write_json(path, numbers(60_000).tolist()),
+    "table.csv": lambda path, gan: write_table(
+        path, ["n"], [{"n": each} for each in numbers(90_000)]
+    ),
+    "evaluation.json": lambda path, gan: save_evaluation(path),
+    "generator": lambda path, gan: gan.inpainter.save_to_preset(path),
+    "gan": lambda path, gan: gan.save_to_preset(path),
+    "run.weights.h5": save_checkpoint,
+    "model": lambda path, gan: Inpainter(gan.generator).export(path),
+}
+EVERY_WRITER = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[NEEDS_TENSORFLOW] if name == "model" else [])
+        for name in WRITERS
+    ],
+)
+
+
+def make_strange(path, kind):
+    """A link to a device, not a device: should it be replaced after all, nothing is lost."""
+    os.mkfifo(path) if kind == "FIFO" else path.symlink_to(os.devnull)
+
+
+@pytest.fixture
+def guard(monkeypatch):
+    """Should a device not be refused, nothing is put in its place."""
+    monkeypatch.setattr(atomic, "_publish", lambda *arguments: None)
+
+
+@EVERY_WRITER
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_device_is_ever_replaced(name, kind, gan, tmp_path, guard):
+    make_strange(tmp_path / name, kind)
+    with pytest.raises(
+        ValueError, match=rf"another name\. Received.*, which is a {kind}$"
+    ) as caught:
+        WRITERS[name](tmp_path / name, gan)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own with room for 100 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs"]
+    try:
+        subprocess.run(["mount", *options, str(folder)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"only root can mount a small disk, and not everywhere: {error}")
+    try:
+        free = os.statvfs(folder)
+        (folder / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - 100_000))
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@EVERY_WRITER
+def test_full_disk_leaves_what_was_there_and_is_told_in_one_line(name, gan, small_disk):
+    path = small_disk / name
+    is_folder = name in ("generator", "gan")
+    if is_folder:
+        path.mkdir()
+        (path / "metadata.json").write_text("before")
+    elif name != "model":
+        path.write_text("before")
+    with pytest.raises(
+        OSError, match=r"There is no room for .*Make room on the disk"
+    ) as caught:
+        WRITERS[name](path, gan)
+    assert "\n" not in str(caught.value)
+    assert {each.name for each in small_disk.iterdir()} <= {"filler", name}
+    if is_folder:
+        assert [each.name for each in path.iterdir()] == ["metadata.json"]
+    elif name != "model":
+        assert path.read_text() == "before"
+    else:
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("inpaint {}/photo.png --mask {}/photo.png --output {}/strange.png", "strange.png"),
+        ("evaluate --data {} --json {}/strange", "strange"),
+        ("evaluate --data {} --sheet {}/strange.png", "strange.png"),
+        ("convert {}/none.pt {}/strange", "strange"),
+        (
+            "train --data {} --output {}/strange --image-size 64 --batch-size 1 --width 4 "
+            "--critic-width 4",
+            "strange",
+        ),
+    ],
+)
+def test_command_refuses_a_device_in_one_line(words, name, kind, tmp_path, capsys, guard):
+    photo = numbers(64 * 64 * 3).reshape(64, 64, 3).astype("uint8")
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    make_strange(tmp_path / name, kind)
+    assert main(words.replace("{}", str(tmp_path)).split()) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.count("\n") == 1
+    assert str(tmp_path / name) in told.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png", name]
+
+
+RENAMES = {"link", "move", "rename", "renames", "replace", "symlink"}
+
+
+def renaming(source):
+    """Calls that put one file or folder in the place of another."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        called, owner = node.func.attr, getattr(node.func.value, "id", "")
+        # `text.replace(a, b)` and `dataclasses.replace` rename none; paths have one argument.
+        if called in RENAMES and (
+            owner in ("os", "shutil") or (len(node.args) == 1 and not node.keywords)
+        ):
+            yield f"{owner or '...'}.{called} in line {node.lineno}"
+
+
+def test_nothing_but_files_puts_one_file_in_the_place_of_another():
+    found = [
+        f"{path.relative_to(ROOT)}: {call}"
+        for path in sorted(ROOT.rglob("*.py"))
+        if path.relative_to(ROOT).parts[0] != "files"
+        for call in renaming(path.read_text("utf-8"))
+    ]
+    assert not found, "Use keras_inpaint.files.atomic_write:\n" + "\n".join(found)
+
+
+def test_renaming_is_seen():
+    assert len(list(renaming("os.replace(a, b); draft.rename(path); shutil.move(a, b)"))) == 3
+    assert not list(renaming("text.replace('a', 'b'); dataclasses.replace(a, b=c)"))
+
+
+def test_generator_has_what_the_writers_need():
+    assert Generator.deepfill_v2(width=8).count_params() * 4 > 200_000
