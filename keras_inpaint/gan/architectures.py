@@ -1,101 +1,96 @@
 """The named architectures: sets of arguments, and nothing else."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
+from keras_inpaint.gan.parts import MaskSampler, Objective
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, Strokes, Union
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 
 
-class Architectures:
-    """Makes an `InpaintingGAN` by the name of a publication."""
+def deepfill_v1(
+    cls: Any,
+    width: int = 32,
+    image_size: int = 256,
+    patch_size: int | None = None,
+    critic_width: int = 64,
+    dialect: str = "tensorflow",
+    objective: Objective | None = None,
+    masks: MaskSampler | None = None,
+    seed: int = 0,
+    generator: Any = None,
+    critic: Any = None,
+) -> Any:
+    """The model of the CVPR 2018 paper, for square images.
 
-    if TYPE_CHECKING:  # Of what this is mixed into.
+    Args:
+        width: int. Filters of the generator's first convolutions.
+        image_size: int. Height and width of the images, a multiple of 16, or of 32
+            unless `patch_size` is given.
+        patch_size: int. Height and width of the local patch, a multiple of 16; half
+            of the image's unless given.
+        critic_width: int. Filters of the critics' first convolutions.
+        dialect: `"tensorflow"` or `"pytorch"`, see
+            `keras_inpaint.models.Generator.deepfill_v1`. The objective is the paper's
+            in both: pass another one to train as a published program does.
+        objective: Its own `WassersteinObjective` unless given.
+        masks: A box as large as the patch, shrunk on each side by up to an eighth,
+            unless given.
+        seed: int, see `InpaintingGAN`.
+        generator: `keras_inpaint.models.Generator` in place of a new one; `width`
+            and `dialect` are not looked at.
+        critic: `keras_inpaint.models.GlobalLocalCritic` in place of a new one, which
+            pads as the generator does; `critic_width`, `image_size` and `patch_size` are
+            not looked at.
+    """
+    generator = generator or Generator.deepfill_v1(width, dialect=dialect)
+    critic = critic or GlobalLocalCritic(
+        critic_width,
+        image_size,
+        patch_size or image_size // 2,
+        padding=generator.padding,
+        # The port's local critic is narrower at its end.
+        local_multiples=(1, 2, 4, 4 if generator.padding == "centred" else 8),
+    )
+    patch_height, patch_width = critic.patch_size
+    jitter = min(patch_height, patch_width) // 8
+    masks = masks or Boxes(patch_height, patch_width, jitter=jitter)
+    # The size is that of the critic, which may be another one.
+    return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
 
-        def __init__(self, *parts: Any) -> None: ...
 
-    @classmethod
-    def deepfill_v1(
-        cls,
-        width: int = 32,
-        image_size: int = 256,
-        patch_size: int | None = None,
-        critic_width: int = 64,
-        dialect: str = "tensorflow",
-        objective: Any = None,
-        masks: Any = None,
-        seed: int = 0,
-        generator: Any = None,
-        critic: Any = None,
-    ) -> Self:
-        """The model of the CVPR 2018 paper, for square pictures.
+def deepfill_v2(
+    cls: Any,
+    width: int = 48,
+    image_size: int = 256,
+    critic_width: int = 64,
+    dialect: str = "tensorflow",
+    objective: Objective | None = None,
+    masks: MaskSampler | None = None,
+    seed: int = 0,
+    generator: Any = None,
+    critic: Any = None,
+) -> Any:
+    """The model of the ICCV 2019 paper.
 
-        Args:
-            width: int. Filters of the generator's first convolutions.
-            image_size: int. Height and width of the pictures, a multiple of 16, or of 32
-                unless `patch_size` is given.
-            patch_size: int. Height and width of the local patch, a multiple of 16; half
-                of the picture's unless given.
-            critic_width: int. Filters of the critics' first convolutions.
-            dialect: `"tensorflow"` or `"pytorch"`, see
-                `keras_inpaint.models.Generator.deepfill_v1`. The objective is the paper's
-                in both: pass another one to train as a published program does.
-            objective: Its own `WassersteinObjective` unless given.
-            masks: A box as large as the patch, shrunk on each side by up to an eighth,
-                unless given.
-            seed: int, see `InpaintingGAN`.
-            generator: `keras_inpaint.models.Generator` in the place of a new one; `width`
-                and `dialect` are not looked at.
-            critic: `keras_inpaint.models.GlobalLocalCritic` in the place of a new one, which
-                pads as the generator does; `critic_width`, `image_size` and `patch_size` are
-                not looked at.
-        """
-        generator = generator or Generator.deepfill_v1(width, dialect=dialect)
-        critic = critic or GlobalLocalCritic(
-            critic_width,
-            image_size,
-            patch_size or image_size // 2,
-            padding=generator.padding,
-            # The port's local critic is narrower at its end.
-            local_multiples=(1, 2, 4, 4 if generator.padding == "centred" else 8),
-        )
-        patch_height, patch_width = critic.patch_size
-        jitter = min(patch_height, patch_width) // 8
-        masks = masks or Boxes(patch_height, patch_width, jitter=jitter)
-        return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
-
-    @classmethod
-    def deepfill_v2(
-        cls,
-        width: int = 48,
-        image_size: int = 256,
-        critic_width: int = 64,
-        dialect: str = "tensorflow",
-        objective: Any = None,
-        masks: Any = None,
-        seed: int = 0,
-        generator: Any = None,
-        critic: Any = None,
-    ) -> Self:
-        """The model of the ICCV 2019 paper.
-
-        Args:
-            width: int. Filters of the generator's first convolutions, half of them gates.
-            image_size: int. Height and width of the pictures for which masks are drawn; the
-                networks take any size.
-            critic_width: int. Filters of the critic's first convolution.
-            dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
-            objective: `HingeObjective` unless given.
-            masks: A box of half the picture's size together with brush strokes unless
-                given.
-            seed: int, see `InpaintingGAN`.
-            generator: `keras_inpaint.models.Generator`, see `deepfill_v1`.
-            critic: `keras_inpaint.models.PatchCritic`, see `deepfill_v1`.
-        """
-        generator = generator or Generator.deepfill_v2(width, dialect=dialect)
-        critic = critic or PatchCritic(critic_width, padding=generator.padding)
-        masks = masks or Union(v2_samplers(image_size))
-        return cls(generator, critic, objective or HingeObjective(), masks, seed)
+    Args:
+        width: int. Filters of the generator's first convolutions, half of them gates.
+        image_size: int. Height and width of the images; masks are drawn in proportion. The
+            networks take any size.
+        critic_width: int. Filters of the critic's first convolution.
+        dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
+        objective: `HingeObjective` unless given.
+        masks: A box of half the image's size together with brush strokes unless
+            given.
+        seed: int, see `InpaintingGAN`.
+        generator: `keras_inpaint.models.Generator`, see `deepfill_v1`.
+        critic: `keras_inpaint.models.PatchCritic`, see `deepfill_v1`.
+    """
+    generator = generator or Generator.deepfill_v2(width, dialect=dialect)
+    critic = critic or PatchCritic(critic_width, padding=generator.padding)
+    masks = masks or Union(v2_samplers(image_size))
+    losses = objective or HingeObjective()
+    return cls(generator, critic, losses, masks, seed, image_size=image_size)
 
 
 def v2_samplers(image_size: int) -> list[Any]:

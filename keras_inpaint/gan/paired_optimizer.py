@@ -4,19 +4,25 @@ from typing import Any, Self
 
 import keras
 
+from keras_inpaint.gan.parts import Network
+
+_NAMES = ("generator_optimizer", "critic_optimizer")
+
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
 class PairedOptimizer(keras.optimizers.Optimizer):
     """The generator's and the critic's optimizer, as one for Keras to carry and to save.
 
-    Keras's trainers, callbacks and files know of one optimizer a model. This one never
-    applies a gradient itself: `InpaintingGAN` applies them to its two parts. Its learning
-    rate is the generator's, so that callbacks steer that; its `iterations` count the
-    training steps.
+    Keras's trainers and files know of one optimizer per model. This one never applies a
+    gradient itself: `InpaintingGAN` applies them to its two parts. Callbacks find the two
+    in `optimizers`, as those of `keras.optimizers.MultiOptimizer`, and steer each by its own
+    learning rate; `learning_rate` is the generator's. Its `iterations` count the training
+    steps. The two are named `generator_optimizer` and `critic_optimizer`.
 
     Args:
         generator_optimizer: keras.optimizers.Optimizer.
         critic_optimizer: keras.optimizers.Optimizer, another one.
+        name: str. The name of the pair.
 
     Raises:
         ValueError: If both are the same object, whose state would be mixed up.
@@ -24,14 +30,14 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     Example:
     >>> adam, sgd = keras.optimizers.Adam(1e-4), keras.optimizers.SGD(1e-3)
     >>> pair = keras_inpaint.gan.PairedOptimizer(adam, sgd)
-    >>> round(float(pair.learning_rate), 6)
-    0.0001
+    >>> [optimizer.name for optimizer in pair.optimizers]
+    ['generator_optimizer', 'critic_optimizer']
     """
 
     def __init__(
         self,
-        generator_optimizer: Any,
-        critic_optimizer: Any,
+        generator_optimizer: keras.optimizers.Optimizer,
+        critic_optimizer: keras.optimizers.Optimizer,
         name: str = "paired",
     ) -> None:
         if generator_optimizer is critic_optimizer:
@@ -42,18 +48,49 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
+        for optimizer, own_name in zip(self.optimizers, _NAMES, strict=True):
+            optimizer.name = own_name
+        # As in Keras, what is trained is settled by `compile`.
+        self.generator_variables: list[keras.Variable] = []
+        self.critic_variables: list[keras.Variable] = []
 
-    def build(self, variables: Any) -> None:
-        """Nothing: each part is built by `InpaintingGAN.compile`, for its own network."""
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """list of keras.optimizers.Optimizer: the generator's and the critic's."""
+        return [self.generator_optimizer, self.critic_optimizer]
+
+    def scaled_for(self, *networks: Network) -> Self:
+        """Returns a pair that scales the losses of those networks that compute in float16."""
+        wrap = keras.optimizers.LossScaleOptimizer
+        return type(self)(
+            *(
+                wrap(optimizer)
+                if network.dtype_policy.compute_dtype == "float16"
+                and not isinstance(optimizer, wrap)
+                else optimizer
+                for optimizer, network in zip(self.optimizers, networks, strict=True)
+            )
+        )
+
+    def build_parts(
+        self,
+        generator_variables: list[keras.Variable],
+        critic_variables: list[keras.Variable],
+    ) -> None:
+        """Builds each optimizer for the variables that it trains."""
+        self.generator_variables = list(generator_variables)
+        self.critic_variables = list(critic_variables)
+        self.generator_optimizer.build(self.generator_variables)
+        self.critic_optimizer.build(self.critic_variables)
+        self.built = True
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Nothing: `build_parts` builds each part for its own network."""
         self.built = True
 
     @property
-    def variables(self) -> Any:
-        return [
-            self.iterations,
-            *self.generator_optimizer.variables,
-            *self.critic_optimizer.variables,
-        ]
+    def variables(self) -> list[keras.Variable]:
+        return [self.iterations, *(v for each in self.optimizers for v in each.variables)]
 
     @property
     def learning_rate(self) -> Any:
@@ -63,11 +100,10 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     def learning_rate(self, learning_rate: Any) -> Any:
         self.generator_optimizer.learning_rate = learning_rate
 
-    def finalize_variable_values(self, var_list: Any) -> None:
+    def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         """Called at the end of training: averaged weights take the place of the last ones."""
-        for optimizer in (self.generator_optimizer, self.critic_optimizer):
-            own = {id(variable) for variable in optimizer._trainable_variables}
-            optimizer.finalize_variable_values([v for v in var_list if id(v) in own])
+        self.generator_optimizer.finalize_variable_values(self.generator_variables)
+        self.critic_optimizer.finalize_variable_values(self.critic_variables)
 
     def save_own_variables(self, store: Any) -> None:
         store["iterations"] = self.iterations
@@ -78,13 +114,68 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "generator_optimizer": keras.optimizers.serialize(self.generator_optimizer),
-            "critic_optimizer": keras.optimizers.serialize(self.critic_optimizer),
+            **{name: keras.optimizers.serialize(getattr(self, name)) for name in _NAMES},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
-        for part in ("generator_optimizer", "critic_optimizer"):
-            config[part] = keras.optimizers.deserialize(config[part], custom_objects)
+        for name in _NAMES:
+            config[name] = keras.optimizers.deserialize(config[name], custom_objects)
         return cls(**config)
+
+
+def pair_optimizers(
+    generator_optimizer: Any,
+    critic_optimizer: Any,
+    adam_betas: tuple[float, float],
+) -> PairedOptimizer:
+    """Makes the pair that `InpaintingGAN.compile` was asked for.
+
+    Args:
+        generator_optimizer: What `compile` takes.
+        critic_optimizer: What `compile` takes; `None` for a copy of the generator's where
+            that is given.
+        adam_betas: pair of floats. Of the published Adam, where nothing else is given.
+
+    Returns:
+        `PairedOptimizer`, not built.
+
+    Raises:
+        ValueError: If one is no optimizer, or the generator's cannot be copied.
+    """
+    generator_part = _optimizer("generator_optimizer", generator_optimizer, adam_betas)
+    if critic_optimizer is None and generator_optimizer is not None:
+        critic_part = _copy(generator_part)
+    else:
+        critic_part = _optimizer("critic_optimizer", critic_optimizer, adam_betas)
+    return PairedOptimizer(generator_part, critic_part)
+
+
+def _optimizer(name: str, given: Any, adam_betas: tuple[float, float]) -> Any:
+    beta_1, beta_2 = adam_betas
+    if given is None:
+        return keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
+    if isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+        return keras.optimizers.Adam(given, beta_1=beta_1, beta_2=beta_2)
+    try:
+        optimizer = keras.optimizers.get(given)
+    except (TypeError, ValueError):
+        optimizer = None
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise ValueError(
+            f"`{name}` must be a keras.optimizers.Optimizer, the name of one such as 'adam', "
+            f"or a schedule for the published Adam. Received: {name}={given!r}"
+        )
+    return optimizer
+
+
+def _copy(optimizer: Any) -> Any:
+    try:
+        return type(optimizer).from_config(optimizer.get_config())
+    except Exception as error:
+        raise ValueError(
+            "The critic's optimizer is a copy of the generator's unless it is given, and this "
+            f"one cannot be copied ({error}). Pass `critic_optimizer=` too. "
+            f"Received: generator_optimizer={optimizer!r}"
+        ) from error

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.models.coarse_network import CoarseNetwork
+from keras_inpaint.models.exporting import export_signature
 from keras_inpaint.models.refine_network import RefineNetwork
 from keras_inpaint.ops.compositing import composite
 
@@ -181,6 +182,26 @@ class Generator(keras.Model):
                 "`keras_inpaint.Inpainter`, which takes any size. "
                 f"Received: corrupted.shape={tuple(shape)}"
             )
+
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        **kwargs,
+    ):
+        """Writes the network for inference, see `keras.Model.export`.
+
+        By default it takes any number of images of any size that divides. What fills photos
+        of bytes, and writes versions for a server, is `keras_inpaint.export_saved_model`.
+
+        Raises:
+            ValueError: On JAX, where sizes are unknown.
+        """
+        channels = {"corrupted": self.channels, "masks": 1}
+        input_signature = export_signature(input_signature, channels)
+        return super().export(filepath, format, verbose, input_signature, **kwargs)
 
     def get_config(self):
         return {

@@ -43,6 +43,10 @@ class PatchCritic(keras.Model):
     - [Yu et al., 2019](https://arxiv.org/abs/1806.03589), section 3.3
     """
 
+    # Images of any size, and no local patch.
+    image_size = None
+    patch_size = None
+
     def __init__(self, width=64, channels=3, padding="same", **kwargs):
         super().__init__(**kwargs)
         if width < 1:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_inpaint.gan.validation import check_equal_parts
 from keras_inpaint.training.settings import Settings
 
 
@@ -46,8 +47,6 @@ def devices_scope(
     # Late: on JAX, TensorFlow may not be installed.
     import tensorflow as tf
 
-    from keras_inpaint.gan.device_checks import check_share
-
     # Other devices than accelerators only if asked for: the parts of one CPU gain nothing.
     kinds = ("GPU", "CPU") if is_wanted else ("GPU",)
     found = [tf.config.list_logical_devices(kind) for kind in kinds]
@@ -57,7 +56,7 @@ def devices_scope(
             report("There is one device: it does not share with any.")
         return nullcontext()
     try:
-        check_share(settings.batch_size, len(names), max(1, settings.critic_steps))
+        check_equal_parts(settings.batch_size, len(names), max(1, settings.critic_steps))
     except ValueError as error:
         raise ValueError(f"{error}. On one device: distribution='none'") from error
     report(f"{len(names)} devices share each batch.")

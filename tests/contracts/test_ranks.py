@@ -187,7 +187,7 @@ def test_relative_import_in_a_package_is_resolved_from_the_package():
         ("keras_inpaint.layers.attention", "from keras_inpaint import __version__"),
         ("keras_inpaint.layers.attention", "'''>>> import tensorflow'''"),
         ("keras_inpaint.data.photos", "import tensorflow as tf"),
-        ("keras_inpaint.gan.jax_steps", "import jax"),
+        ("keras_inpaint.gan.backends.jax", "import jax"),
         ("keras_inpaint.cli.main", "from keras_inpaint import Inpainter"),
     ],
 )

@@ -170,7 +170,7 @@ def test_other_backends_are_told_how(echo, tmp_path, monkeypatch):
         export_saved_model(Inpainter(echo), tmp_path / "echo")
 
 
-def test_training_model_exports_its_inpainter(tmp_path, monkeypatch):
+def test_the_old_export_of_a_training_model_warns(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
         keras_inpaint.export, "export_saved_model", lambda *given: asked.append(given)
@@ -178,7 +178,8 @@ def test_training_model_exports_its_inpainter(tmp_path, monkeypatch):
     corruption = Mosaic(8)
     generator, critic = Generator.deepfill_v2(width=4), PatchCritic(4)
     gan = InpaintingGAN(generator, critic, HingeObjective(), corruption=corruption)
-    gan.export(tmp_path / "model")
+    with pytest.warns(DeprecationWarning, match=r"export_saved_model\(gan.inpainter"):
+        gan.export(folder=tmp_path / "model")
     ((inpainter, folder),) = asked
     assert inpainter.generator is generator
     assert inpainter.corruption is corruption

@@ -34,7 +34,7 @@ class Comparison:
     """One published step: the totals, their terms and their gradients."""
 
     def __init__(self, generator, critic, objective, weights, batch, boxes, interpolation):
-        steps = importlib.import_module("keras_inpaint.gan.tensorflow_steps")
+        steps = importlib.import_module("keras_inpaint.gan.backends.tensorflow")
         images, masks = (ops.convert_to_tensor(part) for part in batch)
         corrupted = ops.where(masks > 0, ops.zeros_like(images), images)
         self.generator, self.critic = generator, critic

@@ -1,0 +1,138 @@
+"""What differs by backend: taking gradients, applying them, several devices."""
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import keras
+
+from keras_inpaint.gan.parts import Tensor, Tensors
+
+# Returns the terms of a loss, one value per image each; the mean of the first is minimised.
+Loss = Callable[[], Tensors]
+Variables = list[keras.Variable]
+
+
+class Backend(Protocol):
+    """What `InpaintingGAN` needs of TensorFlow or of JAX."""
+
+    def call_step(self, step: Callable[[Any], Any], *arguments: Any) -> Any:
+        """Runs `step(data)` on the arguments that Keras passes to a step here."""
+
+    # ---- Gradients -------------------------------------------------------------------
+
+    def update(self, optimizer: Any, variables: Variables, loss: Loss) -> Tensors:
+        """Makes one update of `variables`; returns the terms of the loss."""
+
+    def record(self, variables: Variables, call: Callable[[], Tensors]) -> tuple[Tensors, Any]:
+        """Runs a network, so that `update_recorded` can go on; returns outputs and record."""
+
+    def update_recorded(
+        self,
+        optimizer: Any,
+        variables: Variables,
+        outputs: Tensors,
+        record: Any,
+        loss: Callable[[Tensors], Tensors],
+    ) -> Tensors:
+        """Makes one update by a loss of outputs that were recorded; returns its terms."""
+
+    def input_gradients(self, function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
+        """Gradients of the sum of all that `function` returns, differentiable themselves."""
+
+    def require(self, condition: Tensor, message: str, value: Tensor) -> None:
+        """Stops with a message and a value unless `condition`, a bool tensor, holds."""
+
+    # ---- Several devices -------------------------------------------------------------
+
+    @property
+    def num_devices(self) -> int:
+        """How many devices must be given equal parts of each batch."""
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Returns the scope in which variables are made, one on each device."""
+
+    def sum_over_devices(self, values: Tensor) -> Tensor:
+        """Sums a float tensor over the devices."""
+
+    def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
+        """Indices of this device's images in the global batch.
+
+        Stops unless all devices hold equally many, a multiple of `num_micro_batches`;
+        `None` for parts of any size, also of none.
+        """
+
+    def fill(self, data: Any) -> tuple[Any, Tensor]:
+        """Puts a blank image where a last, small batch left this device none.
+
+        Convolutions refuse to run on nothing. Returns a structure like `data` of at least
+        one image, and how many are real.
+        """
+
+    def means(self, metrics: dict[str, Any]) -> Tensors:
+        """Results of `keras.metrics.Mean` by name, over the images of all devices."""
+
+    # ---- What is refused before the first step ---------------------------------------
+
+    def check_compile(self, jit_compile: Any, steps_per_execution: int) -> None:
+        """Refuses what several devices cannot do, and a model made under another strategy."""
+
+    def check_devices(
+        self, data: Any = None, num_images: int | None = None, batch_size: int | None = None
+    ) -> None:
+        """Refuses data of which the devices cannot have equal parts.
+
+        Args:
+            data: What `fit` was given as `x`; `None` where nothing is trained.
+            num_images: int or `None`. Images of the first batch, where it was looked at.
+            batch_size: int or `None`. Images per batch, where `data` is an array.
+        """
+
+    def check_single_batch(self, method: str, other: str) -> None:
+        """Refuses, on several devices, a method that gives each of them a whole batch."""
+
+
+def make_backend(gan: keras.Model) -> Backend:
+    """Makes the backend object of an `InpaintingGAN`.
+
+    Raises:
+        ValueError: If Keras runs on a backend other than TensorFlow and JAX.
+    """
+    check_backend()
+    # Imported here: the other backend may not be installed.
+    if keras.backend.backend() == "jax":
+        from keras_inpaint.gan.backends.jax import JaxBackend
+
+        return JaxBackend(gan)
+    from keras_inpaint.gan.backends.tensorflow import TensorFlowBackend
+
+    return TensorFlowBackend(gan)
+
+
+def check_backend() -> None:
+    """Refuses a backend on which nothing can be trained here.
+
+    Raises:
+        ValueError: If it is neither TensorFlow nor JAX.
+    """
+    backend = keras.backend.backend()
+    if backend not in ("tensorflow", "jax"):
+        raise ValueError(
+            "InpaintingGAN trains on the TensorFlow and on the JAX backend: set KERAS_BACKEND "
+            f"to 'tensorflow' or 'jax' before Keras is imported. Received: {backend!r}"
+        )
+
+
+def keras_step(step: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Makes a method `step(self, data)` one that Keras can call.
+
+    Keras calls a step with `data` on TensorFlow, and with `state` and `data` on JAX, where
+    it wants the new state back too.
+    """
+
+    @functools.wraps(step)
+    def call(self: Any, *arguments: Any) -> Any:
+        return self.backend.call_step(functools.partial(step, self), *arguments)
+
+    return call

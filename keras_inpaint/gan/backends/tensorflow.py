@@ -1,0 +1,243 @@
+"""Taking gradients and applying them, on TensorFlow, and on several devices there."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_inpaint.gan.backends import Loss, Variables
+from keras_inpaint.gan.parts import Tensor, Tensors
+from keras_inpaint.gan.validation import check_equal_parts
+
+
+class TensorFlowBackend:
+    """The `Backend` of TensorFlow, which knows of `tf.distribute` strategies.
+
+    Each device holds a replica of the networks and a contiguous part of the global batch.
+    Optimizers sum gradients over the replicas; what else a step needs of the other
+    replicas is asked for here.
+    """
+
+    def __init__(self, gan: keras.Model) -> None:
+        self._gan = gan
+        # Under a strategy, Keras takes a batch away, of a generator for good, to build the
+        # model; this one is built. There is no public way to say so.
+        gan._maybe_symbolic_build = _do_nothing
+
+    def call_step(self, step: Callable[[Any], Any], *arguments: Any) -> Any:
+        return step(*arguments)
+
+    def update(self, optimizer: Any, variables: Variables, loss: Loss) -> Tensors:
+        with tf.GradientTape() as tape:
+            terms = loss()
+            total = optimizer.scale_loss(self._mean(terms))
+        self._apply(optimizer, tape.gradient(total, variables), variables)
+        return terms
+
+    def record(self, variables: Variables, call: Callable[[], Tensors]) -> tuple[Tensors, Any]:
+        with tf.GradientTape() as tape:
+            outputs = call()
+        return outputs, tape
+
+    def update_recorded(
+        self,
+        optimizer: Any,
+        variables: Variables,
+        outputs: Tensors,
+        record: Any,
+        loss: Callable[[Tensors], Tensors],
+    ) -> Tensors:
+        differentiable = {
+            name: output for name, output in outputs.items() if output.dtype.is_floating
+        }
+        with tf.GradientTape() as tape:
+            tape.watch(differentiable)
+            terms = loss(outputs)
+            total = optimizer.scale_loss(self._mean(terms))
+        gradients = tape.gradient(total, differentiable, unconnected_gradients="zero")
+        gradients = record.gradient(differentiable, variables, output_gradients=gradients)
+        self._apply(optimizer, gradients, variables)
+        return terms
+
+    def input_gradients(self, function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
+        gradients: Tensors = input_gradients(function, inputs)
+        return gradients
+
+    def require(self, condition: Tensor, message: str, value: Tensor) -> None:
+        # XLA drops the check: where `jit_compile` is on, nothing stops.
+        tf.debugging.Assert(condition, [message, value])
+
+    def _apply(self, optimizer: Any, gradients: Any, variables: Variables) -> None:
+        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if is_scaled and _replica()[1] > 1:
+            # Keras leaves a step out where gradients overflow on the first replica alone.
+            is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
+            num_overflown = self.sum_over_devices(1.0 - tf.cast(is_finite, tf.float32))
+            gradients = [tf.where(num_overflown > 0, np.nan, g) for g in gradients]
+        optimizer.apply(gradients, variables)
+
+    def _mean(self, terms: Tensors) -> Tensor:
+        total = next(iter(terms.values()))
+        # Optimizers sum gradients over replicas.
+        return tf.reduce_mean(tf.cast(total, tf.float32)) / _replica()[1]
+
+    # ---- Several devices -------------------------------------------------------------
+
+    @property
+    def num_devices(self) -> int:
+        return int(self._gan.distribute_strategy.num_replicas_in_sync)
+
+    def scope(self) -> AbstractContextManager[Any]:
+        scope: AbstractContextManager[Any] = self._gan.distribute_strategy.scope()
+        return scope
+
+    def sum_over_devices(self, values: Tensor) -> Tensor:
+        if _replica()[1] == 1:
+            return values
+        return tf.distribute.get_replica_context().all_reduce("SUM", values)
+
+    def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
+        size = tf.shape(images)[0]
+        index, count = _replica()
+        # Not in integers, which GPUs do not sum over devices.
+        sizes = self.sum_over_devices(tf.one_hot(index, count) * tf.cast(size, tf.float32))
+        sizes = tf.cast(sizes, tf.int32)  # (count,)
+        # Sizes that are known beforehand `split_batch` checks.
+        if num_micro_batches is not None and (count > 1 or images.shape[0] is None):
+            self.require(
+                tf.reduce_all((sizes == sizes[0]) & (sizes % num_micro_batches == 0)),
+                "All devices need equally many images of a batch, a multiple of "
+                f"critic_steps={num_micro_batches}, of the last batch too "
+                "(`drop_remainder=True`). Received: this many per device: ",
+                sizes,
+            )
+        before = tf.reduce_sum(tf.where(tf.range(count) < index, sizes, 0))
+        return before + tf.range(size)
+
+    def fill(self, data: Any) -> tuple[Any, Tensor]:
+        size = tf.shape(next(part for part in tf.nest.flatten(data) if part is not None))[0]
+        if _replica()[1] == 1:
+            return data, size
+        missing = tf.cast(size == 0, tf.int32)
+
+        def fill(values: Any) -> Any:
+            if values is None:
+                return None
+            padding = [[0, missing]] + [[0, 0]] * (len(values.shape) - 1)
+            return tf.ensure_shape(tf.pad(values, padding), (None, *values.shape[1:]))
+
+        return tf.nest.map_structure(fill, data), size
+
+    def means(self, metrics: dict[str, Any]) -> Tensors:
+        if _replica()[1] == 1:
+            return {name: metric.result() for name, metric in metrics.items()}
+        sums = [
+            [tf.convert_to_tensor(metric.total.value), tf.convert_to_tensor(metric.count.value)]
+            for metric in metrics.values()
+        ]
+        totals, counts = tf.unstack(self.sum_over_devices(tf.stack(sums)), axis=1)
+        means = tf.unstack(tf.math.divide_no_nan(totals, counts), num=len(sums))
+        return dict(zip(metrics, means, strict=True))
+
+    # ---- What is refused before the first step ---------------------------------------
+
+    def check_compile(self, jit_compile: Any, steps_per_execution: int) -> None:
+        _check_scope(self._gan.distribute_strategy, self._gan.variables)
+        if self.num_devices > 1 and jit_compile is True:
+            raise ValueError(
+                "XLA cannot exchange gradients between devices here: leave `jit_compile` to "
+                f"'auto'. Received: jit_compile=True for {self.num_devices} devices"
+            )
+        if self.num_devices > 1 and steps_per_execution != 1:
+            raise ValueError(
+                "Several devices meet after each step, so that each is an execution of its "
+                "own: compile with `steps_per_execution=1`. Received: "
+                f"steps_per_execution={steps_per_execution} for {self.num_devices} devices"
+            )
+
+    def check_devices(
+        self, data: Any = None, num_images: int | None = None, batch_size: int | None = None
+    ) -> None:
+        gan, num_devices = self._gan, self.num_devices
+        _check_scope(gan.distribute_strategy, [*gan.variables, *gan.optimizer.variables])
+        if num_devices == 1 or data is None:
+            return
+        num_micro_batches = max(1, gan.critic_steps)
+        if hasattr(data, "element_spec"):
+            shape = getattr(tf.nest.flatten(data.element_spec)[0], "shape", None)
+            if shape is not None and (shape.rank is None or shape[0] is None):
+                raise ValueError(
+                    f"The {num_devices} devices must have equal parts of every batch, the last "
+                    "one too: make batches of a known size, `dataset.batch(size, "
+                    f"drop_remainder=True)`. Received: a dataset of images of shape {shape}"
+                )
+        elif hasattr(data, "shape") and batch_size is not None:
+            check_equal_parts(min(len(data), batch_size), num_devices, num_micro_batches)
+            if len(data) > batch_size:
+                check_equal_parts(len(data) % batch_size, num_devices, num_micro_batches)
+        if num_images is not None:
+            check_equal_parts(num_images, num_devices, num_micro_batches)
+
+    def check_single_batch(self, method: str, other: str) -> None:
+        if self.num_devices > 1:
+            raise ValueError(
+                f"`{method}` would give each device the whole batch. Call "
+                f"`{other}(images, batch_size=len(images))`, which splits it. "
+                f"Received: {self.num_devices} devices"
+            )
+
+
+def input_gradients(function: Any, inputs: Any) -> Any:
+    """Gradients with respect to `inputs` of the sum of all that `function` returns.
+
+    Args:
+        function: function of a dict of tensors to a tensor, or a structure of tensors.
+        inputs: dict of tensors.
+
+    Returns:
+        dict of tensors like `inputs`, differentiable themselves.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        outputs = tf.nest.flatten(function(inputs))
+    return tape.gradient(outputs, inputs)
+
+
+def _do_nothing(*arguments: Any, **options: Any) -> None:
+    pass
+
+
+def _replica() -> tuple[Any, int]:
+    """This replica's index, and how many there are."""
+    context = tf.distribute.get_replica_context()
+    if context is None:  # A plain call outside of `fit`.
+        return 0, 1
+    return context.replica_id_in_sync_group, context.num_replicas_in_sync
+
+
+def _check_scope(strategy: Any, variables: Variables) -> None:
+    """Refuses another strategy than the model's, and variables that were made outside."""
+    active = tf.distribute.get_strategy()
+    if not tf.distribute.has_strategy() and active is strategy:
+        return
+    # Outside of all scopes, a model goes by the strategy that it was made under.
+    if tf.distribute.has_strategy() and active is not strategy:
+        raise ValueError(
+            "A model is trained under the strategy that it was made under. Make one strategy "
+            "a process and keep it, or make the model anew under the other one. Received: "
+            f"{_described(active)} for a model of {_described(strategy)}, another object"
+        )
+    for variable in variables:
+        if not strategy.extended.variable_created_in_scope(variable.value):
+            raise ValueError(
+                "Networks, model and optimizers must be made inside of the `with "
+                "strategy.scope():` that they are trained under. Received: "
+                f"{variable.path!r}, made outside of {_described(strategy)}"
+            )
+
+
+def _described(strategy: Any) -> str:
+    return f"a {type(strategy).__name__} of {strategy.num_replicas_in_sync} devices"
