@@ -63,9 +63,16 @@ def check_compile(
     usual = objective.default_weights.get_config()
     for name, weight in weights.get_config().items():
         if name not in objective.weight_names and weight != usual[name]:
+            # A saved objective has lost the network, which is no part of the model.
+            way_out = (
+                "Make the model with an objective that has `perceptual=` (to load a saved one: "
+                "`load_model(..., compile=False)`), or leave it out"
+                if name == "perceptual"
+                else "Leave it out"
+            )
             raise ValueError(
                 f"{type(objective).__name__} has nothing that `{name}` could weigh, only "
-                f"{', '.join(objective.weight_names)}. Leave it out. Received: {name}={weight}"
+                f"{', '.join(objective.weight_names)}. {way_out}. Received: {name}={weight}"
             )
     if critic_steps == 0 and weights.adversarial:
         raise ValueError(
