@@ -1,45 +1,17 @@
 """`keras-inpaint train`: from a folder of photos to a preset."""
 
 import argparse
+import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli.quiet_start import quiet_start
+from keras_inpaint.training.settings import Settings, default_of, value_type
 
-# Name, type and meaning of each setting. Defaults stand in
-# `keras_inpaint.training.settings.Settings` alone, which takes seconds to load.
-SETTINGS: tuple[tuple[str, type, str], ...] = (
-    ("data", str, "photos to learn from: a folder, a pattern, or a text file of paths"),
-    ("output", str, "folder of the run: new, empty, or that of a run to go on with"),
-    ("architecture", str, "deepfill_v1 or deepfill_v2 (default)"),
-    ("width", int, "filters of the first convolutions (default: 32 for v1, 48 for v2)"),
-    ("image_size", int, "height and width of the images (default: 256)"),
-    ("batch_size", int, "images a step (default: 16)"),
-    ("steps", int, "training steps in all (default: 100000)"),
-    ("critic_width", int, "filters of the critic's first convolutions (default: 64)"),
-    ("critic_steps", int, "the critic's updates for one of the generator's (default: 1)"),
-    ("loss_weights", dict, "such as hole=1.2,adversarial=0.01 (default: the published ones)"),
-    ("learning_rate", float, "of both optimizers, at the start (default: 0.0001)"),
-    ("final_learning_rate", float, "what it falls to at the last step (default: it stays)"),
-    ("critic_learning_rate", float, "of the critic's optimizer (default: that of both)"),
-    ("gamma", float, "v1: discount of the hole a pixel of distance (default: 0.99)"),
-    ("box_share", float, "v2: share of boxes, the rest strokes (default: both in each hole)"),
-    ("min_scale", float, "smallest squares of photos, of the short side (default: image size)"),
-    ("masks", str, "mask files, given as --data is (default: masks are drawn)"),
-    ("mask_choice", str, "random (default): any mask for any photo; paired: of its name"),
-    ("mosaic", int, "learn to restore mosaics of tiles of N pixels (default: holes are blank)"),
-    ("validation", str, "photos to measure on, given as --data is"),
-    ("validation_masks", str, "masks of --validation, named like the photos"),
-    ("preset", str, "to start from: bundled preset, folder of one, or hf://owner/name"),
-    ("seed", int, "seed of weights, masks and order of photos (default: 0)"),
-    ("save_every", int, "steps between checkpoints and measurements (default: 1000)"),
-    ("sheets_every", int, "steps between sheets of pictures; 0 for none (default: 1000)"),
-    ("precision", str, "float32 (default), mixed_bfloat16 or mixed_float16"),
-    ("distribution", str, "mirrored (default with several GPUs): they share a batch; or none"),
-)
+_METAVARS = {int: "N", float: "NUMBER", str: "NAME"}
 
 
 def add_verb(verbs: Any) -> None:
@@ -51,12 +23,20 @@ def add_verb(verbs: Any) -> None:
         "checkpoint/ and preset/, which `keras-inpaint inpaint --preset` takes. Started again "
         "with the same --output, a run goes on, also where it was killed; Ctrl-C saves first.",
     )
-    add_settings(parser, SETTINGS)
+    add_settings(parser)
     parser.set_defaults(run=run)
 
 
-def add_settings(parser: Any, settings: Sequence[tuple[str, type, str]]) -> None:
-    """Adds `--config` and an option a setting to a parser."""
+def add_settings(
+    parser: Any, leave_out: Sequence[str] = (), helps: Mapping[str, str] | None = None
+) -> None:
+    """Adds `--config` and an option for each setting of a run to a parser.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+        leave_out: Sequence of str. Settings that have no option.
+        helps: Mapping of str by setting, or `None`. Other help, its default included.
+    """
     parser.add_argument(
         "--config",
         type=Path,
@@ -64,12 +44,21 @@ def add_settings(parser: Any, settings: Sequence[tuple[str, type, str]]) -> None
         help="JSON with any of the settings below (image_size for --image-size); those given "
         "here come first",
     )
-    for name, kind, meaning in settings:
+    for field in dataclasses.fields(Settings):
+        name, told = field.name, field.metadata
+        if name in leave_out:
+            continue
+        kind = value_type(name)
+        help = told["help"]
+        if field.default is not dataclasses.MISSING:
+            help += f" (default: {default_of(name)})"
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=_weights if kind is dict else kind,
-            help=meaning,
-            metavar={int: "N", float: "NUMBER", str: "NAME", dict: "WEIGHTS"}[kind],
+            choices=told["choices"],
+            help=(helps or {}).get(name, help).replace("%", "%%"),
+            metavar=None if told["choices"] else told["metavar"] or _METAVARS[kind],
+            # Not the setting's: the file of --config comes between.
             default=argparse.SUPPRESS,
         )
 
@@ -79,9 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = chosen_settings(arguments)
     with quiet_start():
         from keras_inpaint.training.run import train
-        from keras_inpaint.training.settings import Settings
-
-        settings = Settings.from_dict(chosen)
+    settings = Settings.from_dict(chosen)
     steps = train(settings, verbose=1 if sys.stdout.isatty() else 0)
     if steps < settings.steps:
         config = Path(settings.output) / "settings.json"
@@ -97,7 +84,7 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ValueError: If the file holds something else, or photos or output are not named.
     """
-    names = [name for name, _, _ in SETTINGS]
+    names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: value for name, value in vars(arguments).items() if name in names}
     chosen = {**_read_config(arguments.config, names), **given}
     for name in ("data", "output"):

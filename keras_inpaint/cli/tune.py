@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli.quiet_start import quiet_start
-from keras_inpaint.cli.train import SETTINGS, add_settings, chosen_settings
+from keras_inpaint.cli.train import add_settings, chosen_settings
+from keras_inpaint.training.settings import Settings
 
 # A trial is short; a run is not.
 _STEPS, _SAVE_EVERY = 2000, 500
@@ -66,12 +67,7 @@ def add_verb(verbs: Any) -> None:
         metavar="FILE",
         help="for val_perceptual: a .keras model from images in [-1, 1] to features",
     )
-    settings = [
-        (name, kind, _MEANINGS.get(name, meaning))
-        for name, kind, meaning in SETTINGS
-        if name != "sheets_every"
-    ]
-    add_settings(parser, settings)
+    add_settings(parser, leave_out=["sheets_every"], helps=_MEANINGS)
     parser.set_defaults(run=run)
 
 
@@ -81,10 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = [name for name, *_ in _OPTIONS] + ["names", "bounds"]
     options = {name: value for name, value in vars(arguments).items() if name in names}
     with quiet_start():
-        from keras_inpaint.training.settings import Settings
         from keras_inpaint.tuning.search import search
-
-        settings = Settings.from_dict(chosen)
+    settings = Settings.from_dict(chosen)
     if arguments.network is not None:
         options["network"] = _read_network(arguments.network)
     try:

@@ -1,12 +1,14 @@
 """The training run: from photos on disk to a preset."""
 
+import importlib
+from typing import Any
+
 from keras_inpaint.moved_names import moved_names
-from keras_inpaint.training.run import train
 from keras_inpaint.training.settings import Settings
 
 __all__ = ["Settings", "train"]
 
-__getattr__ = moved_names(
+_moved = moved_names(
     __name__,
     {
         "InpaintingGAN": "keras_inpaint.gan.InpaintingGAN",
@@ -14,3 +16,10 @@ __getattr__ = moved_names(
         "PictureSheets": "keras_inpaint.gan.PictureSheets",
     },
 )
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: the command line reads `Settings` before it asks for Keras.
+    if name == "train":
+        return importlib.import_module("keras_inpaint.training.run").train
+    return _moved(name)

@@ -85,11 +85,18 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
 
 
 def set_learning_rates(gan: Any, settings: Settings, step: int) -> None:
-    """Sets what both optimizers learn at after `step` steps."""
-    rate = settings.learning_rate_at(step)
-    critic_rate = settings.critic_learning_rate or settings.learning_rate
-    gan.optimizer.generator_optimizer.learning_rate = rate
-    gan.optimizer.critic_optimizer.learning_rate = rate * critic_rate / settings.learning_rate
+    """Sets the learning rates of both optimizers after `step` steps."""
+    optimizers = gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer
+    first = settings.learning_rate
+    rates = first, settings.critic_learning_rate or first
+    alpha = (
+        1.0 if settings.final_learning_rate is None else settings.final_learning_rate / first
+    )
+    for optimizer, rate in zip(optimizers, rates, strict=True):
+        # Not given to the optimizers: their own steps differ where the critic has several, and
+        # checkpoints hold the rate itself.
+        schedule = keras.optimizers.schedules.CosineDecay(rate, settings.steps, alpha)
+        optimizer.learning_rate = float(schedule(step))
 
 
 def boxes_and_strokes(image_size: int, box_share: float) -> Mixture:

@@ -1,76 +1,40 @@
-"""What a training run is told."""
+"""The settings of a training run."""
 
 import dataclasses
 import math
+import typing
 from pathlib import Path
 from typing import Any, Self
 
-_CHOICES: dict[str, tuple[str | None, ...]] = {
-    "architecture": ("deepfill_v1", "deepfill_v2"),
-    "mask_choice": ("random", "paired"),
-    "distribution": ("none", "mirrored", None),
-    "precision": ("float32", "mixed_bfloat16", "mixed_float16", None),
-}
-_COUNTS = ("image_size", "batch_size", "steps", "save_every")
-_OPTIONAL_COUNTS = ("width", "critic_width", "mosaic")
-_OPTIONAL_PATHS = ("masks", "validation", "validation_masks", "preset")
+
+def _setting(
+    help: str,
+    default: Any = dataclasses.MISSING,
+    if_none: str | None = None,
+    choices: tuple[str, ...] | None = None,
+    metavar: str | None = None,
+    **bounds: float,
+) -> Any:
+    """A field of `Settings`: all that is known of one setting, once.
+
+    Args:
+        help: str. Its meaning, for the command line and the docs.
+        default: Its default; without one, it must be given.
+        if_none: str or `None`. Of a default that is `None`: what that stands for.
+        choices: tuple of str or `None`. Its only values.
+        metavar: str or `None`. Its value in the command line's help.
+        bounds: `at_least`, `above`, `up_to` or `below`. Bounds of a number.
+    """
+    metadata = {"help": help, "if_none": if_none, "choices": choices, "metavar": metavar}
+    return dataclasses.field(default=default, metadata={**metadata, "bounds": bounds})
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a training run is told, as it stands in its `settings.json`.
+    """Settings of a training run, as they stand in its `settings.json`.
 
-    Args:
-        data: str. Photos to learn from: a folder, a pattern, or a text file that lists
-            them, see `keras_inpaint.data.photos`.
-        output: str. The run's folder: new, empty, or that of a run to go on with.
-        architecture: `"deepfill_v1"` or `"deepfill_v2"`.
-        width: int or `None`. Filters of the generator's first convolutions; `None` for
-            those of `preset`, or else the published ones.
-        image_size: int. Height and width of the images, in pixels.
-        batch_size: int. Images a step, a multiple of `critic_steps`.
-        steps: int. Training steps in all, those before an interruption included.
-        critic_width: int or `None`. Filters of the critic's first convolutions; `None`
-            for those of `preset`, or else the published ones.
-        critic_steps: int. Updates of the critic for one of the generator; 0 for
-            reconstruction alone, with `loss_weights={"adversarial": 0}`.
-        loss_weights: dict or `None`. Some of the arguments of
-            `keras_inpaint.losses.LossWeights`, where they are not the published ones.
-        learning_rate: float. Of both optimizers, at the start.
-        final_learning_rate: float or `None`. What it falls to at the last step, along half
-            a cosine, a little at each checkpoint; `None` for a rate that stays.
-        critic_learning_rate: float or `None`. Of the critic's optimizer at the start, where
-            it is not `learning_rate`; it falls in proportion.
-        gamma: float or `None`. For v1: the discount of the hole's loss a pixel of distance;
-            `None` for the paper's.
-        box_share: float or `None`. For v2: the share of holes that are boxes, where the
-            others are brush strokes; `None` for both in each hole, as published.
-        min_scale: float or `None`. The smallest squares cut out of photos, as a share of
-            their short side; `None` for squares of `image_size` pixels and more.
-        masks: str or `None`. Mask files, given as `data` is; `None` for masks that are
-            drawn.
-        mask_choice: `"random"`: any of `masks` for any photo, another one each time.
-            `"paired"`: a photo's mask has its name but for folder and suffix.
-        mosaic: int or `None`. To learn to restore mosaics: the height and width of the
-            tiles that the hole is shown in, in pixels of the images; `None` for holes
-            that are blank, or shown as `preset` has learned it.
-        validation: str or `None`. Photos to measure on, given as `data` is.
-        validation_masks: str or `None`. Mask files of the photos of `validation`, named
-            like them; `None` for masks that are drawn, always the same.
-        preset: str or `None`. What to start from: a preset as
-            `keras_inpaint.Inpainter.from_preset` takes it. What its networks are, but for
-            `architecture`, it tells itself.
-        seed: int, below 2**32. Seed of weights, masks, and the order of photos.
-        save_every: int. Steps from one checkpoint, measurement and line of the log to
-            the next.
-        sheets_every: int. Steps from one sheet of filled pictures to the next; 0 for
-            none.
-        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`: what layers compute
-            in, see `keras.mixed_precision`; weights, losses and presets are float32 in each.
-            `None` for the policy that Keras has.
-        distribution: `"mirrored"`: all accelerators share each batch, see
-            `tf.distribute.MirroredStrategy`; `"none"`: one device; `None` for the former
-            where there are several accelerators.
+    The command line's options, their defaults and their help, and the table in
+    docs/training.md are made of these fields, see `settings_table`.
 
     Raises:
         ValueError: If a value is of another type or out of its bounds.
@@ -82,92 +46,184 @@ class Settings:
     (10, 16)
     """
 
-    data: str
-    output: str
-    architecture: str = "deepfill_v2"
-    width: int | None = None
-    image_size: int = 256
-    batch_size: int = 16
-    steps: int = 100_000
-    critic_width: int | None = None
-    critic_steps: int = 1
-    loss_weights: dict[str, float] | None = None
-    learning_rate: float = 1e-4
-    final_learning_rate: float | None = None
-    critic_learning_rate: float | None = None
-    gamma: float | None = None
-    box_share: float | None = None
-    min_scale: float | None = None
-    masks: str | None = None
-    mask_choice: str = "random"
-    mosaic: int | None = None
-    validation: str | None = None
-    validation_masks: str | None = None
-    preset: str | None = None
-    seed: int = 0
-    save_every: int = 1000
-    sheets_every: int = 1000
-    precision: str | None = None
-    distribution: str | None = None
+    data: str = _setting(
+        "photos to train on: a folder, a pattern, or a text file of paths",
+        metavar="DIR|LIST",
+    )
+    output: str = _setting(
+        "folder of the run: new, empty, or that of a run to go on with", metavar="DIR"
+    )
+    architecture: str = _setting(
+        "published architecture", "deepfill_v2", choices=("deepfill_v1", "deepfill_v2")
+    )
+    width: int | None = _setting(
+        "filters of the generator's first convolutions",
+        None,
+        "the preset's, else 32 for v1, 48 for v2",
+        at_least=1,
+    )
+    image_size: int = _setting("height and width of the images, in pixels", 256, at_least=1)
+    batch_size: int = _setting(
+        "images in each step, a multiple of critic_steps", 16, at_least=1
+    )
+    steps: int = _setting(
+        "training steps in all, those before an interruption included", 100_000, at_least=1
+    )
+    critic_width: int | None = _setting(
+        "filters of the critic's first convolutions", None, "the preset's, else 64", at_least=1
+    )
+    critic_steps: int = _setting(
+        "updates of the critic for each one of the generator; 0 for reconstruction alone, "
+        "with adversarial=0 in loss_weights",
+        1,
+        at_least=0,
+    )
+    loss_weights: dict[str, float] | None = _setting(  # noqa: RUF009
+        "weights of the losses that differ from the published ones, such as "
+        "hole=1.2,adversarial=0.01",
+        None,
+        "the published ones",
+        metavar="WEIGHTS",
+    )
+    learning_rate: float = _setting("of both optimizers, at the start", 1e-4, above=0)
+    final_learning_rate: float | None = _setting(
+        "what the learning rate falls to at the last step, along half a cosine, a little at "
+        "each checkpoint",
+        None,
+        "it stays",
+        above=0,
+    )
+    critic_learning_rate: float | None = _setting(
+        "of the critic's optimizer, at the start; it falls in proportion",
+        None,
+        "learning_rate",
+        above=0,
+    )
+    gamma: float | None = _setting(
+        "v1: discount of the loss in the hole for each pixel of distance",
+        None,
+        "0.99",
+        above=0,
+        up_to=1,
+    )
+    box_share: float | None = _setting(
+        "v2: fraction of holes that are boxes, where the others are brush strokes",
+        None,
+        "both in each hole",
+        at_least=0,
+        up_to=1,
+    )
+    min_scale: float | None = _setting(
+        "smallest squares cut out of photos, as a fraction of their short side",
+        None,
+        "image_size pixels",
+        above=0,
+        up_to=1,
+    )
+    masks: str | None = _setting(
+        "mask files, given as data is", None, "masks are drawn", metavar="DIR|LIST"
+    )
+    mask_choice: str = _setting(
+        "random: any of the masks for any photo; paired: the one of its name",
+        "random",
+        choices=("random", "paired"),
+    )
+    mosaic: int | None = _setting(
+        "height and width of the tiles of the mosaics to restore, in pixels",
+        None,
+        "the preset's, else blank holes",
+        at_least=1,
+    )
+    validation: str | None = _setting(
+        "photos for validation, given as data is", None, "none", metavar="DIR|LIST"
+    )
+    validation_masks: str | None = _setting(
+        "mask files of the photos for validation, of their names",
+        None,
+        "drawn, always the same",
+        metavar="DIR|LIST",
+    )
+    preset: str | None = _setting(
+        "preset to start from: a bundled one, a folder, or hf://owner/name",
+        None,
+        "random weights",
+        metavar="NAME|FOLDER|hf://OWNER/NAME",
+    )
+    seed: int = _setting(
+        "seed of the weights, the masks and the order of photos", 0, at_least=0, below=2**32
+    )
+    save_every: int = _setting(
+        "steps between checkpoints, validations and rows of the log", 1000, at_least=1
+    )
+    sheets_every: int = _setting(
+        "steps between sheets of filled pictures; 0 for none", 1000, at_least=0
+    )
+    precision: str | None = _setting(
+        "type that layers compute in, where weights, losses and presets stay float32",
+        None,
+        "Keras's policy",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    distribution: str | None = _setting(
+        "mirrored: all accelerators share each batch; none: one device",
+        None,
+        "mirrored where there are several accelerators",
+        choices=("none", "mirrored"),
+    )
 
     def __post_init__(self) -> None:
-        self._check_paths()
-        self._check_counts()
-        self._check_numbers()
-        for name, choices in _CHOICES.items():
-            is_choice = getattr(self, name) in choices
-            _check(self, name, f"one of {', '.join(filter(None, choices))}", is_choice)
-        has_photos = self.validation is not None or self.validation_masks is None
-        _check(self, "validation_masks", "None without photos in `validation`", has_photos)
-        divides = self.batch_size % max(1, self.critic_steps) == 0
-        _check(self, "batch_size", f"a multiple of critic_steps={self.critic_steps}", divides)
+        for field in dataclasses.fields(self):
+            self._check_field(field)
+        self._check_fit()
 
-    def _check_paths(self) -> None:
-        """Refuses what are no paths, and keeps the others as text, as JSON has them."""
-        for name in ("data", "output", *_OPTIONAL_PATHS):
-            value = getattr(self, name)
-            is_left_out = value is None and name in _OPTIONAL_PATHS
-            _check(self, name, "a path", is_left_out or isinstance(value, str | Path))
-            object.__setattr__(self, name, None if value is None else str(value))
+    def _check_field(self, field: "dataclasses.Field[Any]") -> None:
+        """Refuses a value of another type, out of bounds, or that is no choice."""
+        value, kind = getattr(self, field.name), value_type(field.name)
+        if value is None and field.default is None:
+            return
+        choices, bounds = field.metadata["choices"], field.metadata["bounds"]
+        if choices is not None:
+            self._require(field.name, f"one of {', '.join(choices)}", value in choices)
+        elif kind is str:
+            self._require(field.name, "a path", isinstance(value, str | Path))
+            # As JSON has them.
+            object.__setattr__(self, field.name, str(value))
+        elif kind is dict:
+            what = "an object of names and numbers"
+            self._require(field.name, what, isinstance(value, dict))
+        else:
+            what = "an int" if kind is int else "a finite number"
+            fits = _is_number(value, kind) and all(
+                _KEEPS[name](value, bound) for name, bound in bounds.items()
+            )
+            limits = [f"{_WORDS[name]} {bound}" for name, bound in bounds.items()]
+            self._require(field.name, " ".join([what, " and ".join(limits)]), fits)
 
-    def _check_counts(self) -> None:
-        for name in (*_COUNTS, *_OPTIONAL_COUNTS):
-            value = getattr(self, name)
-            is_left_out = value is None and name in _OPTIONAL_COUNTS
-            is_count = is_left_out or (_is_int(value) and value >= 1)
-            _check(self, name, "an int of at least 1", is_count)
-        for name in ("critic_steps", "sheets_every"):
-            is_count = _is_int(getattr(self, name)) and getattr(self, name) >= 0
-            _check(self, name, "an int of at least 0", is_count)
-        is_seed = _is_int(self.seed) and 0 <= self.seed < 2**32
-        _check(self, "seed", "an int of at least 0 and below 2**32", is_seed)
-
-    def _check_numbers(self) -> None:
-        is_object = self.loss_weights is None or isinstance(self.loss_weights, dict)
-        _check(self, "loss_weights", "an object of names and numbers", is_object)
-        is_rate = _is_number(self.learning_rate) and self.learning_rate > 0
-        _check(self, "learning_rate", "a finite number above 0", is_rate)
+    def _check_fit(self) -> None:
+        """Refuses settings that do not fit each other."""
         final = self.final_learning_rate
-        is_rate = final is None or (_is_number(final) and 0 < final <= self.learning_rate)
-        _check(self, "final_learning_rate", "a number above 0, up to learning_rate", is_rate)
-        rate = self.critic_learning_rate
-        is_rate = rate is None or (_is_number(rate) and rate > 0)
-        _check(self, "critic_learning_rate", "a finite number above 0", is_rate)
-        gamma, is_v1 = self.gamma, self.architecture == "deepfill_v1"
-        fits = gamma is None or (_is_number(gamma) and 0 < gamma <= 1 and is_v1)
-        _check(self, "gamma", "a number above 0, up to 1, and for deepfill_v1 alone", fits)
-        share, is_v2 = self.box_share, self.architecture == "deepfill_v2"
-        fits = share is None or (_is_number(share) and 0 <= share <= 1 and is_v2)
-        _check(self, "box_share", "a number from 0 to 1, and for deepfill_v2 alone", fits)
+        fits = final is None or final <= self.learning_rate
+        self._require("final_learning_rate", "a number above 0, up to learning_rate", fits)
+        for name, architecture in (("gamma", "deepfill_v1"), ("box_share", "deepfill_v2")):
+            fits = getattr(self, name) is None or self.architecture == architecture
+            self._require(name, f"left out: it is for {architecture} alone", fits)
         draws = self.masks is None or self.box_share is None
-        _check(self, "box_share", "None where `masks` are files", draws)
-        scale = self.min_scale
-        fits = scale is None or (_is_number(scale) and 0 < scale <= 1)
-        _check(self, "min_scale", "a number above 0, up to 1", fits)
+        self._require("box_share", "None where `masks` are files", draws)
+        has_photos = self.validation is not None or self.validation_masks is None
+        self._require("validation_masks", "None without photos in `validation`", has_photos)
+        divides = self.batch_size % max(1, self.critic_steps) == 0
+        what = f"a multiple of critic_steps={self.critic_steps}"
+        self._require("batch_size", what, divides)
+
+    def _require(self, name: str, what: str, is_right: bool) -> None:
+        if not is_right:
+            raise ValueError(
+                f"`{name}` must be {what}. Received: {name}={getattr(self, name)!r}"
+            )
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """Makes settings of what a JSON file holds.
+        """Makes settings of the content of a JSON file.
 
         Raises:
             ValueError: If one is unknown, or `data` or `output` is missing.
@@ -181,34 +237,75 @@ class Settings:
         missing = [name for name in ("data", "output") if settings.get(name) is None]
         if missing:
             raise ValueError(
-                f"Training needs `data`, photos to learn from, and `output`, a folder for the "
+                f"Training needs `data`, photos to train on, and `output`, a folder for the "
                 f"run. Received: no {' and no '.join(missing)}"
             )
         return cls(**settings)
-
-    def learning_rate_at(self, step: int) -> float:
-        """Returns the learning rate after `step` steps."""
-        first, last = self.learning_rate, self.final_learning_rate
-        if last is None:
-            return first
-        return last + (first - last) * (1 + math.cos(math.pi * min(1.0, step / self.steps))) / 2
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what `from_dict` takes."""
         return dataclasses.asdict(self)
 
 
-def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+def value_type(name: str) -> type:
+    """Returns the type of a setting's values: `str`, `int`, `float` or `dict`.
+
+    Args:
+        name: str. A field of `Settings`.
+
+    Example:
+    >>> from keras_inpaint.training.settings import value_type
+    >>> value_type("width"), value_type("loss_weights")
+    (<class 'int'>, <class 'dict'>)
+    """
+    hint = _HINTS[name]
+    kinds = [each for each in typing.get_args(hint) or (hint,) if each is not type(None)]
+    kind: type = typing.get_origin(kinds[0]) or kinds[0]
+    return kind
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def settings_table() -> str:
+    """Makes the Markdown table of docs/training.md, a row for each setting.
+
+    Example:
+    >>> from keras_inpaint.training.settings import settings_table
+    >>> settings_table().splitlines()[4]
+    '| `architecture` | deepfill_v2 | published architecture: deepfill_v1 or deepfill_v2 |'
+    """
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for field in dataclasses.fields(Settings):
+        default = "" if field.default is dataclasses.MISSING else default_of(field.name)
+        meaning = field.metadata["help"]
+        choices = field.metadata["choices"]
+        if choices and not all(choice in meaning for choice in choices):
+            meaning += f": {', '.join(choices[:-1])} or {choices[-1]}"
+        rows.append(f"| `{field.name}` | {default} | {meaning} |")
+    return "\n".join(rows) + "\n"
 
 
-def _check(settings: Settings, name: str, kind: str, is_right: bool) -> None:
-    if not is_right:
-        raise ValueError(
-            f"`{name}` must be {kind}. Received: {name}={getattr(settings, name)!r}"
-        )
+def default_of(name: str) -> str:
+    """Returns a setting's default in words, as the help and the docs have it.
+
+    Args:
+        name: str. A field of `Settings` that has a default.
+    """
+    field = Settings.__dataclass_fields__[name]
+    if field.default is None:
+        return str(field.metadata["if_none"])
+    return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
+
+
+_HINTS = typing.get_type_hints(Settings)
+_WORDS = {"at_least": "of at least", "above": "above", "up_to": "up to", "below": "below"}
+_KEEPS = {
+    "at_least": lambda value, bound: value >= bound,
+    "above": lambda value, bound: value > bound,
+    "up_to": lambda value, bound: value <= bound,
+    "below": lambda value, bound: value < bound,
+}
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    # A bool is an int for Python, and a slip here.
+    kinds = int if kind is int else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)

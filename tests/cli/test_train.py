@@ -1,5 +1,7 @@
+import argparse
 import dataclasses
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -12,9 +14,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 from keras_inpaint.cli.main import main  # noqa: E402
-from keras_inpaint.cli.train import SETTINGS  # noqa: E402
+from keras_inpaint.cli.train import add_settings  # noqa: E402
 from keras_inpaint.training import run  # noqa: E402
-from keras_inpaint.training.settings import Settings  # noqa: E402
+from keras_inpaint.training.settings import (  # noqa: E402
+    Settings,
+    settings_table,
+    value_type,
+)
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -30,17 +38,35 @@ def asked(monkeypatch):
     return asked
 
 
-def test_every_setting_has_an_option():
-    fields = dataclasses.fields(Settings)
-    assert [name for name, _, _ in SETTINGS] == [field.name for field in fields]
+def test_every_setting_has_an_option_of_its_type():
+    parser = argparse.ArgumentParser()
+    add_settings(parser)
+    texts = {int: "3", float: "0.5", str: "a/b", dict: "hole=2"}
+    values = {int: 3, float: 0.5, str: "a/b", dict: {"hole": 2.0}}
+    for field in dataclasses.fields(Settings):
+        kind, choices = value_type(field.name), field.metadata["choices"]
+        option = f"--{field.name.replace('_', '-')}"
+        given = parser.parse_args([option, choices[-1] if choices else texts[kind]])
+        assert vars(given) == {
+            "config": None,
+            field.name: choices[-1] if choices else values[kind],
+        }
 
 
-def test_help_tells_the_defaults(capsys):
+def test_help_has_every_meaning_and_default(capsys):
     main(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())
     for field in dataclasses.fields(Settings):
-        if isinstance(field.default, int | float):
+        # Long words are broken at hyphens.
+        assert field.metadata["help"].split("-")[-1] in told
+        if isinstance(field.default, int | float | str):
             assert f"(default: {field.default})" in told
+
+
+def test_table_of_the_docs_is_that_of_the_settings():
+    page = (ROOT / "docs" / "training.md").read_text("utf-8")
+    table = page.partition("settings_table() returns -->\n")[2].partition("<!-- end")[0]
+    assert table == settings_table(), f"Write into docs/training.md:\n{settings_table()}"
 
 
 def test_options_come_before_the_file_and_the_file_before_the_defaults(asked, tmp_path, capsys):
