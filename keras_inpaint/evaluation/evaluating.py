@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.evaluation.baselines import Fill, baselines
 from keras_inpaint.evaluation.evaluation import PHOTOS, Evaluation
 from keras_inpaint.evaluation.feature_distances import FeatureDistances, Features
@@ -13,7 +14,6 @@ from keras_inpaint.evaluation.holes import Area
 from keras_inpaint.evaluation.measuring import ROUGHNESS, measure_all
 from keras_inpaint.evaluation.ranked_sheet import ranked_sheet
 from keras_inpaint.evaluation.samples import Sample, Samples
-from keras_inpaint.inpainting.options import is_whole
 from keras_inpaint.pictures import Picture, check_writable, write_picture
 
 
@@ -75,11 +75,11 @@ def evaluate(
     >>> sorted(evaluation.means("untrained"))[:3]
     ['hole_l1', 'hole_l2', 'hole_psnr']
     """
-    if image_size is not None and not is_whole(image_size, at_least=1):
-        raise ValueError(
-            "`image_size` must be an int of at least 1, or None for photos as they are. "
-            f"Received: image_size={image_size!r}"
-        )
+    meaning = "is the side of the squares that are measured on"
+    image_size = check_int(
+        "image_size", image_size, meaning, at_least=1, or_none="photos as they are"
+    )
+    seed = check_int("seed", seed, "is what the holes follow from")
     if sheet is not None:
         check_writable(sheet)
     samples = Samples(photos, masks, image_size, hole_area, seed)

@@ -1,20 +1,24 @@
 """What ships: photos and masks in, filled photos out."""
 
+import contextlib
+import threading
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inpaint.arguments import check_choice, check_int, is_int
 from keras_inpaint.inpainting.filling import Progress, fill
 from keras_inpaint.inpainting.memory import (
     affordable_windows,
     check_batch,
     default_memory_limit,
 )
-from keras_inpaint.inpainting.options import check_options, is_whole
 from keras_inpaint.inpainting.pixels import check_masks, check_photos, pad
+from keras_inpaint.inpainting.planning import METHODS
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes, to_images, to_photos
 from keras_inpaint.presets.reading import (
@@ -26,6 +30,11 @@ from keras_inpaint.presets.reading import (
 )
 from keras_inpaint.presets.writing import write_preset
 
+# On JAX, Keras gives the weights away to the compiled function and takes them back from it:
+# a second thread would find them deleted. TensorFlow's functions may be called by several.
+_one_at_a_time: Any = (
+    threading.Lock() if keras.backend.backend() == "jax" else contextlib.nullcontext()
+)
 # Of networks of which it is not known; the publications' size.
 _PUBLISHED_SIZE = 256
 
@@ -41,6 +50,11 @@ class Inpainter:
 
     The first photo of a size is slower, as the generator is compiled for it. TensorFlow
     takes any size from the third one on, JAX compiles for each.
+
+    Several threads may use one inpainter, or several of one generator, at once: each gets
+    what it would get alone. On JAX they wait for each other while the generator runs. Each
+    takes memory of its own: divide `memory_limit` by their number. No thread may train the
+    generator, or load weights into it, meanwhile.
 
     Args:
         generator: `keras_inpaint.models.Generator`, or a `keras.Model` called like it
@@ -72,11 +86,13 @@ class Inpainter:
         image_size: int | None = None,
         corruption: Any = None,
     ) -> None:
-        if image_size is not None and not is_whole(image_size, at_least=1):
-            raise ValueError(
-                "`image_size` must be an int of at least 1, the side of the images that the "
-                f"generator learned from, or None. Received: image_size={image_size!r}"
-            )
+        image_size = check_int(
+            "image_size",
+            image_size,
+            "is the side of the images that the generator was trained on",
+            at_least=1,
+            or_none="256",
+        )
         self.generator = generator
         self.name = name
         self.image_size = image_size
@@ -118,7 +134,7 @@ class Inpainter:
 
         generator, size, corruption = read_all(preset, read)
         # Authors may have said it in words.
-        known = size if is_whole(size, at_least=1) else None
+        known = size if is_int(size, at_least=1) else None
         return cls(generator, preset_name(preset), known, corruption)
 
     def save_to_preset(
@@ -209,7 +225,9 @@ class Inpainter:
                 values, or uint8 beyond 1 with none above 127), an argument is out of
                 bounds, or the memory does not suffice.
         """
-        check_options(method, feather, memory_limit)
+        check_choice("method", method, METHODS, or_none="the one that suits the photo")
+        check_int("feather", feather, "counts pixels", at_least=0)
+        _check_memory_limit(memory_limit)
         photo, mask = np.asarray(photo), np.asarray(mask)
         check_photos(photo[None], self.generator.channels)
         check_masks(mask[None], photo[None])
@@ -237,7 +255,7 @@ class Inpainter:
         Raises:
             ValueError: As `inpaint`, and if there is not one mask a photo.
         """
-        check_options(None, 0, memory_limit)
+        _check_memory_limit(memory_limit)
         photos, masks = _stack("photo", photos), _stack("mask", masks)
         if len(photos) != len(masks):
             raise ValueError(
@@ -264,13 +282,19 @@ class Inpainter:
         masks = pad(holes.astype("float32"), multiple)
         corrupted = corrupt(images, masks) if self.corruption is None else images
         # Compiled; a plain call of the generator would run operation by operation.
-        outputs = self.generator.predict_on_batch({"corrupted": corrupted, "masks": masks})
+        with _one_at_a_time:
+            outputs = self.generator.predict_on_batch({"corrupted": corrupted, "masks": masks})
         num, height, width, _ = photos.shape
         # A generator made under a distribution strategy answers once a replica.
         return to_photos(np.asarray(outputs["refined"])[:num, :height, :width])
 
     def __repr__(self) -> str:
         return f"<Inpainter name={self.name}, generator={self.generator.name}>"
+
+
+def _check_memory_limit(limit: int | None) -> None:
+    half = "half of the machine's memory"
+    check_int("memory_limit", limit, "counts bytes", at_least=1, or_none=half)
 
 
 def _stack(kind: str, pictures: Any) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from keras_inpaint.inpainting.pixels import padded_size
 from keras_inpaint.inpainting.planning import choose_method, plan
 from keras_inpaint.inpainting.window import Window
+from keras_inpaint.ops.attention_blocks import attention_memory
 from keras_inpaint.pictures.pixels import Holes
 
 GIB = 2**30
@@ -22,10 +23,6 @@ _CONTAINER_LIMITS = (
 # Fitted to the peak memory of processes, see docs/large_pictures.md.
 _BYTES_A_PIXEL_AND_FILTER = 16
 _BYTES_A_PIXEL = 80
-_COPIES_OF_SCORES = 4
-# An attention that works line by line within `memory` bytes takes this much more of them,
-# and has seven lines at once at least.
-_SHARE_OF_BUDGET, _FEWEST_LINES = 1.2, 7
 # Beside the network: the photo, its masks, the filling at the photo's size.
 _BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
 # Of networks that do not tell their width.
@@ -35,9 +32,8 @@ _PUBLISHED_WIDTH = 48
 def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
     """Estimates what a generator takes beyond its weights.
 
-    The attention compares each of `N` positions of its grid with each other one; a few
-    matrices of `N` x `N` outweigh all else in large pictures, unless the attention has a
-    budget, `memory`, and keeps to it.
+    What its attention takes, which outweighs all else in large pictures, the attention
+    itself estimates: `keras_inpaint.layers.ContextualAttention.estimate_memory`.
 
     Args:
         generator: `keras_inpaint.models.Generator`, or a `keras.Model` with its
@@ -50,20 +46,20 @@ def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
     """
     multiple = int(generator.size_multiple)
     height, width = padded_size(size, multiple)
-    grid = height // multiple, width // multiple
     filters = int(getattr(generator, "width", _PUBLISHED_WIDTH))
     pixel = _BYTES_A_PIXEL + _BYTES_A_PIXEL_AND_FILTER * filters
-    return num * pixel * height * width + _estimate_attention(generator, grid, num)
+    return num * pixel * height * width + _estimate_attention(generator, (height, width), num)
 
 
-def _estimate_attention(generator: Any, grid: tuple[int, int], num: int) -> int:
-    rows, columns = grid
-    a_line = _COPIES_OF_SCORES * 4 * num * rows * columns**2
+def _estimate_attention(generator: Any, size: tuple[int, int], num: int) -> int:
+    height, width = size
+    multiple = int(generator.size_multiple)
     attention = getattr(getattr(generator, "refine_network", None), "attention", None)
-    budget = getattr(attention, "memory", None)
-    if budget is None:
-        return rows * a_line
-    return min(rows * a_line, int(_SHARE_OF_BUDGET * max(budget, _FEWEST_LINES * a_line)))
+    if attention is None:
+        # A network of the user's own is taken for one with attention and no budget.
+        return int(attention_memory((height // multiple, width // multiple), num))
+    stride = multiple // attention.rate
+    return int(attention.estimate_memory((height // stride, width // stride), num))
 
 
 def estimate_plan(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:

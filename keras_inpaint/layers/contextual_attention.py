@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_choice, check_int
 from keras_inpaint.ops.attention import (
     attend,
     fuse_scores,
@@ -11,7 +12,12 @@ from keras_inpaint.ops.attention import (
     patch_scores,
     valid_keys,
 )
-from keras_inpaint.ops.attention_blocks import attend_by_lines, fits_at_once, lines_within
+from keras_inpaint.ops.attention_blocks import (
+    attend_by_lines,
+    attention_memory,
+    fits_at_once,
+    lines_within,
+)
 from keras_inpaint.ops.resampling import nearest_corners, nearest_strided
 
 _RESAMPLINGS = {"corners": nearest_corners, "strided": nearest_strided}
@@ -82,26 +88,16 @@ class ContextualAttention(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(rate, int) or rate < 1:
-            raise ValueError(
-                "`rate` counts feature pixels a grid position and must be an int of at "
-                f"least 1. Received: rate={rate}"
-            )
-        if memory < 1:
-            raise ValueError(
-                "`memory` is what the scores may take, in bytes, and must be at least 1. "
-                f"Received: memory={memory}"
-            )
-        _check_choice("resampling", resampling, _RESAMPLINGS)
-        _check_choice("key_norm", key_norm, ("floor", "sum"))
-        _check_choice("paste", paste, ("soft", "best"))
-        self.rate = rate
+        check_choice("resampling", resampling, _RESAMPLINGS)
+        check_choice("key_norm", key_norm, ("floor", "sum"))
+        check_choice("paste", paste, ("soft", "best"))
+        self.rate = check_int("rate", rate, "counts feature pixels per grid position", 1)
         self.scale = scale
         self.fuse = fuse
         self.resampling = resampling
         self.key_norm = key_norm
         self.paste = paste
-        self.memory = memory
+        self.memory = check_int("memory", memory, "is what the scores may take in bytes", 1)
 
     def call(self, features, masks):
         batch, height, width, _ = ops.shape(features)
@@ -123,6 +119,23 @@ class ContextualAttention(keras.layers.Layer):
         else:
             copied, best = (self._attend_at_once if at_once else self._attend_by_lines)(*inputs)
         return {"features": copied, "offsets": _offsets(best, grid)}
+
+    def estimate_memory(self, size, batch=1):
+        """Estimates how many bytes a call takes at most, in inference.
+
+        Args:
+            size: pair of ints. Height and width of the features.
+            batch: int. Pictures at once.
+
+        Returns:
+            int: bytes, see `keras_inpaint.ops.attention_memory`.
+
+        Example:
+        >>> keras_inpaint.layers.ContextualAttention().estimate_memory((64, 64))
+        16777216
+        """
+        grid = (size[0] // self.rate, size[1] // self.rate)
+        return attention_memory(grid, batch, self.memory)
 
     def _attend_at_once(self, keys, norms, valid, features):
         _, height, width, _ = ops.shape(keys)
@@ -203,11 +216,3 @@ def _offsets(best, grid):
     rows = best // width - ops.arange(height, dtype="int32")[:, None]
     columns = best % width - ops.arange(width, dtype="int32")
     return ops.stack([rows, columns], axis=-1)
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, choices))}. "
-            f"Received: {name}={value!r}"
-        )

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.layers.padded_conv2d import PaddedConv2D
 
 # Of a normal signal, and a normal gate of its own, both of mean square 5, ELU and sigmoid
@@ -64,11 +65,7 @@ class GatedConv2D(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if filters < 1:
-            raise ValueError(
-                "`filters` counts output channels and must be at least 1. "
-                f"Received: filters={filters}"
-            )
+        filters = check_int("filters", filters, "counts output channels", at_least=1)
         self.filters = filters
         self.activation = keras.activations.get(activation)
         self.conv = PaddedConv2D(

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_choice
 from keras_inpaint.ops.resampling import convolve_enlarged
 
 # Kernel size, strides and dilation that an enlarging convolution must have.
@@ -47,11 +48,7 @@ class PaddedConv2D(keras.layers.Conv2D):
     def __init__(
         self, filters, kernel_size, strides=1, padding="same", enlarges=False, **kwargs
     ):
-        if padding not in ("same", "centred"):
-            raise ValueError(
-                "`padding` must be 'same' (TensorFlow) or 'centred' (PyTorch). "
-                f"Received: padding={padding!r}"
-            )
+        check_choice("padding", padding, ("same", "centred"))
         super().__init__(filters, kernel_size, strides, padding="same", **kwargs)
         if padding == "centred" and any(size % 2 == 0 for size in self.kernel_size):
             raise ValueError(

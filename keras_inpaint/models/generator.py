@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_choice, check_int
 from keras_inpaint.models.coarse_network import CoarseNetwork
 from keras_inpaint.models.exporting import export_signature
 from keras_inpaint.models.refine_network import RefineNetwork
@@ -83,11 +84,7 @@ class Generator(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if channels < 1:
-            raise ValueError(
-                "`channels` counts the pictures' channels and must be at least 1. "
-                f"Received: channels={channels}"
-            )
+        channels = check_int("channels", channels, "counts the images' channels", at_least=1)
         self.width = width
         self.gated = gated
         self.output_activation = output_activation
@@ -220,10 +217,7 @@ class Generator(keras.Model):
 
 def _in_dialect(name, arguments):
     """Arguments of `Generator`, those of the dialect where no others are given."""
-    if name not in _DIALECTS:
-        raise ValueError(
-            f"`dialect` must be 'tensorflow' or 'pytorch'. Received: dialect={name!r}"
-        )
+    check_choice("dialect", name, _DIALECTS)
     dialect = _DIALECTS[name]
     attention = {**dialect["attention"], **(arguments.get("attention") or {})}
     return {**dialect, **arguments, "attention": attention}

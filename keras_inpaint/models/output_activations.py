@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_inpaint.arguments import check_choice
+
 _ACTIVATIONS = {
     "clip": lambda pictures: ops.clip(pictures, -1.0, 1.0),
     "tanh": ops.tanh,
@@ -20,9 +22,5 @@ def output_activation_named(name):
     Raises:
         ValueError: If the name is another.
     """
-    if name not in _ACTIVATIONS:
-        raise ValueError(
-            "`output_activation` must be one of 'clip', 'tanh'. "
-            f"Received: output_activation={name!r}"
-        )
+    check_choice("output_activation", name, _ACTIVATIONS)
     return _ACTIVATIONS[name]

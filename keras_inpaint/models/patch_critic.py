@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.layers import SpectralConv2D
 
 _MULTIPLES = (1, 2, 4, 4, 4, 4)
@@ -49,11 +50,7 @@ class PatchCritic(keras.Model):
 
     def __init__(self, width=64, channels=3, padding="same", **kwargs):
         super().__init__(**kwargs)
-        if width < 1:
-            raise ValueError(
-                "`width` counts the first convolution's filters and must be at least 1. "
-                f"Received: width={width}"
-            )
+        width = check_int("width", width, "counts the first convolution's filters", at_least=1)
         self.width = width
         self.channels = channels
         self.padding = padding

@@ -8,8 +8,20 @@ from keras_inpaint.ops.attention import (
     patch_scores,
     valid_keys,
 )
-from keras_inpaint.ops.attention_blocks import attend_by_lines, fits_at_once, lines_within
-from keras_inpaint.ops.chance import derived_seeds, integers, normal, picture_seeds, uniform
+from keras_inpaint.ops.attention_blocks import (
+    attend_by_lines,
+    attention_memory,
+    fits_at_once,
+    lines_within,
+)
+from keras_inpaint.ops.chance import (
+    as_seeds,
+    derived_seeds,
+    integers,
+    normal,
+    picture_seeds,
+    uniform,
+)
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.distance import distance_to_known
 from keras_inpaint.ops.local_patches import (
@@ -27,8 +39,10 @@ from keras_inpaint.ops.resampling import (
 )
 
 __all__ = [
+    "as_seeds",
     "attend",
     "attend_by_lines",
+    "attention_memory",
     "boxes_around_holes",
     "boxes_hold_holes",
     "composite",

@@ -22,6 +22,9 @@ from keras_inpaint.ops.attention import attend, join_cells, split_into_cells
 HALO = 3
 # Block-sized matrices alive at once: padded and unpadded scores, and sums under way.
 _COPIES = 6
+# Fitted to the peak memory of processes, see docs/large_pictures.md: what of the above is
+# alive where TensorFlow fuses operations, and what blocks take beyond their budget.
+_MEASURED_COPIES, _OVER_BUDGET = 4, 1.2
 
 
 def fits_at_once(memory, grid, batch=1):
@@ -67,6 +70,36 @@ def lines_within(memory, grid, batch=1):
         return max(1, min(height, lines - 2 * HALO))
     lines = ops.cast(_per_line(memory, grid, batch), "int32")
     return ops.clip(lines - 2 * HALO, 1, height)
+
+
+def attention_memory(grid, batch=1, budget=None):
+    """Estimates how many bytes attention takes at most, in inference.
+
+    Each of `N` positions is compared with each other one: a few matrices of `N` x `N`,
+    unless a budget is given that blocks of lines keep to.
+
+    Args:
+        grid: pair of ints: height and width.
+        batch: int. Pictures at once.
+        budget: int or `None`. Bytes that the scores may take. Seven lines of queries are
+            held at once at least, however little it is.
+
+    Returns:
+        int: bytes, as the peak memory of processes was measured.
+
+    Example:
+    >>> keras_inpaint.ops.attention_memory((32, 32))
+    16777216
+    >>> round(keras_inpaint.ops.attention_memory((128, 128), budget=2**29) / 2**29, 3)
+    1.2
+    """
+    height, width = grid
+    per_line = 4 * _MEASURED_COPIES * batch * height * width**2
+    if budget is None:
+        return height * per_line
+    fewest_lines = 1 + 2 * HALO
+    in_blocks = int(_OVER_BUDGET * max(budget, fewest_lines * per_line))
+    return min(height * per_line, in_blocks)
 
 
 def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, num_lines):

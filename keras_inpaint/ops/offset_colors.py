@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_inpaint.arguments import check_choice
+
 # Hues from one of red, yellow, green, cyan, blue and magenta to the next: more
 # where the eye tells them apart better.
 _HUES = (15, 6, 4, 11, 13, 6)
@@ -43,10 +45,7 @@ def offset_colors(offsets, longest_of="picture"):
     - [Baker et al., 2011](https://vision.middlebury.edu/flow/floweval-ijcv2011.pdf),
       section 4.3
     """
-    if longest_of not in ("picture", "batch"):
-        raise ValueError(
-            f"`longest_of` must be 'picture' or 'batch'. Received: longest_of={longest_of!r}"
-        )
+    check_choice("longest_of", longest_of, ("picture", "batch"))
     offsets = ops.cast(offsets, keras.config.floatx())
     lengths = ops.sqrt(ops.sum(offsets * offsets, axis=-1, keepdims=True))
     axes = (1, 2, 3) if longest_of == "picture" else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_inpaint.arguments import check_choice
 from keras_inpaint.files import atomic_write, check_target, weights_size, write_json, write_text
 from keras_inpaint.presets.model_card import model_card
 from keras_inpaint.presets.reading import FORMAT_VERSION, WEIGHTS_SUFFIX, sha256
@@ -61,8 +62,7 @@ def write_preset(
     >>> sorted(os.listdir(folder))
     ['README.md', 'config.json', 'metadata.json', 'model.weights.h5']
     """
-    if dtype not in _DTYPES:
-        raise ValueError(f"`dtype` must be one of {tuple(_DTYPES)}. Received: dtype={dtype!r}")
+    check_choice("dtype", dtype, _DTYPES)
     if "model" not in networks:
         raise ValueError(
             "`networks` must hold the generator, by the name 'model'. "

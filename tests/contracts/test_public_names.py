@@ -118,8 +118,10 @@ PUBLIC_NAMES = {
         "RefineNetwork",
     ],
     "ops": [
+        "as_seeds",
         "attend",
         "attend_by_lines",
+        "attention_memory",
         "boxes_around_holes",
         "boxes_hold_holes",
         "composite",

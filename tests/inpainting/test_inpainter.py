@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -249,3 +252,29 @@ def test_option_out_of_bounds_is_refused(photo, options, message):
 def test_image_size_that_is_none_is_refused(size):
     with pytest.raises(ValueError, match=f"image_size={size!r}"):
         Inpainter(Painter(), image_size=size)
+
+
+def test_threads_get_what_each_would_get_alone(rng):
+    generator = Generator.deepfill_v2(width=4)
+    tasks = [
+        (rng.integers(0, 256, (*size, 3)).astype("uint8"), box(*size))
+        for size in [(64, 64), (72, 64)] * 12
+    ]
+    expected = [Inpainter(generator).inpaint(*task) for task in tasks]
+    # Another one, which is compiled while they wait; two inpainters share it.
+    twin = Generator.from_config(generator.get_config())
+    twin.set_weights(generator.get_weights())
+    inpainters = [Inpainter(twin), Inpainter(twin)] * 12
+    start = threading.Barrier(6)
+
+    def fill(first):
+        start.wait(timeout=60)
+        indices = range(first, len(tasks), 6)
+        return {index: inpainters[index].inpaint(*tasks[index]) for index in indices}
+
+    with ThreadPoolExecutor(6) as threads:
+        filled = {
+            index: one for some in threads.map(fill, range(6)) for index, one in some.items()
+        }
+    for index, one in enumerate(expected):
+        np.testing.assert_array_equal(filled[index], one)

@@ -13,6 +13,8 @@ from keras_inpaint.inpainting.memory import (
     estimate_plan,
 )
 from keras_inpaint.inpainting.planning import plan
+from keras_inpaint.layers import ContextualAttention
+from keras_inpaint.models import Generator
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_estimate_is_not_below_what_was_measured_nor_far_above(size, width, meas
     ],
 )
 def test_attention_counts_no_more_than_its_budget(size, width, measured, most):
-    attention = SimpleNamespace(memory=2**29)
+    attention = ContextualAttention(memory=2**29)
     generator = SimpleNamespace(
         size_multiple=8, width=width, refine_network=SimpleNamespace(attention=attention)
     )
@@ -65,7 +67,7 @@ def test_attention_counts_no_more_than_its_budget(size, width, measured, most):
 
 
 def test_budget_cannot_be_less_than_a_few_lines():
-    attention = SimpleNamespace(memory=1)
+    attention = ContextualAttention(memory=1)
     generator = SimpleNamespace(
         size_multiple=8, width=24, refine_network=SimpleNamespace(attention=attention)
     )
@@ -73,6 +75,16 @@ def test_budget_cannot_be_less_than_a_few_lines():
     lines = 1.2 * 7 * 4 * 4 * 128**3
     pixels = 1024**2 * (80 + 16 * 24)
     assert estimate_memory(generator, (1024, 1024)) == int(lines) + pixels
+
+
+@pytest.mark.parametrize("rate", [1, 2])
+def test_attention_of_a_generator_is_asked_at_the_size_of_its_features(rate):
+    generator = Generator(width=4, attention={"rate": rate, "memory": 2**20})
+    pixels = 512**2 * (80 + 16 * 4)
+    # A line of queries of a grid of `512 / (4 * rate)` positions a side, 4 copies of floats.
+    line = 4 * 4 * (512 // (4 * rate)) ** 3
+    need = estimate_memory(generator, (512, 512), 3) - 3 * pixels
+    assert need == int(1.2 * 7 * 3 * line)
 
 
 def test_photos_count_as_they_are_padded_and_one_by_one(generator):

@@ -117,7 +117,7 @@ def test_enlarging_layer_takes_plain_3x3_kernels_only(arguments):
 
 
 def test_unknown_padding_is_refused():
-    with pytest.raises(ValueError, match=r"'same' .* or 'centred' .*padding='valid'"):
+    with pytest.raises(ValueError, match=r"'same', 'centred'.*padding='valid'"):
         PaddedConv2D(4, 3, padding="valid")
 
 

@@ -202,7 +202,7 @@ def test_published_start_can_be_asked_for():
 
 
 def test_unknown_dialect_is_refused():
-    with pytest.raises(ValueError, match=r"'tensorflow' or 'pytorch'.*dialect='torch'"):
+    with pytest.raises(ValueError, match=r"'tensorflow', 'pytorch'.*dialect='torch'"):
         Generator.deepfill_v2(dialect="torch")
 
 
