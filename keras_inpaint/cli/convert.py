@@ -1,7 +1,6 @@
 """`keras-inpaint convert`: from published weights to a preset."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.preset_dir,
         arguments.channel_order,
         arguments.replace,
-        report=lambda line: print(line, file=sys.stderr),
     )
     print(preset)
     return 0

@@ -1,6 +1,7 @@
 """`keras-inpaint evaluate`: from photos to measures of a preset."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from keras_inpaint.cli.quiet_start import quiet_start
 from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable
 
+_LOG = logging.getLogger(__name__)
 _KINDS = ("boxes", "strokes", "mixture")
 
 
@@ -96,10 +98,10 @@ def run(arguments: argparse.Namespace) -> int:
             sheet=arguments.sheet,
             progress=progress.begin,
         )
-        for name, reason in evaluation.failed.items():
-            progress.say(f"{name} failed: {reason}")
-        if evaluation.failed:
-            progress.say(f"{len(evaluation.failed)} of {len(photos)} photos failed.")
+    for name, reason in evaluation.failed.items():
+        _LOG.warning("%s failed: %s", name, reason)
+    if evaluation.failed:
+        _LOG.warning("%d of %d photos failed.", len(evaluation.failed), len(photos))
     if arguments.json is not None:
         evaluation.save(arguments.json)
     print(evaluation.table())

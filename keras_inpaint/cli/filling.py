@@ -2,8 +2,8 @@
 
 import argparse
 import dataclasses
+import logging
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from keras_inpaint.pictures import Picture, is_lossy, read_mask, read_picture, w
 from keras_inpaint.pictures.formats import FORMATS
 from keras_inpaint.pictures.writing import what_is_lost
 
+_LOG = logging.getLogger(__name__)
 Masks = NDArray[np.uint8]
 
 
@@ -26,7 +27,7 @@ class Filling:
     Args:
         arguments: Namespace with `preset`, `invert_mask`, `method`, `feather` and
             `memory_limit`.
-        progress: Progress. Where to say what has to be said.
+        progress: Progress. What is told of each photo's parts.
     """
 
     def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
@@ -62,7 +63,7 @@ class Filling:
         else:
             write_picture(output, picture)
             self._tell_losses(picture, output)
-        self.progress.say(str(output), sys.stdout)
+        print(output, flush=True)
 
     def _read(self, photo: Path, mask: Path) -> tuple[Picture, Masks]:
         is_inverted = self.arguments.invert_mask
@@ -80,9 +81,9 @@ class Filling:
         shade, remedy = ("bright", "omit") if self.arguments.invert_mask else ("dark", "add")
         advice = f"If {shade} marks the hole, {remedy} --invert-mask."
         if not holes.any():
-            self.progress.say(f"{mask} has no hole: the photo stays as it is. {advice}")
+            _LOG.warning("%s has no hole: the photo stays as it is. %s", mask, advice)
         elif holes.all():
-            self.progress.say(f"{mask} leaves nothing known: all is invented. {advice}")
+            _LOG.warning("%s leaves nothing known: all is invented. %s", mask, advice)
 
     def _inpaint(self, picture: Picture, holes: Masks) -> NDArray[np.uint8]:
         arguments = self.arguments
@@ -111,10 +112,10 @@ class Filling:
         lost = what_is_lost(output, picture)
         if lost:
             parts = " and ".join(lost)
-            self.progress.say(f"{output} cannot hold the photo's {parts}; PNG can.")
+            _LOG.warning("%s cannot hold the photo's %s; PNG can.", output, parts)
         if is_lossy(output) and not self._is_loss_told:
             self._is_loss_told = True
-            self.progress.say(
+            _LOG.info(
                 "JPEG is encoded anew, which changes known pixels a little; PNG, TIFF and "
                 "WebP keep them."
             )

@@ -1,6 +1,7 @@
 """`keras-inpaint inpaint`: a photo, or a folder of them."""
 
 import argparse
+import logging
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from keras_inpaint.cli.filling import Filling
 from keras_inpaint.cli.progress import Progress
 from keras_inpaint.pictures import check_writable, list_pictures
 
+_LOG = logging.getLogger(__name__)
 DEFAULT_PRESET = "flowers-128"
 
 METHODS = ("whole", "crop", "resize")
@@ -110,9 +112,9 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
                 filling.fill(photo, mask_of[photo.stem], arguments.output / photo.name)
             except (OSError, ValueError) as error:
                 num_failed += 1
-                progress.say(f"{photo} failed: {' '.join(str(error).split())}")
-        if num_failed:
-            progress.say(f"{num_failed} of {len(photos)} photos failed.")
+                _LOG.warning("%s failed: %s", photo, " ".join(str(error).split()))
+    if num_failed:
+        _LOG.warning("%d of %d photos failed.", num_failed, len(photos))
     return 1 if num_failed else 0
 
 

@@ -1,14 +1,20 @@
 """Where `keras-inpaint` starts."""
 
 import argparse
+import logging
 import re
-import sys
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 from keras_inpaint.cli import convert, evaluate, export, inpaint, train, tune
+from keras_inpaint.cli.console import add_verbosity, messages
 from keras_inpaint.version import __version__
 
+_LOG = logging.getLogger(__name__)
 _VERBS = (inpaint, train, convert, tune, export, evaluate)
 # What the package said where TensorFlow runs it: in a stream of photos, in a compiled step.
 _TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Received: [^\n]*)")
@@ -29,32 +35,56 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         int: 0 done; 1 some pictures failed, each named; 2 used wrongly or impossible;
-        130 stopped by the user.
+        130 stopped by the user; 143 ended by SIGTERM.
     """
     try:
         arguments = _parser().parse_args(argv)
-        return int(arguments.run(arguments))
+        with _unwound_by_sigterm(), messages(arguments.level):
+            return _run(arguments)
     except SystemExit as end:
         # argparse leaves this way after `--help` and after usage errors.
         return int(end.code or 0)
-    except (OSError, ValueError) as error:
-        print(f"keras-inpaint: {one_line(error)}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        return int(arguments.run(arguments))
     except Exception as error:
-        told = _TOLD_IN_A_GRAPH.search(str(error))
-        if told is None:
+        message = _message(error)
+        if message is None:
             raise
-        # The values of an assertion stand in brackets of their own.
-        words = told[1].replace("] [", "").rstrip("]")
-        print(f"keras-inpaint: {words}", file=sys.stderr)
+        _LOG.error(message, exc_info=_LOG.isEnabledFor(logging.DEBUG))
         return 2
 
 
-def one_line(error: Exception) -> str:
-    """An error's message without the line breaks that some have."""
-    return " ".join(str(error).split())
+def _message(error: Exception) -> str | None:
+    """What a user can do about an error, in one line; `None` where it is none of theirs."""
+    if isinstance(error, OSError | ValueError):
+        # Some have line breaks.
+        return " ".join(str(error).split())
+    told = _TOLD_IN_A_GRAPH.search(str(error))
+    # The values of an assertion stand in brackets of their own.
+    return told and told[1].replace("] [", "").rstrip("]")
+
+
+@contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    """Lets what is being written be removed where the machine is shut down."""
+    # Python lets the main thread alone set what signals do.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,4 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for verb in _VERBS:
         verb.add_verb(verbs)
+    for each in verbs.choices.values():
+        add_verbosity(each)
     return parser

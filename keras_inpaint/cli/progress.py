@@ -1,73 +1,69 @@
-"""How far a command is, in one line that is rewritten, or in plain lines."""
+"""How far a command is: a bar on a terminal, plain lines elsewhere."""
 
-import shutil
+import logging
 import sys
-import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
-_CLEAR_LINE = "\r\x1b[2K"
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Column
+
+from keras_inpaint.cli.console import CONSOLE
+
+_LOG = logging.getLogger(__name__)
 
 
 class Progress:
-    """Says on the terminal what is done, and how much time the rest will take.
+    """The progress over items, with the time that the rest will take.
 
-    Where the output is no terminal, each item has a plain line, without the time. It is
-    a context: the line disappears at its end.
+    Where the output is no terminal, each of several items has a plain line, without the
+    time. As a context, the bar disappears at its end.
 
     Args:
-        total: int. How many items there are.
-        stream: Where to write; `sys.stderr` unless given.
-        clock: Function that returns seconds.
+        total: int. Number of items.
+        console: `rich.console.Console`.
 
     Example:
-    >>> import io
+    >>> from rich.console import Console
     >>> from keras_inpaint.cli.progress import Progress
-    >>> stream = io.StringIO()
-    >>> with Progress(2, stream) as progress:
+    >>> with Progress(2, Console()) as progress:
     ...     progress.begin("a.jpg")
-    ...     progress.begin("b.jpg")
-    >>> stream.getvalue().splitlines()
-    ['1/2 a.jpg', '2/2 b.jpg']
+    ...     progress.update(1, 2)
     """
 
-    def __init__(
-        self,
-        total: int,
-        stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, total: int, console: Console = CONSOLE) -> None:
         self.total = total
-        self._stream = sys.stderr if stream is None else stream
-        self._clock = clock
-        self._is_terminal = self._stream.isatty()
-        self._start = 0.0
+        self._is_drawn = console.is_terminal and _LOG.isEnabledFor(logging.INFO)
+        self._bar = Bar(
+            MofNCompleteColumn(),
+            BarColumn(),
+            TimeRemainingColumn(),
+            # Cut rather than wrapped.
+            TextColumn("{task.description}", table_column=Column(no_wrap=True), markup=False),
+            console=console,
+            transient=True,
+            disable=not self._is_drawn,
+            # Results that go to a file must not be drawn above the bar instead.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._bar.add_task("", total=total)
         self._num_begun = 0
-        self._line = ""
 
     def begin(self, name: str) -> None:
         """Begins the next item."""
-        if not self._num_begun:
-            self._start = self._clock()
+        self._bar.update(self._task, completed=self._num_begun, description=name)
         self._num_begun += 1
-        self._line = f"{self._num_begun}/{self.total} {name}"
-        if self._is_terminal:
-            self._draw(self._num_begun - 1)
-        elif self.total > 1:
-            print(self._line, file=self._stream, flush=True)
+        if not self._is_drawn and self.total > 1:
+            _LOG.info("%d/%d %s", self._num_begun, self.total, name)
 
     def update(self, num_done: int, num_parts: int) -> None:
-        """Says how many parts of the item are done."""
-        if self._is_terminal:
-            self._draw(self._num_begun - 1 + num_done / num_parts)
-
-    def say(self, text: str, stream: TextIO | None = None) -> None:
-        """Prints a line of its own, to another stream if need be."""
-        self._clear()
-        print(text, file=stream or self._stream, flush=True)
+        """Advances by the parts of the item that are done."""
+        self._bar.update(self._task, completed=self._num_begun - 1 + num_done / num_parts)
 
     def __enter__(self) -> Self:
+        self._bar.start()
         return self
 
     def __exit__(
@@ -76,29 +72,4 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._clear()
-
-    def _draw(self, num_done: float) -> None:
-        text = self._line
-        if num_done:
-            elapsed = self._clock() - self._start
-            text += f", {_words(elapsed * (self.total - num_done) / num_done)} left"
-        # A line that wraps could not be rewritten.
-        columns = shutil.get_terminal_size().columns - 1
-        if len(text) > columns:
-            text = "..." + text[3 - columns :]
-        self._stream.write(_CLEAR_LINE + text)
-        self._stream.flush()
-
-    def _clear(self) -> None:
-        if self._is_terminal:
-            self._stream.write(_CLEAR_LINE)
-            self._stream.flush()
-
-
-def _words(seconds: float) -> str:
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    if seconds < 90 * 60:
-        return f"about {round(seconds / 60)} min"
-    return f"about {round(seconds / 3600)} h"
+        self._bar.stop()

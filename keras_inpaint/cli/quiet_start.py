@@ -1,5 +1,6 @@
 """Loading TensorFlow without a word."""
 
+import logging
 import os
 import shutil
 import sys
@@ -7,14 +8,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from keras_inpaint.cli.console import LOGGER
+
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Keeps what libraries say while they load from the terminal.
 
     What a user did wrong is told by an exception. If anything else goes wrong, all that
-    was said is shown.
+    was said is shown. With `--verbose`, nothing is kept back.
     """
+    if LOGGER.isEnabledFor(logging.DEBUG):
+        yield
+        return
     # 3: errors too, for a missing GPU is reported as one. Silences what comes later.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

@@ -3,14 +3,16 @@
 import argparse
 import dataclasses
 import json
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_inpaint.cli.console import shows_progress
 from keras_inpaint.cli.quiet_start import quiet_start
 from keras_inpaint.training.settings import Settings, default_of, value_type
 
+_LOG = logging.getLogger(__name__)
 _METAVARS = {int: "N", float: "NUMBER", str: "NAME"}
 
 
@@ -69,10 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     with quiet_start():
         from keras_inpaint.training.run import train
     settings = Settings.from_dict(chosen)
-    steps = train(settings, verbose=1 if sys.stdout.isatty() else 0)
+    steps = train(settings, verbose=int(shows_progress()))
     if steps < settings.steps:
         config = Path(settings.output) / "settings.json"
-        print(f"Stopped after step {steps}. Go on with: keras-inpaint train --config {config}")
+        _LOG.warning(
+            "Stopped after step %d. Go on with: keras-inpaint train --config %s", steps, config
+        )
         return 130
     print(Path(settings.output) / "preset")
     return 0

@@ -1,15 +1,17 @@
 """`keras-inpaint tune`: from a folder of photos to the best loss weights."""
 
 import argparse
-import sys
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keras_inpaint.cli.console import shows_progress
 from keras_inpaint.cli.quiet_start import quiet_start
 from keras_inpaint.cli.train import add_settings, chosen_settings
 from keras_inpaint.training.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 # A trial is short; a run is not.
 _STEPS, _SAVE_EVERY = 2000, 500
 _MEANINGS = {
@@ -82,11 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.network is not None:
         options["network"] = _read_network(arguments.network)
     try:
-        best = search(settings, verbose=1 if sys.stdout.isatty() else 0, **options)
+        best = search(settings, verbose=int(shows_progress()), **options)
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on with the trial under way.")
+        _LOG.warning("Stopped. The same command goes on with the trial under way.")
         return 130
-    print("The chief writes the report." if best is None else best)
+    if best is None:
+        _LOG.info("The chief writes the report.")
+    else:
+        print(best)
     return 0
 
 

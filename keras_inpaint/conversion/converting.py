@@ -1,5 +1,6 @@
 """From published weights to a preset."""
 
+import logging
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from keras_inpaint.models import GlobalLocalCritic
 from keras_inpaint.presets.reading import sha256
 from keras_inpaint.presets.writing import check_replaceable, write_preset
 
+_LOG = logging.getLogger("keras_inpaint.conversion")
 _ORDERS = ("rgb", "bgr")
 _LICENCE = "the weights keep the licence of their source"
 
@@ -25,7 +27,7 @@ def convert(
     preset_dir: str | PathLike[str],
     channel_order: str | None = None,
     replace: bool = False,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = _LOG.info,
 ) -> Path:
     """Converts published weights into a preset.
 
@@ -43,7 +45,8 @@ def convert(
             pictures that the weights were trained with; `None` for that of the program,
             or, of files that do not tell, `"rgb"`.
         replace: bool. Whether a preset in `preset_dir` may be replaced.
-        report: Called with a line of text for each thing worth telling.
+        report: Function. Called with each message, in place of the logger
+            `keras_inpaint.conversion`.
 
     Returns:
         Path of the preset.

@@ -1,5 +1,6 @@
 """From settings to the model that trains."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,16 +16,17 @@ from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.presets import read_network, read_object
 from keras_inpaint.training.settings import Settings
 
+_LOG = logging.getLogger("keras_inpaint.training")
 # Of photos, as `keras_inpaint.data.photos` reads them.
 _NUM_CHANNELS = 3
 
 
-def build(settings: Settings, report: Callable[[str], None] = print) -> Any:
+def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> Any:
     """Makes the model that settings ask for: equal settings give equal weights.
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
-        report: Called with a line of text for each thing worth telling.
+        report: Function. Called with each message.
 
     Returns:
         `InpaintingGAN`, compiled.

@@ -1,5 +1,6 @@
 """The devices that a run is spread over."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
@@ -10,15 +11,17 @@ import keras
 from keras_inpaint.gan.validation import check_equal_parts
 from keras_inpaint.training.settings import Settings
 
+_LOG = logging.getLogger("keras_inpaint.training")
+
 
 def devices_scope(
-    settings: Settings, report: Callable[[str], None] = print
+    settings: Settings, report: Callable[[str], None] = _LOG.info
 ) -> AbstractContextManager[Any]:
     """Finds the devices of a run; its model is made, and its photos dealt out, for them.
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
-        report: Called with a line of text where there is something to tell.
+        report: Function. Called with each message.
 
     Returns:
         The scope in which the model is to be made.

@@ -1,5 +1,6 @@
 """A whole training run: from photos on disk to a preset."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.training.stop_request import StopRequest
 
+_LOG = logging.getLogger("keras_inpaint.training")
 # Pictures on a sheet.
 _NUM_SHOWN = 4
 
 
-def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = print) -> int:
+def train(
+    settings: Settings, verbose: int = 0, report: Callable[[str], None] | None = None
+) -> int:
     """Trains a network on photos, or goes on where an earlier run stopped.
 
     Every `save_every` steps the run is measured, logged and saved. Ctrl-C ends it after
@@ -37,7 +41,8 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
         verbose: `0`, or `1` to show Keras's progress bar.
-        report: Called with a line of text for each thing worth telling.
+        report: Function or `None`. Called with each message, in place of the logger
+            `keras_inpaint.training`.
 
     Returns:
         int: Steps made so far; fewer than `settings.steps` where the run was stopped.
@@ -53,12 +58,13 @@ def train(settings: Settings, verbose: int = 0, report: Callable[[str], None] = 
     validation = None
     if settings.validation is not None:
         validation = measuring_stream(settings, measured(settings))
-    with devices_scope(settings, report):
-        gan = build(settings, report)
+    info, warn = report or _LOG.info, report or _LOG.warning
+    with devices_scope(settings, info):
+        gan = build(settings, warn)
     with RunFolder(settings, gan) as folder:
-        if folder.restore(gan, report):
-            report(f"Going on from step {gan.num_steps} of {folder.path}.")
-        return _train(gan, folder, settings, validation, verbose, report)
+        if folder.restore(gan, warn):
+            info(f"Going on from step {gan.num_steps} of {folder.path}.")
+        return _train(gan, folder, settings, validation, verbose, info)
 
 
 def _train(

@@ -1,11 +1,21 @@
+import ast
+import logging
+import os
+import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+import keras_inpaint
 from keras_inpaint.cli import evaluate, inpaint, train
-from keras_inpaint.cli.main import main
+from keras_inpaint.cli.main import _parser, main
+from keras_inpaint.files import atomic_write
 from keras_inpaint.version import __version__
+
+ROOT = pathlib.Path(keras_inpaint.__file__).parent
 
 
 def test_version_is_that_of_the_package(capsys):
@@ -66,6 +76,86 @@ def test_what_the_package_said_in_a_graph_is_told_in_one_line(monkeypatch, capsy
     monkeypatch.setattr(train, "run", lambda arguments: fail())
     assert main(["train"]) == 2
     assert capsys.readouterr().err == words
+
+
+def tell(arguments):
+    for name in ("keras_inpaint", "keras_inpaint.training", "keras_inpaint.data"):
+        logging.getLogger(name).debug("[debug] %s", name)
+        logging.getLogger(name).info("[info] %s", name)
+        logging.getLogger(name).warning("[warning] %s", name)
+    print("result")
+    raise ValueError("Not so. Received: 3")
+
+
+@pytest.mark.parametrize(
+    ("words", "levels", "num_lines"),
+    [
+        ([], ["info", "warning"], 7),
+        (["--quiet"], ["warning"], 4),
+        (["--verbose"], ["debug", "info", "warning"], None),
+    ],
+)
+def test_messages_go_to_standard_error_as_much_as_asked_for(
+    monkeypatch, capsys, words, levels, num_lines
+):
+    # Too narrow for any message: what is piped is not wrapped.
+    monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setattr(train, "run", tell)
+    # A library's handler on the root must not say it once more.
+    library = logging.StreamHandler()
+    logging.getLogger().addHandler(library)
+    logger = logging.getLogger("keras_inpaint")
+    before = logger.level, logger.propagate, list(logger.handlers)
+    try:
+        assert main(["train", *words]) == 2
+    finally:
+        logging.getLogger().removeHandler(library)
+    assert (logger.level, logger.propagate, logger.handlers) == before
+    told = capsys.readouterr()
+    assert told.out == "result\n"
+    lines = told.err.splitlines()
+    for level in ("debug", "info", "warning"):
+        expected = 3 * (level in levels)
+        assert sum(f"[{level}] keras_inpaint" in line for line in lines) == expected
+    assert any(line.endswith("Not so. Received: 3") for line in lines)
+    assert num_lines in (None, len(lines))
+    # Where a message came from, and all of an error, for whoever looks for its cause.
+    is_verbose = "--verbose" in words
+    assert ("INFO keras_inpaint.data: [info] keras_inpaint.data" in lines) == is_verbose
+    assert ("Traceback" in told.err) == is_verbose
+    assert ("keras-inpaint: Not so. Received: 3" in lines) != is_verbose
+
+
+def test_every_subcommand_can_be_quiet_and_verbose():
+    parser = _parser()
+    (verbs,) = [action.choices for action in parser._actions if hasattr(action, "add_parser")]
+    for verb in verbs.values():
+        options = {option for action in verb._actions for option in action.option_strings}
+        assert {"--quiet", "--verbose"} <= options
+
+
+def test_nothing_prints_but_results_of_commands():
+    printing = [
+        (path.relative_to(ROOT).as_posix(), node.lineno)
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert {path.split("/")[0] for path, _ in printing} == {"cli"}
+
+
+def test_sigterm_leaves_nothing_half_written(monkeypatch, tmp_path):
+    def write(arguments):
+        with atomic_write(tmp_path / "photo.png") as draft:
+            draft.write_bytes(b"half of")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    monkeypatch.setattr(train, "run", write)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["train"]) == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not list(tmp_path.iterdir())
 
 
 def test_failures_of_other_programs_are_shown_whole(monkeypatch):

@@ -1,77 +1,74 @@
-import io
+"""A bar on a terminal, plain lines elsewhere."""
 
+import io
+import logging
+
+import pytest
+from rich.console import Console
+
+from keras_inpaint.cli import console as console_module
 from keras_inpaint.cli.progress import Progress
 
-CLEAR = "\r\x1b[2K"
+
+@pytest.fixture(autouse=True)
+def level():
+    """Messages are shown from the usual level on."""
+    with console_module.messages(logging.INFO):
+        yield
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+def terminal():
+    return Console(file=io.StringIO(), force_terminal=True, width=60)
 
 
-class Clock:
-    """Moves on when told to."""
-
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-def test_terminal_has_one_line_with_the_time_left():
-    stream, clock = Terminal(), Clock()
-    with Progress(4, stream, clock) as progress:
+def test_terminal_has_one_bar_that_disappears():
+    console = terminal()
+    with Progress(4, console) as progress:
         progress.begin("a.jpg")
-        clock.now += 10
         progress.update(1, 2)
-        clock.now += 10
-        progress.begin("b.jpg")
-        progress.update(1, 1)
-    # Half of 1 of 4 took 10 s: 70 s for the others. Then 60, and as fast for two of four.
-    assert stream.getvalue().split(CLEAR) == [
-        "",
-        "1/4 a.jpg",
-        "1/4 a.jpg, about 70 s left",
-        "2/4 b.jpg, about 60 s left",
-        "2/4 b.jpg, about 20 s left",
-        "",
-    ]
+        progress.begin("b[0].jpg")
+    drawn = console.file.getvalue()
+    assert "0/4" in drawn
+    assert "1/4" in drawn
+    # Not taken for markup.
+    assert "b[0].jpg" in drawn
+    # The cursor goes up, and the line is erased.
+    assert drawn.rstrip().endswith("\x1b[2K")
 
 
-def test_minutes_and_hours_are_rounded():
-    stream, clock = Terminal(), Clock()
-    progress = Progress(2, stream, clock)
-    progress.begin("a")
-    for seconds in (180, 3600 * 3):
-        clock.now = 100.0 + seconds
-        progress.update(1, 1)
-    assert "about 3 min left" in stream.getvalue()
-    assert "about 3 h left" in stream.getvalue()
+def test_part_of_an_item_counts():
+    progress = Progress(4, terminal())
+    progress.begin("a.jpg")
+    progress.begin("b.jpg")
+    progress.update(1, 2)
+    (task,) = progress._bar.tasks
+    assert (task.completed, task.total) == (1.5, 4)
 
 
-def test_line_never_wraps(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "20")
-    stream = Terminal()
-    Progress(1, stream).begin("a/very/long/folder/photo.jpg")
-    assert stream.getvalue() == f"{CLEAR}...folder/photo.jpg"
+def test_line_never_wraps():
+    console = terminal()
+    with Progress(1, console) as progress:
+        progress.begin("a/very/long/folder/" * 10 + "photo.jpg")
+    assert "\n\n" not in console.file.getvalue()
+    assert console.file.getvalue().count("\n") <= 2
 
 
-def test_words_between_take_the_lines_place():
-    stream, other = Terminal(), io.StringIO()
-    with Progress(2, stream) as progress:
-        progress.begin("a")
-        progress.say("a failed")
-        progress.say("b.png", other)
-    assert stream.getvalue() == f"{CLEAR}1/2 a{CLEAR}a failed\n{CLEAR}{CLEAR}"
-    assert other.getvalue() == "b.png\n"
-
-
-def test_elsewhere_each_item_has_a_plain_line_and_a_single_one_none():
-    stream = io.StringIO()
-    with Progress(2, stream) as progress:
+def test_elsewhere_each_item_has_a_plain_line_and_a_single_one_none(capsys):
+    with Progress(2) as progress:
         for name in "ab":
             progress.begin(name)
             progress.update(1, 3)
-    Progress(1, stream).begin("alone")
-    assert stream.getvalue() == "1/2 a\n2/2 b\n"
+    with Progress(1) as progress:
+        progress.begin("alone")
+    told = capsys.readouterr()
+    assert told.err == "1/2 a\n2/2 b\n"
+    assert told.out == ""
+
+
+def test_quiet_shows_no_progress(capsys):
+    console = terminal()
+    with console_module.messages(logging.WARNING):
+        for each in (console, console_module.CONSOLE):
+            with Progress(2, each) as progress:
+                progress.begin("a")
+    assert console.file.getvalue() == capsys.readouterr().err == ""

@@ -81,7 +81,7 @@ def test_options_come_before_the_file_and_the_file_before_the_defaults(asked, tm
 def test_stopped_run_says_how_to_go_on(asked, capsys):
     asked["stops"] = True
     assert main(["train", "--data", "photos", "--output", "run", "--steps", "7"]) == 130
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert "Stopped after step 6" in told
     assert "keras-inpaint train --config run/settings.json" in told
 

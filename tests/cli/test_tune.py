@@ -78,7 +78,7 @@ def test_network_of_a_file_sees_the_pictures(asked, tmp_path):
 def test_stopped_search_says_how_to_go_on(asked, capsys):
     words = ["tune", "--data", "photos", "--output", "out", "--max-trials", "99"]
     assert main(words) == 130
-    assert "same command goes on" in capsys.readouterr().out
+    assert "same command goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
