@@ -1,0 +1,79 @@
+"""The training in an accelerator's memory, on a processor: from photos to a preset."""
+
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_inpaint as ki
+
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
+RECIPE = {
+    "width": 4,
+    "critic_width": 4,
+    "loss_weights": {"hole": 10, "known": 1, "adversarial": 0.5},
+    "precision": "float32",
+    "warm_up": 2,
+    "stages": [
+        {"image_size": 32, "batch_size": 2, "steps_per_dispatch": 2},
+        {"image_size": 64, "batch_size": 2, "steps_per_dispatch": 1},
+    ],
+}
+
+
+def run(name, *arguments):
+    command = [sys.executable, str(RECIPES / f"{name}.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("device")
+    rng = np.random.default_rng(0)
+    for index, size in enumerate([(400, 700), (90, 64), (500, 330)]):
+        pixels = rng.integers(0, 256, (*size, 3), "uint8")
+        (folder / "photos").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / "photos" / f"{index}.png")
+    (folder / "held-out.txt").write_text("2.png\n")
+    run(
+        "prepare",
+        *("photos", folder / "photos", "--output", folder / "prepared"),
+        *("--exclude", folder / "held-out.txt"),
+    )
+    return folder / "prepared"
+
+
+def test_photos_are_packed_small_and_without_those_excluded(prepared):
+    with zipfile.ZipFile(prepared / "photos-00.zip") as archive:
+        sizes = {name: Image.open(archive.open(name)).size for name in archive.namelist()}
+    assert sizes == {"photos/0.jpg": (320, 320), "photos/1.jpg": (64, 90)}
+
+
+@pytest.mark.slow
+def test_training_ends_in_a_preset_and_goes_on(prepared, tmp_path):
+    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE))
+    command = (tmp_path / "recipe.json", "--prepared", prepared, "--output", tmp_path / "run")
+    first = run("train_on_device", *command, "--minutes", "0.7")
+    assert "stage 1:" in first
+    inpainter = ki.Inpainter.from_preset(tmp_path / "run" / "preset")
+    photo = np.full((64, 64, 3), 90, "uint8")
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    filled = inpainter.inpaint(photo, mask)
+    np.testing.assert_array_equal(filled[~mask], photo[~mask])
+    second = run("train_on_device", *command, "--minutes", "0.01")
+    num_steps = int(first.split()[-2])
+    assert num_steps > 0
+    assert f"going on from step {num_steps}" in second
+    if (tmp_path / "run" / "log.csv").exists():  # Written every ten seconds.
+        with (tmp_path / "run" / "log.csv").open() as file:
+            assert all(np.isfinite(float(row["loss"])) for row in csv.DictReader(file))
