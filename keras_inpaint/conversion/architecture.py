@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from keras_inpaint.conversion.layout import Arrays, Layout
+from keras_inpaint.conversion.layouts import Arrays, Layout
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 
 _Value = TypeVar("_Value", int, bool)

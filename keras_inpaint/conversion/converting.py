@@ -1,4 +1,4 @@
-"""From published weights to a preset."""
+"""From a published checkpoint to a preset."""
 
 import logging
 from collections.abc import Callable
@@ -6,16 +6,77 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from keras_inpaint.conversion.architecture import make_critic, make_generator
-from keras_inpaint.conversion.assignment import assign
-from keras_inpaint.conversion.colours import reverse_colours
-from keras_inpaint.conversion.source import Source, read_source
+from keras_inpaint.conversion.reading import Source, read_source
 from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, Strokes, Union
 from keras_inpaint.models import GlobalLocalCritic
 from keras_inpaint.presets.reading import sha256
 from keras_inpaint.presets.writing import check_replaceable, write_preset
+
+# Layers that are shown pictures, by our names, and those that paint them.
+_SHOWN = ("conv1", "xconv1", "pmconv1", "local/conv1", "global/conv1", "patch/conv1")
+_PAINT = ("conv17", "allconv17")
+
+
+def reverse_colours(weights: dict[str, Any], channels: int) -> None:
+    """Changes networks so that they do to RGB pictures what they did to BGR ones.
+
+    Args:
+        weights: dict of variables by our names: those of a generator and its critic.
+        channels: int. Channels of the pictures, which come first of all that is shown.
+    """
+    for layer in _SHOWN:
+        if f"{layer}/kernel" in weights:
+            kernel = weights[f"{layer}/kernel"]
+            values = np.array(kernel)
+            values[:, :, :channels] = values[:, :, :channels][:, :, ::-1]
+            kernel.assign(values)
+    for layer in _PAINT:
+        for weight in (weights[f"{layer}/kernel"], weights[f"{layer}/bias"]):
+            weight.assign(np.array(weight)[..., ::-1])
+
+
+def assign(source: Source, variables: dict[str, Any]) -> None:
+    """Gives variables the values of a source.
+
+    Args:
+        source: `Source`.
+        variables: dict of variables by our names.
+
+    Raises:
+        ValueError: If a weight is missing, unexpected, of another shape or not finite;
+            all of them are named, as the source does.
+    """
+    weights, spell = source.weights, source.layout.spell
+    theirs = {ours: theirs for theirs, ours in reversed(source.names.items())}
+    shared = [name for name in variables if name in weights]
+    complaints = {
+        "missing": [spell(name) for name in variables if name not in weights],
+        "unexpected": [
+            *source.unexpected,
+            *(theirs[name] for name in weights if name not in variables),
+        ],
+        "of another shape": [
+            f"{theirs[name]} is {weights[name].shape} and must be "
+            f"{tuple(variables[name].shape)} (rows, columns, in, out)"
+            for name in shared
+            if weights[name].shape != tuple(variables[name].shape)
+        ],
+        "not finite": [theirs[name] for name in shared if not np.isfinite(weights[name]).all()],
+    }
+    told = [f"{kind}: {', '.join(names)}" for kind, names in complaints.items() if names]
+    if told:
+        raise ValueError(
+            f"The weights are not those of {source.layout.title}, or the source is not whole. "
+            f"Received: source={str(source.path)!r}; {'; '.join(told)}"
+        )
+    for name, variable in variables.items():
+        variable.assign(weights[name])
+
 
 _LOG = logging.getLogger("keras_inpaint.conversion")
 _ORDERS = ("rgb", "bgr")

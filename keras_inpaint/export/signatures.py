@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_inpaint.export.graph_checks import check_pairs
-from keras_inpaint.export.graph_pixels import crop, pad, to_images, to_photos
-from keras_inpaint.export.picture_bytes import (
+from keras_inpaint.export.graph import (
     check_files,
+    check_pairs,
+    crop,
     decode_holes,
     decode_photo,
     encode,
+    pad,
+    to_images,
+    to_photos,
 )
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD

@@ -12,12 +12,6 @@ def generator_term_names(perceptual):
     return _TERM_NAMES if perceptual is None else (*_TERM_NAMES, "perceptual_loss")
 
 
-def used_weights(names, perceptual):
-    """`names` of `LossWeights`, with that of the perceptual loss if there is one."""
-    others = tuple(name for name in names if name != "perceptual")
-    return others if perceptual is None else (*others, "perceptual")
-
-
 def generator_terms(
     weights, images, outputs, masks, hole_loss, known_loss, adversarial_loss, perceptual=None
 ):

@@ -3,11 +3,7 @@
 import keras
 from keras import ops
 
-from keras_inpaint.losses.generator_terms import (
-    generator_term_names,
-    generator_terms,
-    used_weights,
-)
+from keras_inpaint.losses.generator_terms import generator_term_names, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
 from keras_inpaint.losses.reconstruction import discounted_l1
 
@@ -37,17 +33,15 @@ class HingeObjective:
     """
 
     default_weights = LossWeights(hole=1.0, known=1.0, adversarial=1.0, coarse=1.0)
+    weight_names = ("hole", "known", "adversarial", "coarse")
     critic_term_names = ("critic_loss", "real_score", "fake_score")
     adam_betas = (0.5, 0.999)
     needs_patches = False
 
     def __init__(self, perceptual=None):
         self.perceptual = perceptual
-
-    @property
-    def weight_names(self):
-        """tuple of str: The `LossWeights` that weigh something here."""
-        return used_weights(("hole", "known", "adversarial", "coarse"), self.perceptual)
+        if perceptual is not None:
+            self.weight_names = (*self.weight_names, "perceptual")
 
     def critic_terms(
         self,

@@ -4,11 +4,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.losses.discounts import box_discounts, distance_discounts
-from keras_inpaint.losses.generator_terms import (
-    generator_term_names,
-    generator_terms,
-    used_weights,
-)
+from keras_inpaint.losses.generator_terms import generator_term_names, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
 from keras_inpaint.losses.reconstruction import discounted_l1, known_l1
 from keras_inpaint.ops.compositing import composite
@@ -83,6 +79,7 @@ class WassersteinObjective:
     """
 
     default_weights = LossWeights()
+    weight_names = tuple(name for name in LossWeights().get_config() if name != "perceptual")
     critic_term_names = ("critic_loss", "wasserstein_loss", "gradient_penalty")
     adam_betas = (0.5, 0.9)
     needs_patches = True
@@ -117,11 +114,8 @@ class WassersteinObjective:
             setattr(self, name, value)
         self.variant = variant
         self.perceptual = perceptual
-
-    @property
-    def weight_names(self):
-        """tuple of str: The `LossWeights` that weigh something here."""
-        return used_weights(tuple(LossWeights().get_config()), self.perceptual)
+        if perceptual is not None:
+            self.weight_names = (*self.weight_names, "perceptual")
 
     def critic_terms(
         self,

@@ -2,7 +2,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from keras_inpaint.export.graph_checks import check_pairs, require  # noqa: E402
+from keras_inpaint.export.graph import check_pairs, require  # noqa: E402
 
 NAMES = ("images", "masks")
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 tf = pytest.importorskip("tensorflow")
 
-from keras_inpaint.export.picture_bytes import check_files, decode_holes, decode_photo  # noqa: E402
+from keras_inpaint.export.graph import check_files, decode_holes, decode_photo  # noqa: E402
 from keras_inpaint.pictures import read_mask, read_picture  # noqa: E402
 
 ROWS, COLUMNS = np.mgrid[:37, :53]

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from keras_inpaint.export import versions
-from keras_inpaint.export.versions import check_model_folder, next_version, write_version
+from keras_inpaint.export import saved_model as versions
+from keras_inpaint.export.saved_model import check_model_folder, next_version, write_version
 
 
 def write(folder):

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_inpaint.conversion.official_layout import OfficialLayout
-from keras_inpaint.conversion.port_layout import PortLayout
+from keras_inpaint.conversion.layouts import OfficialLayout, PortLayout
 from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 

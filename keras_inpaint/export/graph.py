@@ -1,13 +1,107 @@
-"""Picture files of a request, decoded and encoded by the graph itself."""
+"""What runs inside of the exported graph: files to pixels and back, sizes, and checks."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from keras_inpaint.export.graph_checks import require
+from keras_inpaint.inpainting.pixels import SMALLEST_SIZE
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
 Tensor = Any
+
+
+def require(condition: Tensor, *parts: Any) -> Tensor:
+    """Fails with an `InvalidArgumentError` where a condition does not hold.
+
+    Args:
+        condition: Scalar bool tensor.
+        *parts: The message: strings and tensors, one after the other.
+
+    Returns:
+        Operation that what depends on the condition must wait for.
+    """
+    texts = [part if isinstance(part, str) else _text(part) for part in parts]
+    return tf.debugging.Assert(condition, [tf.strings.join(texts)])
+
+
+def check_pairs(images: Tensor, masks: Tensor, names: tuple[str, str]) -> Tensor:
+    """Fails unless masks are one of each picture, and of the picture's size.
+
+    Args:
+        images: Tensor of shape `(num, height, width, channels)`.
+        masks: Tensor of shape `(num, height, width, 1)`.
+        names: What the two are called in the request.
+
+    Returns:
+        Operation, see `require`.
+    """
+    picture, mask = names
+    size, mask_size = tf.shape(images)[:3], tf.shape(masks)[:3]
+    return tf.group(
+        require(
+            tf.reduce_all(size > 0),
+            f"`{picture}` must hold at least one picture of one pixel. Received: number, "
+            "height and width ",
+            size,
+        ),
+        require(
+            size[0] == mask_size[0],
+            f"`{mask}` must hold one mask for each of `{picture}`. Received: ",
+            mask_size[0],
+            " masks, ",
+            size[0],
+            " pictures",
+        ),
+        require(
+            tf.reduce_all(size[1:] == mask_size[1:]),
+            f"`{mask}` must have the height and width of `{picture}`, ",
+            size[1:],
+            ". Received: ",
+            mask_size[1:],
+        ),
+    )
+
+
+def _text(values: Tensor) -> Tensor:
+    return tf.strings.format("{}", values)
+
+
+def to_images(photos: Tensor) -> Tensor:
+    """Photos `[0, 255]` as images `[-1, 1]`."""
+    return tf.cast(photos, tf.float32) / 127.5 - 1.0
+
+
+def to_photos(images: Tensor) -> Tensor:
+    """Images `[-1, 1]` as photos: rounded to the nearest byte, clipped."""
+    levels = tf.round((images + 1.0) * 127.5)
+    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
+
+
+def pad(pictures: Tensor, multiple: int) -> Tensor:
+    """Continues pictures below and to the right as mirrors would.
+
+    Args:
+        pictures: Tensor of shape `(num, height, width, channels)`.
+        multiple: int. What the new height and width are divisible by.
+
+    Returns:
+        Tensor of the size that `keras_inpaint.inpainting.pixels.padded_size` tells.
+    """
+    # Not `tf.pad`: it mirrors once, and a small picture takes several mirrors.
+    for axis in (1, 2):
+        side = tf.shape(pictures)[axis]
+        padded = -(-tf.maximum(side, SMALLEST_SIZE) // multiple) * multiple
+        places = tf.range(padded) % (2 * side)
+        places = tf.minimum(places, 2 * side - 1 - places)
+        pictures = tf.gather(pictures, places, axis=axis)
+    return pictures
+
+
+def crop(pictures: Tensor, like: Tensor) -> Tensor:
+    """Cuts off what `pad` has appended to pictures of the size of others."""
+    _, height, width, _ = tf.unstack(tf.shape(like), num=4)
+    return pictures[:, :height, :width]
+
 
 FORMATS = "JPEG, PNG, WebP or BMP (of 24 or 32 bits)"
 # Where the container of WebP tells of frames, and how.
