@@ -168,7 +168,7 @@ def _training(source: Source, critic: Any) -> dict[str, Any]:
         height, width = critic.patch_size
         return {
             "objective": WassersteinObjective(variant=source.layout.dialect),
-            "masks": Boxes(height, width, jitter=height // 8),
+            "masks": Boxes.published(height, width),
         }
     return {"objective": HingeObjective(), "masks": Union([Boxes(), Strokes()])}
 

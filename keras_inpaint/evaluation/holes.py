@@ -47,8 +47,7 @@ def hole_sampler(kind: str, height: int, width: int, hole_area: Area | None = No
             f"Photos must be at least {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels for holes to "
             f"be drawn. Received: height={height}, width={width}"
         )
-    widths = (max(1, 12 * side // 256), max(1, 40 * side // 256))
-    boxes, strokes = _boxes(height, width, hole_area), Strokes(widths=widths)
+    boxes, strokes = _boxes(height, width, hole_area), Strokes.published(side)
     least, most = hole_area or (0.0, 1.0)
     bounds = {"min_area": least, "max_area": most, "num_draws": _NUM_DRAWS}
     if hole_area is not None:
@@ -77,8 +76,7 @@ def check_holes(kind: str, hole_area: Area | None) -> None:
 
 def _boxes(height: int, width: int, hole_area: Area | None) -> Boxes:
     if hole_area is None:
-        side = min(height, width) // 2
-        return Boxes(side, side, jitter=side // 8)
+        return Boxes.published(min(height, width) // 2)
     least, most = (math.sqrt(share) for share in hole_area)
     sides = [max(1, math.floor(most * length)) for length in (height, width)]
     spare = [

@@ -53,8 +53,7 @@ def deepfill_v1(
         local_multiples=(1, 2, 4, 4 if generator.padding == "centred" else 8),
     )
     patch_height, patch_width = critic.patch_size
-    jitter = min(patch_height, patch_width) // 8
-    masks = masks or Boxes(patch_height, patch_width, jitter=jitter)
+    masks = masks or Boxes.published(patch_height, patch_width)
     # The size is that of the critic, which may be another one.
     return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
 
@@ -95,6 +94,4 @@ def deepfill_v2(
 
 def v2_samplers(image_size: int) -> list[Any]:
     """The published boxes and strokes for 256 pixels, in proportion."""
-    side = image_size // 2
-    widths = max(1, 12 * image_size // 256), max(1, 40 * image_size // 256)
-    return [Boxes(side, side, jitter=side // 8), Strokes(widths=widths)]
+    return [Boxes.published(image_size // 2), Strokes.published(image_size)]

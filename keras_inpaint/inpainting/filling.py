@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from keras_inpaint.inpainting.box import Box
-from keras_inpaint.inpainting.hole_groups import tight
+from keras_inpaint.inpainting.connected_components import tight
 from keras_inpaint.inpainting.window import Window
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
@@ -104,26 +105,10 @@ def ramp(holes: Holes, feather: int) -> Weights:
     height, width = holes.shape
     hole = tight(holes, Box(0, 0, height, width))
     near = hole.grown(feather, height, width).slices
-    squares = _squared_distances(holes[near], feather)
-    falling = 1 - np.sqrt(squares) / np.float32(feather + 1)
-    weights[near] = np.where(squares <= feather**2, falling, 0)
+    distances = ndimage.distance_transform_edt(~holes[near]).astype(np.float32)
+    falling = 1 - distances / np.float32(feather + 1)
+    weights[near] = np.where(distances <= feather, falling, 0)
     return weights
-
-
-def _squared_distances(holes: Holes, limit: int) -> Weights:
-    """Squared Euclidean distances to the hole, those beyond `limit` too large."""
-    squares = np.where(holes, np.float32(0), np.float32((limit + 1) ** 2))
-    return _spread(_spread(squares, limit, axis=0), limit, axis=1)
-
-
-def _spread(squares: Weights, limit: int, axis: int) -> Weights:
-    """The least of each value and its neighbours', these plus their squared distance."""
-    least = squares.copy()
-    source, target = np.moveaxis(squares, axis, 0), np.moveaxis(least, axis, 0)
-    for step in range(1, limit + 1):
-        np.minimum(target[step:], source[:-step] + step**2, out=target[step:])
-        np.minimum(target[:-step], source[step:] + step**2, out=target[:-step])
-    return least
 
 
 def _blend(pixels: Bytes, painted: Bytes, weights: Weights) -> None:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from keras_inpaint.inpainting.box import Box
-from keras_inpaint.inpainting.hole_groups import find_groups, thickness, tight
+from keras_inpaint.inpainting.connected_components import find_components, thickness, tight
 from keras_inpaint.inpainting.window import Window
 from keras_inpaint.pictures.pixels import Holes
 
@@ -58,22 +58,24 @@ def plan(method: str, holes: Holes, image_size: int, feather: int = 0) -> list[W
     if method == "resize":
         scale = min(_scale(holes, image_size), _view_limit(image_size) / max(height, width))
         return [Window(everything, everything, scale)]
-    # Nothing between two groups is nearer to each than this.
+    # No two components are nearer to each other than this.
     cell = max(image_size // 4, 1)
     return [
         window
-        for group in find_groups(holes, cell)
-        for window in _crops(holes, group, image_size, feather)
+        for part in find_components(holes, cell)
+        for window in _crops(holes, part, image_size, feather)
     ]
 
 
-def _crops(holes: Holes, group: Box, image_size: int, feather: int) -> list[Window]:
-    """Cuts a group of holes into parts that the network can take, each with a margin."""
-    scale = _scale(holes[group.slices], image_size)
+def _crops(holes: Holes, component: Box, image_size: int, feather: int) -> list[Window]:
+    """Cuts a component into parts that the network can take, each with a margin."""
+    scale = _scale(holes[component.slices], image_size)
     longest = int(_LONGEST_HOLE / scale)
     wanted = min(max(image_size // 2, _SMALLEST_MARGIN), _LARGEST_MARGIN)
     margin = max(round(wanted / scale), feather)
-    parts = [tight(holes, part) for part in _divide(group, longest) if holes[part.slices].any()]
+    parts = [
+        tight(holes, part) for part in _divide(component, longest) if holes[part.slices].any()
+    ]
     return [Window(part, part.grown(margin, *holes.shape), scale) for part in parts]
 
 

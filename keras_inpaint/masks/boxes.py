@@ -74,6 +74,23 @@ class Boxes:
         self.margin = margin
         self.jitter = jitter
 
+    @classmethod
+    def published(cls, height, width=None):
+        """The published holes: each side of the box moved in by up to an eighth.
+
+        The publications draw boxes of half of the image, 128 of 256 pixels.
+
+        Args:
+            height: int. Height of the box, in pixels.
+            width: int or `None`. Width of the box; as high as wide unless given.
+
+        Example:
+        >>> keras_inpaint.masks.Boxes.published(128).jitter
+        16
+        """
+        width = height if width is None else width
+        return cls(height, width, jitter=min(height, width) // 8)
+
     def __call__(self, seeds, height, width):
         height, width = picture_size(height, width)
         self._check_fit(height, width)

@@ -86,6 +86,19 @@ class Strokes:
         self.angle_spread = angle_spread
         self.length = length
 
+    @classmethod
+    def published(cls, image_size):
+        """The published strokes, 12 to 40 pixels wide in 256, in proportion.
+
+        Args:
+            image_size: int. Side of the images, the shorter one, in pixels.
+
+        Example:
+        >>> keras_inpaint.masks.Strokes.published(128).widths
+        (6, 20)
+        """
+        return cls(widths=tuple(max(1, width * image_size // 256) for width in (12, 40)))
+
     def __call__(self, seeds, height, width):
         height, width = picture_size(height, width)
         steps = self._draw_steps(seeds, height, width)

@@ -1,18 +1,8 @@
 """EXIF data that stays true after a picture was turned and repacked."""
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 _ORIENTATION = ExifTags.Base.Orientation
-# What undoes each orientation (EXIF 2.32, 4.6.4 A).
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _SIZE_TAGS = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 # Tags that say how one file stores its pixels, or hold what `Picture` carries
 # elsewhere. TIFF keeps them among the descriptive ones; in another file, or
@@ -34,8 +24,15 @@ def orientation(image: Image.Image) -> int:
 
 def turn_upright(image: Image.Image) -> Image.Image:
     """Undoes the orientation that a loaded image's EXIF data still names."""
-    turn = _TURNS.get(orientation(image))
-    return image if turn is None else image.transpose(turn)
+    turned = orientation(image)
+    if turned == 1:
+        return image
+    # Pillow writes the EXIF data anew as it turns, and fails on some that it can read.
+    alone = Image.Exif()
+    alone[_ORIENTATION] = turned
+    bare = image.copy()
+    bare.info["exif"] = alone.tobytes()
+    return ImageOps.exif_transpose(bare)
 
 
 def upright_exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:

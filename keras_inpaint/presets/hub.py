@@ -11,10 +11,9 @@ from keras_inpaint.version import __version__
 PREFIX = "hf://"
 
 _FILES = ["config.json", "metadata.json", "README.md", "CREDITS.tsv", "*.weights.h5"]
-# A revision is a path in the cache: it must not lead out of there, nor may a name.
-_NAME = r"[a-zA-Z0-9_](?:[\w.-]{0,94}[a-zA-Z0-9_])?"
-_REVISION = r"\w(?:[\w./+-]*[\w+-])?"
-_ADDRESS = re.compile(rf"hf://({_NAME}/{_NAME})(?:@({_REVISION}))?", re.ASCII)
+# Names are checked by the library. Revisions are not, and become paths in the cache, out of
+# which they must not lead.
+_REVISION = re.compile(r"\w(?:[\w./+-]*[\w+-])?", re.ASCII)
 _LOG_IN = "log in with `hf auth login`"
 
 
@@ -41,14 +40,22 @@ def read_address(preset: str) -> HubAddress:
     Raises:
         ValueError: If it is none.
     """
-    match = _ADDRESS.fullmatch(preset)
-    if not match or ".." in preset or "--" in match[1] or match[1].endswith(".git"):
+    hub = _library(preset)
+    repository, at, revision = preset.removeprefix(PREFIX).partition("@")
+    try:
+        hub.utils.validate_repo_id(repository)
+        # The library takes a name without its owner, and letters of all alphabets.
+        is_name = repository.count("/") == 1 and repository.isascii()
+    except hub.errors.HFValidationError:
+        is_name = False
+    is_revision = _REVISION.fullmatch(revision) and ".." not in revision
+    if not is_name or (at and not is_revision):
         raise ValueError(
             "A preset on the Hugging Face hub is written hf://owner/name, or "
             "hf://owner/name@revision for a branch, a tag or a commit. "
             f"Received: preset={preset!r}"
         )
-    return HubAddress(match[1], match[2])
+    return HubAddress(repository, revision or None)
 
 
 def fetch_preset(preset: str, check: Callable[[Path], object]) -> Path:
@@ -70,13 +77,7 @@ def fetch_preset(preset: str, check: Callable[[Path], object]) -> Path:
         ValueError: If `preset` is no such address, or `huggingface_hub` is not installed.
     """
     address = read_address(preset)
-    try:
-        hub = importlib.import_module("huggingface_hub")
-    except ImportError as error:
-        raise ValueError(
-            "Presets on the Hugging Face hub need huggingface_hub, which is not installed. "
-            f"Run `pip install 'keras-inpaint[hub]'`. Received: preset={preset!r}"
-        ) from error
+    hub = _library(preset)
     metadata = _ask(hub.hf_hub_download, preset, address, filename="metadata.json")
     folder = metadata.parent
     check(folder)
@@ -88,6 +89,19 @@ def fetch_preset(preset: str, check: Callable[[Path], object]) -> Path:
     # Where the hub is lost in between, the library may return the folder as it is. Of a folder
     # that holds it, this asks for nothing.
     return _ask(hub.hf_hub_download, preset, address, filename="config.json").parent
+
+
+def _library(preset: str) -> Any:
+    try:
+        hub = importlib.import_module("huggingface_hub")
+        for module in ("errors", "utils"):
+            importlib.import_module(f"huggingface_hub.{module}")
+    except ImportError as error:
+        raise ValueError(
+            "Presets on the Hugging Face hub need huggingface_hub, which is not installed. "
+            f"Run `pip install 'keras-inpaint[hub]'`. Received: preset={preset!r}"
+        ) from error
+    return hub
 
 
 def _ask(request: Callable[..., str], preset: str, address: HubAddress, **options: Any) -> Path:

@@ -227,3 +227,12 @@ def test_masks_are_drawn_from_any_integers(quick):
         assert len({mask.tobytes() for mask in masks}) == 4
         with pytest.raises(ValueError, match=r"follow from integers.*Received: 0\.5"):
             sampler([0.5], 32, 48)
+
+
+def test_the_published_settings_are_the_defaults_at_256_pixels():
+    assert Boxes.published(128).get_config() == Boxes().get_config()
+    assert Strokes.published(256).get_config() == Strokes().get_config()
+    small = Boxes.published(32, 48)
+    assert (small.height, small.width, small.jitter) == (32, 48, 4)
+    assert Strokes.published(64).widths == (3, 10)
+    assert Strokes.published(8).widths == (1, 1)

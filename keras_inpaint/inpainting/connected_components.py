@@ -1,7 +1,8 @@
-"""Where the holes of a photo are, and how thick."""
+"""The connected components of a photo's hole, and how thick it is."""
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from keras_inpaint.inpainting.box import Box
 from keras_inpaint.pictures.pixels import Holes
@@ -11,11 +12,11 @@ from keras_inpaint.pictures.pixels import Holes
 _FINEST = 1024
 
 
-def find_groups(holes: Holes, cell: int) -> list[Box]:
-    """Finds the groups of hole pixels that lie close to each other.
+def find_components(holes: Holes, cell: int) -> list[Box]:
+    """Finds the parts of a hole that lie apart from each other.
 
     The photo is divided into square cells. Cells that hold a pixel of the hole and touch,
-    at a corner or a side, are one group: so are pixels less than `cell` apart, and none
+    at a corner or a side, are one component: so are pixels less than `cell` apart, and none
     that are `2 * cell` apart.
 
     Args:
@@ -26,18 +27,13 @@ def find_groups(holes: Holes, cell: int) -> list[Box]:
         List of `Box`, each as small as its hole pixels allow, from the smallest to the
         largest.
     """
-    cells = _pool(holes, cell, np.logical_or)
-    groups = []
-    for members in _connected(cells):
-        rows, columns = np.array(members).T
-        around = Box(
-            int(rows.min()) * cell,
-            int(columns.min()) * cell,
-            (int(np.ptp(rows)) + 1) * cell,
-            (int(np.ptp(columns)) + 1) * cell,
-        )
-        groups.append(tight(holes, around))
-    return sorted(groups, key=lambda box: (box.height * box.width, box))
+    labels, _ = ndimage.label(_pool(holes, cell, np.logical_or), structure=np.ones((3, 3)))
+    boxes = []
+    for rows, columns in ndimage.find_objects(labels):
+        top, left = rows.start * cell, columns.start * cell
+        around = Box(top, left, rows.stop * cell - top, columns.stop * cell - left)
+        boxes.append(tight(holes, around))
+    return sorted(boxes, key=lambda box: (box.height * box.width, box))
 
 
 def tight(holes: Holes, box: Box) -> Box:
@@ -66,6 +62,7 @@ def thickness(holes: Holes) -> int:
     """
     step = -(-max(holes.shape) // _FINEST)
     full = _pool(holes, step, np.logical_and)
+    # By hand: distances to the nearest known pixel give odd sides only.
     # Sums over all rectangles that begin at the top left corner.
     sums = np.zeros((full.shape[0] + 1, full.shape[1] + 1), np.int32)
     sums[1:, 1:] = full.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32)
@@ -93,22 +90,3 @@ def _pool(holes: Holes, cell: int, merge: np.ufunc) -> Holes:
     height, width = holes.shape
     rows = merge.reduceat(holes, np.arange(0, height, cell), axis=0)
     return np.asarray(merge.reduceat(rows, np.arange(0, width, cell), axis=1))
-
-
-def _connected(cells: Holes) -> list[list[tuple[int, int]]]:
-    """Lists, for each group of cells that touch, their rows and columns."""
-    left = {(int(row), int(column)) for row, column in np.argwhere(cells)}
-    groups = []
-    while left:
-        group = [left.pop()]
-        # The list grows while it is read.
-        for row, column in group:
-            around = {(row + down, column + right) for down in _STEPS for right in _STEPS}
-            found = around & left
-            left -= found
-            group.extend(found)
-        groups.append(group)
-    return groups
-
-
-_STEPS = (-1, 0, 1)

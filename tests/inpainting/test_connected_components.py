@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_inpaint.inpainting.box import Box
-from keras_inpaint.inpainting.hole_groups import find_groups, thickness
+from keras_inpaint.inpainting.connected_components import find_components, thickness
 
 
 def holes(height, width, *boxes):
@@ -12,27 +12,27 @@ def holes(height, width, *boxes):
     return result
 
 
-def test_group_is_as_small_as_its_pixels_allow():
-    assert find_groups(holes(100, 120, (33, 41, 7, 50)), cell=16) == [(33, 41, 7, 50)]
+def test_component_is_as_small_as_its_pixels_allow():
+    assert find_components(holes(100, 120, (33, 41, 7, 50)), cell=16) == [(33, 41, 7, 50)]
 
 
-def test_holes_in_cells_that_touch_are_one_group():
+def test_holes_in_cells_that_touch_are_one_component():
     # Cells 0 and 1 touch at a corner; the pixels are 10 apart.
-    assert find_groups(holes(64, 64, (10, 10, 2, 2), (20, 20, 2, 2)), cell=16) == [
+    assert find_components(holes(64, 64, (10, 10, 2, 2), (20, 20, 2, 2)), cell=16) == [
         (10, 10, 12, 12)
     ]
 
 
-def test_holes_two_cells_apart_are_two_groups_the_smallest_first():
-    found = find_groups(holes(200, 90, (0, 0, 9, 9), (150, 80, 2, 3)), cell=16)
+def test_holes_two_cells_apart_are_two_components_the_smallest_first():
+    found = find_components(holes(200, 90, (0, 0, 9, 9), (150, 80, 2, 3)), cell=16)
     assert found == [(150, 80, 2, 3), (0, 0, 9, 9)]
 
 
-def test_each_hole_pixel_is_in_a_group(rng):
+def test_each_hole_pixel_is_in_a_component(rng):
     dust = rng.random((150, 131)) < 0.002
     left = dust.copy()
-    for group in find_groups(dust, cell=8):
-        left[group.slices] = False
+    for box in find_components(dust, cell=8):
+        left[box.slices] = False
     assert dust.any()
     assert not left.any()
 
