@@ -126,3 +126,36 @@ def _corner_indices(size_from, size_to):
     positions = ops.arange(size_to, dtype="int32")
     gaps = ops.maximum(ops.cast(size_to, "int32") - 1, 1)
     return (2 * positions * (size_from - 1) + gaps) // (2 * gaps)
+
+
+def convolve_by_phases(inputs, kernel, rates):
+    """A dilated convolution as a plain one of the pixels that it brings together.
+
+    Pixels whose rows and columns leave the same remainder see each other and no others: each
+    of these phases is a picture of its own. Accelerators are faster at it than at dilation.
+
+    Args:
+        inputs: Tensor of shape `(batch, height, width, channels)`, height and width known and
+            multiples of the rates.
+        kernel: Tensor of shape `(rows, columns, channels, filters)`.
+        rates: pair of ints. Distance of the kernel's taps, in rows and in columns.
+
+    Returns:
+        Tensor of shape `(batch, height, width, filters)`: what
+        `keras.ops.conv(padding="same", dilation_rate=rates)` returns.
+
+    Example:
+    >>> from keras_inpaint.ops.resampling import convolve_by_phases
+    >>> inputs, kernel = keras.ops.ones((2, 8, 8, 3)), keras.ops.ones((3, 3, 3, 4))
+    >>> tuple(convolve_by_phases(inputs, kernel, (2, 4)).shape)
+    (2, 8, 8, 4)
+    """
+    _, height, width, channels = inputs.shape
+    rows, columns = (size // rate for size, rate in zip((height, width), rates, strict=True))
+    phases = ops.reshape(inputs, (-1, rows, rates[0], columns, rates[1], channels))
+    phases = ops.transpose(phases, (0, 2, 4, 1, 3, 5))
+    phases = ops.reshape(phases, (-1, rows, columns, channels))
+    outputs = ops.conv(phases, kernel, padding="same", data_format="channels_last")
+    outputs = ops.reshape(outputs, (-1, *rates, rows, columns, kernel.shape[-1]))
+    outputs = ops.transpose(outputs, (0, 3, 1, 4, 2, 5))
+    return ops.reshape(outputs, (-1, height, width, kernel.shape[-1]))

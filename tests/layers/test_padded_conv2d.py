@@ -41,6 +41,12 @@ def convolved(rng):
     return run
 
 
+@pytest.mark.parametrize("shape", [(2, 16, 8, 3), (2, 16, 9, 3), (2, 4, 4, 3)])
+def test_dilation_is_the_same_whether_made_by_phases_or_not(convolved, shape):
+    outputs, expected = convolved(shape, 3, 1, 2, "same", 2)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 7, 9, 1)])
 @pytest.mark.parametrize(("size", "stride", "dilation"), [(5, 2, 1), (3, 2, 1), (3, 1, 2)])
 def test_centred_padding_is_the_same_on_all_sides(convolved, shape, size, stride, dilation):

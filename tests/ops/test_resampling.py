@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from keras_inpaint.ops.resampling import (
+    convolve_by_phases,
     convolve_enlarged,
     enlarge_nearest,
     nearest_corners,
@@ -79,3 +80,19 @@ def test_convolving_the_enlarged_picture_needs_only_the_small_one(rng, size):
     np.testing.assert_allclose(convolved, np.maximum(expected + bias, 0), rtol=1e-4, atol=1e-5)
     without = ops.convert_to_numpy(convolve_enlarged(images, kernel, None, ops.abs))
     np.testing.assert_allclose(without, np.abs(expected), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rates", [(2, 2), (4, 2), (1, 3)])
+def test_phases_make_a_dilated_convolution(rng, rates):
+    inputs = rng.normal(size=(2, 8, 12, 3)).astype("float32")
+    kernel = rng.normal(size=(3, 5, 3, 4)).astype("float32")
+    expected = np.zeros((2, 8, 12, 4))
+    for row, column, tap_row, tap_column in np.ndindex(8, 12, 3, 5):
+        from_row = row + (tap_row - 1) * rates[0]
+        from_column = column + (tap_column - 2) * rates[1]
+        if 0 <= from_row < 8 and 0 <= from_column < 12:
+            expected[:, row, column] += (
+                inputs[:, from_row, from_column] @ kernel[tap_row, tap_column]
+            )
+    outputs = ops.convert_to_numpy(convolve_by_phases(inputs, kernel, rates))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
