@@ -16,6 +16,12 @@ SETTINGS := setup.cfg pyproject.toml
 INSTALLED := $(VENV)/.installed
 INSTALLED_TOOLS := $(VENV)/.installed-tools
 
+# An environment of its own, with the oldest libraries that setup.cfg allows. Their builds for
+# newer Pythons came later: it takes the oldest Python.
+FLOORS_PYTHON ?= python3.11
+FLOORS := .venv-floors
+FLOOR_TESTS := tests/contracts
+
 EXAMPLES := keras_inpaint/pictures/examples
 FILLED := out/filled.png
 
@@ -25,7 +31,7 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help
-.PHONY: help inpaint test test-jax test-slow lint format types wheel-check clean
+.PHONY: help inpaint test test-jax test-slow test-floors lint format types wheel-check clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +51,12 @@ test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again
 test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_OPTIONS)
 
+test-floors: $(FLOORS)/.installed ## Run the contract tests with the oldest libraries allowed
+	KERAS_BACKEND=tensorflow $(FLOORS)/bin/python -m pytest -n $(WORKERS) -m 'not slow' \
+		$(PYTEST_OPTIONS) $(FLOOR_TESTS)
+	KERAS_BACKEND=jax $(FLOORS)/bin/python -m pytest -n 0 -m slow $(PYTEST_OPTIONS) \
+		tests/contracts/test_without_tensorflow.py
+
 lint: $(INSTALLED_TOOLS) ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,6 +70,16 @@ types: $(INSTALLED_TOOLS) ## Check the types
 
 wheel-check: $(INSTALLED_TOOLS) ## Build the wheel and try it away from the sources
 	bash .ci/check_wheel $(BIN)/python
+
+# The extras that need PyTorch are left out: of old versions there are only builds with CUDA.
+$(FLOORS)/.installed: $(SETTINGS) .ci/floors.py
+	@command -v $(FLOORS_PYTHON) >/dev/null || { \
+		echo "Python 3.11 is needed. Name it: make FLOORS_PYTHON=python3.11" >&2; exit 1; }
+	$(FLOORS_PYTHON) -m venv --clear $(FLOORS)
+	$(FLOORS_PYTHON) .ci/floors.py >$(FLOORS)/floors.txt
+	$(FLOORS)/bin/python -m pip install --quiet --constraint $(FLOORS)/floors.txt \
+		--editable '.[baselines,bayesian,hub,jax,serving]' pytest pytest-xdist
+	@touch $@
 
 clean: ## Remove what tests and builds left behind; the environment stays
 	rm -rf build dist out .pytest_cache .ruff_cache .mypy_cache *.egg-info

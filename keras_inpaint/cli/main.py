@@ -15,6 +15,8 @@ from keras_inpaint.cli.console import add_verbosity, messages
 from keras_inpaint.version import __version__
 
 _LOG = logging.getLogger(__name__)
+# What pip calls a library whose module has another name.
+_PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless"}
 _VERBS = (inpaint, train, convert, tune, export, evaluate)
 # What the package said where TensorFlow runs it: in a stream of photos, in a compiled step.
 _TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Received: [^\n]*)")
@@ -64,9 +66,22 @@ def _message(error: Exception) -> str | None:
     if isinstance(error, OSError | ValueError):
         # Some have line breaks.
         return " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError):
+        return _what_to_install(error)
     told = _TOLD_IN_A_GRAPH.search(str(error))
     # The values of an assertion stand in brackets of their own.
     return told and told[1].replace("] [", "").rstrip("]")
+
+
+def _what_to_install(error: ModuleNotFoundError) -> str | None:
+    message, library = str(error), str(error.name).split(".")[0]
+    # One of ours that is missing is a damaged installation: its traceback is of use.
+    if library == "keras_inpaint":
+        return None
+    if "pip install" not in message:
+        message += f". Run `pip install {_PACKAGES.get(library, library)}`"
+    # What Keras takes unless told otherwise.
+    return message + (", or set KERAS_BACKEND=jax" if library == "tensorflow" else "")
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from keras_inpaint.cli.console import LOGGER
 def quiet_start() -> Iterator[None]:
     """Keeps what libraries say while they load from the terminal.
 
-    What a user did wrong is told by an exception. If anything else goes wrong, all that
-    was said is shown. With `--verbose`, nothing is kept back.
+    What a user did wrong, or has not installed, is told by an exception. If anything else
+    goes wrong, all that was said is shown. With `--verbose`, nothing is kept back.
     """
     if LOGGER.isEnabledFor(logging.DEBUG):
         yield
@@ -30,7 +30,7 @@ def quiet_start() -> Iterator[None]:
         os.dup2(said.fileno(), 2)
         try:
             yield
-        except (OSError, ValueError):
+        except (OSError, ValueError, ModuleNotFoundError):
             raise
         except BaseException:
             said.seek(0)

@@ -1,8 +1,26 @@
 """Searching for loss weights, and other settings, with Keras Tuner."""
 
-from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
-from keras_inpaint.tuning.objectives import measure_objective
-from keras_inpaint.tuning.ranges import search_ranges
-from keras_inpaint.tuning.search import search
+import importlib
+
+import keras
+
+try:
+    from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
+    from keras_inpaint.tuning.objectives import measure_objective
+    from keras_inpaint.tuning.ranges import search_ranges
+    from keras_inpaint.tuning.search import search
+
+    if keras.backend.backend() == "tensorflow":
+        # Keras Tuner imports it in every trial: without it each would fail, after its set-up.
+        importlib.import_module("tensorboard")
+except ModuleNotFoundError as error:
+    if error.name not in ("keras_tuner", "tensorboard"):
+        raise
+    package = error.name.replace("_", "-")
+    raise ModuleNotFoundError(
+        f"`keras_inpaint.tuning` needs {package}, which is not installed. Run `pip install "
+        f"{package}`.",
+        name=error.name,
+    ) from error
 
 __all__ = ["InpaintingHyperModel", "measure_objective", "search", "search_ranges"]
