@@ -9,6 +9,13 @@ from keras import ops
 
 from keras_inpaint.gan.architectures import deepfill_v1, deepfill_v2
 from keras_inpaint.gan.backends import keras_step, make_backend
+from keras_inpaint.gan.data_adapters import (
+    adapt_batch,
+    adapted_for_evaluate,
+    adapted_for_fit,
+    adapted_for_predict,
+    with_arguments_of,
+)
 from keras_inpaint.gan.paired_optimizer import pair_optimizers
 from keras_inpaint.gan.parts import (
     Corruption,
@@ -22,22 +29,21 @@ from keras_inpaint.gan.parts import (
     check_parts,
 )
 from keras_inpaint.gan.validation import (
+    NO_SAMPLER,
     USUAL_FORMAT,
     check_compile,
-    check_evaluate,
-    check_fit,
-    check_predict,
     check_shapes,
+    indivisible_batch,
     is_old_export,
     local_boxes,
-    unpack,
+    read_batch,
 )
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.metrics import l1, psnr, ssim
 from keras_inpaint.models.exporting import export_signature
+from keras_inpaint.ops.chance import picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
-from keras_inpaint.ops.random import picture_seeds, uniform
 from keras_inpaint.presets import read_metadata, read_network, read_object, write_preset
 from keras_inpaint.presets.reading import read_all
 
@@ -135,6 +141,11 @@ class InpaintingGAN(keras.Model):
         self.pictures_seen = keras.metrics.Sum(name="pictures_seen", dtype="float32")
         self.built = True
 
+    # Until `compile` says otherwise.
+    critic_steps = 1
+    check_values = False
+    jit_compile_asked: bool | str = "auto"
+
     deepfill_v1 = classmethod(deepfill_v1)
     deepfill_v2 = classmethod(deepfill_v2)
 
@@ -147,6 +158,7 @@ class InpaintingGAN(keras.Model):
         loss_weights: LossWeights | dict[str, float] | None = None,
         critic_steps: int = 1,
         *,
+        check_values: bool = False,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
@@ -165,6 +177,8 @@ class InpaintingGAN(keras.Model):
             critic_steps: int, at least 0. Updates of the critic for one of the
                 generator. The paper's v1 has 5; 0 leaves the critic out, to begin with
                 reconstruction alone (`adversarial=0` among the weights).
+            check_values: bool. Whether `fit`, `evaluate` and `predict` look at the values of
+                every batch, and not only of the first one.
             run_eagerly: bool, see `keras.Model.compile`, and so the next three.
             jit_compile: bool or `"auto"`.
             steps_per_execution: int.
@@ -196,9 +210,10 @@ class InpaintingGAN(keras.Model):
                 auto_scale_loss=False,
             )
         self.critic_steps = critic_steps
+        self.check_values = check_values
         self.loss_weights = weights
         # As asked for, not what it is resolved to on this machine.
-        self._jit_compile_asked = jit_compile
+        self.jit_compile_asked = jit_compile
 
     def get_compile_config(self) -> dict[str, Any]:
         return {
@@ -208,9 +223,10 @@ class InpaintingGAN(keras.Model):
             },
             "loss_weights": self.loss_weights.get_config(),
             "critic_steps": self.critic_steps,
+            "check_values": self.check_values,
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
-            "jit_compile": self._jit_compile_asked,
+            "jit_compile": self.jit_compile_asked,
         }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -234,24 +250,21 @@ class InpaintingGAN(keras.Model):
 
     # ---- Training --------------------------------------------------------------------
 
-    def fit(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, **options: Any
-    ) -> Any:
-        """Trains, see `keras.Model.fit`.
+    @with_arguments_of(keras.Model.fit)
+    def fit(self, **arguments: Any) -> Any:
+        """Trains, see `keras.Model.fit`, whose arguments it has.
 
-        Args:
-            x: Images, or a dataset or generator of batches: images, `(images, masks)` or
-                `(images, masks, boxes)`.
-            y: Masks, where `x` are images in an array.
-            batch_size: int or `None`. Images per batch, where `x` are images in an array.
-            **options: Further arguments of `keras.Model.fit`.
+        `x` may be images, `(images, masks)`, `(images, masks, boxes)` or a dict of them, in
+        arrays; or a `tf.data.Dataset`, a `keras.utils.PyDataset`, a PyTorch `DataLoader` or a
+        generator of batches of them, and so may `validation_data`. `y` holds masks where `x`
+        are images in an array.
 
         Raises:
-            ValueError: If something cannot be trained on, see `validation.check_fit`.
+            ValueError: If something cannot be trained on: of the first batch before the
+                first step, and of every batch with `check_values=True`.
         """
-        if self.compiled:  # Else Keras says so.
-            check_fit(self, x, y, batch_size, options.get("callbacks"), options)
-        return super().fit(x, y, batch_size, **options)
+        with adapted_for_fit(self, arguments) as adapted:
+            return super().fit(**adapted)
 
     @keras_step
     def train_step(self, data: Any) -> Tensors:
@@ -270,8 +283,9 @@ class InpaintingGAN(keras.Model):
         if self.critic_steps:
             terms = self._update_critic(micro_batch, outputs)
         terms |= self._update_generator(micro_batch, outputs, record)
-        self.steps.assign_add(1)
         loss = terms[self.objective.generator_term_names[0]]
+        with self.backend.after(loss):
+            self.steps.assign_add(1)
         return self._update_metrics(self.trackers, loss, terms)
 
     def _update_critic(self, batch: Tensors, outputs: Tensors) -> Tensors:
@@ -309,10 +323,11 @@ class InpaintingGAN(keras.Model):
             ),
         )
 
-    def train_on_batch(self, *args: Any, **options: Any) -> Any:
+    @with_arguments_of(keras.Model.train_on_batch)
+    def train_on_batch(self, **arguments: Any) -> Any:
         """Makes one step, see `keras.Model.train_on_batch`; on one device only."""
         self.backend.check_single_batch("train_on_batch", "fit")
-        return super().train_on_batch(*args, **options)
+        return super().train_on_batch(**adapt_batch(self, arguments, "fit"))
 
     # ---- What the networks see -------------------------------------------------------
 
@@ -324,7 +339,12 @@ class InpaintingGAN(keras.Model):
         return {**batch, "boxes": boxes, "interpolation": interpolation}
 
     def _draw(
-        self, data: Any, index: Any, first: Any = 0, num_micro_batches: int | None = None
+        self,
+        data: Any,
+        index: Any,
+        first: Any = 0,
+        num_micro_batches: int | None = None,
+        is_trained: bool = True,
     ) -> Tensors:
         """A batch with its masks, drawn where it brings none.
 
@@ -333,18 +353,20 @@ class InpaintingGAN(keras.Model):
             index: int. Masks are drawn from it, such as that of the step.
             first: int. Index of the first image.
             num_micro_batches: int or `None`, see `Backend.image_indices`.
+            is_trained: bool. Whether the critic sees the images too.
         """
-        images, masks, boxes = unpack(data)
-        check_shapes(images, masks, boxes, self.generator, self.critic)
+        parts = read_batch(data)
+        images, masks, boxes = (parts.get(name) for name in ("images", "masks", "boxes"))
+        critic = self.critic if is_trained else None
+        check_shapes(images, masks, boxes, self.generator, critic)
         _, height, width, _ = ops.shape(images)
-        indices = first + self.backend.image_indices(images, num_micro_batches)
+        indices = parts.get("indices")
+        if indices is None:
+            indices = first + self.backend.image_indices(images, num_micro_batches)
         seeds = picture_seeds(self.seed, index, indices)
         if masks is None:
             if self.masks is None:
-                raise ValueError(
-                    "Batches without masks need a sampler of them: pass `masks=` to "
-                    "`InpaintingGAN`, or batches of `(images, masks)`. Received: masks=None"
-                )
+                raise ValueError(NO_SAMPLER)
             masks, boxes = self.masks(seeds, height, width)
         return {
             "images": ops.cast(images, self.variable_dtype),
@@ -365,20 +387,16 @@ class InpaintingGAN(keras.Model):
 
     # ---- Evaluation ------------------------------------------------------------------
 
-    def evaluate(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, **options: Any
-    ) -> Any:
-        """Measures, see `keras.Model.evaluate`.
+    @with_arguments_of(keras.Model.evaluate)
+    def evaluate(self, **arguments: Any) -> Any:
+        """Measures, see `keras.Model.evaluate`, whose arguments it has.
 
         Takes what `fit` takes. Where batches bring no masks, an image's follows from its
         index in the whole of the data, whatever the size of the batches and the number of
         devices. `loss` is the weighted reconstruction, which does not depend on the critic.
         """
-        # `fit` evaluates so on data that were looked at already.
-        is_in_fit = isinstance(options.get("callbacks"), keras.callbacks.CallbackList)
-        if self.compiled and not is_in_fit:
-            check_evaluate(self, x, y, batch_size, options)
-        return super().evaluate(x, y, batch_size, **options)
+        with adapted_for_evaluate(self, arguments) as adapted:
+            return super().evaluate(**adapted)
 
     @keras_step
     def test_step(self, data: Any) -> Tensors:
@@ -406,10 +424,11 @@ class InpaintingGAN(keras.Model):
         self.pictures_seen.update_state(ops.cast(size, "float32"))
         return ops.cast(seen, "int32")
 
-    def test_on_batch(self, *args: Any, **options: Any) -> Any:
+    @with_arguments_of(keras.Model.test_on_batch)
+    def test_on_batch(self, **arguments: Any) -> Any:
         """Measures a batch, see `keras.Model.test_on_batch`; on one device only."""
         self.backend.check_single_batch("test_on_batch", "evaluate")
-        return super().test_on_batch(*args, **options)
+        return super().test_on_batch(**adapt_batch(self, arguments, "evaluate"))
 
     def add_measure(self, name: str, measure: Measure) -> None:
         """Measures one more thing in validation; it is not saved with the model.
@@ -434,8 +453,9 @@ class InpaintingGAN(keras.Model):
 
     def _update_metrics(self, metrics: Any, loss: Tensor, values: Tensors) -> Tensors:
         updated = {"loss": self.loss_metric, **{name: metrics[name] for name in values}}
-        for metric, value in zip(updated.values(), (loss, *values.values()), strict=True):
-            metric.update_state(value)
+        with self.backend.after(loss):
+            for metric, value in zip(updated.values(), (loss, *values.values()), strict=True):
+                metric.update_state(value)
         return self.backend.means(updated)
 
     @property
@@ -450,19 +470,25 @@ class InpaintingGAN(keras.Model):
 
     # ---- Prediction ------------------------------------------------------------------
 
-    def predict(self, x: Any, batch_size: int | None = None, **options: Any) -> Any:
-        """Fills holes, see `keras.Model.predict`.
+    @with_arguments_of(keras.Model.predict)
+    def predict(self, **arguments: Any) -> Any:
+        """Fills holes, see `keras.Model.predict`, whose arguments it has.
 
-        Takes what `fit` takes as `x`, `(images, masks)`, or a dict of both; without masks it
+        Takes what `fit` takes as `x`, in any size that the generator takes. Without masks it
         draws them as `evaluate` does.
         """
-        check_predict(self, x, batch_size)
-        return super().predict(x, batch_size, **options)
+        with adapted_for_predict(self, arguments) as adapted:
+            return super().predict(**adapted)
+
+    @with_arguments_of(keras.Model.predict_on_batch)
+    def predict_on_batch(self, **arguments: Any) -> Any:
+        """Fills the holes of a batch, see `keras.Model.predict_on_batch`."""
+        return super().predict_on_batch(**adapt_batch(self, arguments, "predict"))
 
     @keras_step
     def predict_step(self, data: Any) -> Tensors:
         data, size = self.backend.fill(data)
-        batch = self._draw(data, VALIDATION_INDEX)
+        batch = self._draw(data, VALIDATION_INDEX, is_trained=False)
         outputs = self({name: batch[name] for name in ("images", "masks")}, training=False)
         return {name: output[:size] for name, output in outputs.items()}
 
@@ -576,12 +602,7 @@ def split_batch(batch: Tensors, num_micro_batches: int) -> list[Tensors]:
     """
     size = batch["images"].shape[0]
     if size is not None and size % num_micro_batches:
-        needed = num_micro_batches * -(-size // num_micro_batches)
-        raise ValueError(
-            f"A batch must hold images for each of the {num_micro_batches} critic updates: a "
-            f"multiple of {num_micro_batches} images per device, say {needed}, the last batch "
-            f"too (`drop_remainder=True`). Received: a batch of {size}"
-        )
+        raise ValueError(indivisible_batch(size, num_micro_batches))
     return [
         {
             name: None if values is None else values[first::num_micro_batches]

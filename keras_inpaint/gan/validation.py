@@ -2,21 +2,27 @@
 
 import os
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, Self
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_inpaint.gan.parts import Critic, Generator, Objective, Tensor
+from keras_inpaint.gan.parts import Critic, Generator, Objective, Tensor, Tensors
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.local_patches import boxes_around_holes, boxes_hold_holes, hole_sizes
 
 # Half precision rounds numbers near 1 to this.
 _ROUNDING = 1e-3
 # What Keras takes for a batch of arrays unless told.
-_BATCH_SIZE = 32
+BATCH_SIZE = 32
+NO_SAMPLER = (
+    "Batches without masks need a sampler of them: pass `masks=` to `InpaintingGAN`, or "
+    "batches of `(images, masks)`. Received: masks=None"
+)
 # Another object than the literal: it tells whether `format` was left out.
 USUAL_FORMAT = str(b"tf_saved_model", "ascii")
 # Arguments of `keras.Model.compile` that have no meaning here, and what to use instead.
@@ -85,59 +91,108 @@ def check_compile(
 # ---- fit, evaluate, predict ---------------------------------------------------------
 
 
-def check_fit(
-    gan: Any, x: Any, y: Any, batch_size: int | None, callbacks: Any, options: dict[str, Any]
-) -> None:
-    """Refuses what `fit` cannot train on or validate with.
-
-    The first batch of arrays, of a `tf.data.Dataset` or of a `keras.utils.PyDataset` is
-    looked at once. A generator's batch would be lost: of those, shapes and types are seen
-    in the first step.
-
-    Args:
-        gan: `InpaintingGAN`, compiled.
-        x: As the next two, what `fit` was given.
-        y: Masks or `None`.
-        batch_size: int or `None`.
-        callbacks: What `fit` was given, or `None`.
-        options: dict. Further arguments of `fit`.
+def check_weights_of_samples(sample_weight: Any, class_weight: Any = None) -> None:
+    """Refuses what Keras weighs images by.
 
     Raises:
-        ValueError: If something is wrong.
+        ValueError: If one of them is given.
     """
-    _check_callbacks(gan, callbacks)
-    batch = _check_first_batch(gan, (x, y, options.get("sample_weight")), batch_size)
-    images, masks, boxes = batch or (None, None, None)
-    if masks is not None:
-        check_patches(masks, boxes, gan.critic)
-    # Keras would split arrays first: of what is left the steps themselves see the size.
-    is_split = bool(options.get("validation_split"))
-    num_images = None if images is None else len(images)
-    gan.backend.check_devices(x, num_images, None if is_split else batch_size or _BATCH_SIZE)
-    validation = options.get("validation_data")
-    if validation is not None:
-        validation = keras.utils.unpack_x_y_sample_weight(validation)
-        try:
-            _check_first_batch(
-                gan, validation, options.get("validation_batch_size") or batch_size
+    if sample_weight is not None:
+        raise ValueError(
+            "`sample_weight` has no meaning here: every image counts alike, and `loss_weights` "
+            "of `compile` weighs the terms of the loss. Boxes are the third part of "
+            f"`(images, masks, boxes)`. Received: sample_weight of {_describe(sample_weight)}"
+        )
+    if class_weight is not None:
+        raise ValueError(
+            "`class_weight` has no meaning here: there are no classes, and `loss_weights` of "
+            f"`compile` weighs the terms of the loss. Received: class_weight={class_weight!r}"
+        )
+
+
+class BatchChecker:
+    """Decides what the batches of a model may be.
+
+    The first batch is looked at before the first step, and every one where `compile` was
+    told `check_values=True`. Used as a context, it raises its own ValueError where Keras
+    reports an error of the data pipeline instead.
+
+    Args:
+        gan: `InpaintingGAN`.
+        purpose: `"fit"`, `"validation"`, `"evaluate"` or `"predict"`.
+
+    Attributes:
+        checks_all: Whether every batch is to be looked at.
+        num_micro_batches: Equal parts that a batch must have.
+    """
+
+    def __init__(self, gan: Any, purpose: str) -> None:
+        # What it needs of the networks, and not these: worker processes take it along.
+        self.generator: Any = SimpleNamespace(
+            channels=gan.generator.channels, size_multiple=gan.generator.size_multiple
+        )
+        self.critic: Any = None
+        if purpose != "predict":
+            self.critic = SimpleNamespace(
+                image_size=gan.critic.image_size, patch_size=gan.critic.patch_size
             )
+        self.is_training = purpose == "fit"
+        self.num_devices = gan.backend.num_devices
+        self.num_micro_batches = max(1, gan.critic_steps) if self.is_training else 1
+        self.checks_all = gan.check_values
+        self._has_sampler = gan.masks is not None
+        self._prefix = "In `validation_data`: " if purpose == "validation" else ""
+        self._refusal: str | None = None
+
+    def check_shapes(self, batch: Tensors) -> None:
+        """Refuses a batch, or all of an array, of other types or shapes."""
+        with self._refusing():
+            images, masks, boxes = unpack(batch)
+            check_shapes(images, masks, boxes, self.generator, self.critic)
+            if "masks" not in batch and not self._has_sampler:
+                raise ValueError(NO_SAMPLER)
+
+    def check(self, batch: Tensors) -> None:
+        """Refuses a batch of other types, shapes or values."""
+        self.check_shapes(batch)
+        images, masks, boxes = unpack(batch)
+        with self._refusing():
+            size = len(images)
+            if self.num_devices == 1 and size % self.num_micro_batches:
+                raise ValueError(indivisible_batch(size, self.num_micro_batches))
+            check_values(images, masks, boxes, self.critic)
+            if masks is not None and self.is_training:
+                check_patches(masks, boxes, self.critic)
+
+    def check_first(self, batch: Tensors) -> None:
+        """Refuses the first batch, and warns of images that are probably of another range."""
+        self.check(batch)
+        images = np.asarray(batch["images"])
+        if self.is_training and images.min() >= 0:
+            warnings.warn(
+                "All images of the first batch lie within [0, 1]: they are probably not in "
+                "[-1, 1], as they must be. Of images in [0, 1] take twice their values, less "
+                f"1. Received: values from {images.min():g} to {images.max():g}",
+                stacklevel=6,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if error is not None and self._refusal is not None and str(error) != self._refusal:
+            raise ValueError(self._refusal) from None
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
         except ValueError as error:
-            raise ValueError(f"In `validation_data`: {error}") from error
+            self._refusal = f"{self._prefix}{error}"
+            raise ValueError(self._refusal) from None
 
 
-def check_evaluate(
-    gan: Any, x: Any, y: Any, batch_size: int | None, options: dict[str, Any]
-) -> None:
-    """Refuses what `evaluate` cannot measure; see `check_fit`."""
-    _check_first_batch(gan, (x, y, options.get("sample_weight")), batch_size)
-    gan.backend.check_devices()
-
-
-def check_predict(gan: Any, x: Any, batch_size: int | None) -> None:
-    """Refuses what `predict` cannot fill; see `check_fit`."""
-
-
-def _check_callbacks(gan: Any, callbacks: Any) -> None:
+def check_callbacks(gan: Any, callbacks: Any) -> None:
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
@@ -152,29 +207,6 @@ def _check_callbacks(gan: Any, callbacks: Any) -> None:
             "the averages take the place of the weights at the end of `fit`. Received: "
             f"{', '.join(type(each).__name__ for each in optimizers)}"
         )
-
-
-def _check_first_batch(gan: Any, data: Any, batch_size: int | None) -> Any:
-    """Returns the first batch's images, masks and boxes, where they can be looked at."""
-    batch = _first_batch(data, batch_size or _BATCH_SIZE)
-    if batch is None:
-        return None
-    images, masks, boxes = unpack(batch)
-    check_shapes(images, masks, boxes, gan.generator, gan.critic)
-    check_values(images, masks, boxes, gan.critic)
-    return images, masks, boxes
-
-
-def _first_batch(data: Any, batch_size: int) -> Any:
-    """The first batch of what `fit` was given; `None` where looking would take it away."""
-    source = data[0]
-    if isinstance(source, keras.utils.PyDataset):
-        return source[0]
-    if hasattr(source, "take") and hasattr(source, "element_spec"):
-        return next(iter(source.take(1)), None)
-    if hasattr(source, "shape") or isinstance(source, (tuple, list, dict)):
-        return tuple(part[:batch_size] if hasattr(part, "shape") else part for part in data)
-    return None
 
 
 # ---- export ------------------------------------------------------------------------
@@ -218,34 +250,62 @@ def is_old_export(filepath: Any, format: str, options: dict[str, Any]) -> bool:
 # ---- Batches ------------------------------------------------------------------------
 
 
-def unpack(data: Any) -> Any:
-    """Reads `images`, `(images, masks)` or `(images, masks, boxes)`, or a dict by these names.
+def read_batch(data: Any) -> Tensors:
+    """Reads `images`, `(images, masks)`, `(images, masks, boxes)`, or a dict of them.
 
     Args:
-        data: What `fit` hands to a step: one of those, possibly padded with `None`.
+        data: What `fit` was given or hands to a step: one of those, possibly as the only
+            input, and possibly padded with `None`.
 
     Returns:
-        tuple: images, masks or `None`, boxes or `None`.
+        dict of `"images"` and, where there are any, `"masks"`, `"boxes"` and `"indices"`, the
+        numbers of the images in the whole of the data.
 
     Raises:
-        ValueError: If there are more than three parts, or boxes without masks.
+        ValueError: If there are other parts.
     """
     parts = list(data) if isinstance(data, (tuple, list)) else [data]
     while parts and parts[-1] is None:
         parts.pop()
+    if len(parts) == 1 and isinstance(parts[0], (tuple, list)):
+        return read_batch(parts[0])
     if len(parts) == 1 and isinstance(parts[0], dict):
-        parts = [parts[0].get(name) for name in ("images", "masks", "boxes")]
-    elif len(parts) == 1 and isinstance(parts[0], tuple):
-        parts = list(parts[0])
-    while parts and parts[-1] is None:
-        parts.pop()
-    if not 1 <= len(parts) <= 3 or (len(parts) == 3 and parts[1] is None):
+        batch = {name: part for name, part in parts[0].items() if part is not None}
+        unexpected = set(batch) - {"images", "masks", "boxes", "indices"}
+        is_complete = "images" in batch and ("boxes" not in batch or "masks" in batch)
+        if unexpected or not is_complete:
+            raise ValueError(
+                'A dict must hold "images", and may hold "masks" and with them "boxes". '
+                f"Received: a dict of {', '.join(map(repr, parts[0])) or 'nothing'}"
+            )
+        return batch
+    if not 1 <= len(parts) <= 3 or any(part is None for part in parts):
         raise ValueError(
             "A batch must be images, (images, masks) or (images, masks, boxes). "
             f"Received: {len(parts)} parts, of which "
             f"{sum(part is None for part in parts)} are None"
         )
-    return tuple(parts + [None] * (3 - len(parts)))
+    return dict(zip(("images", "masks", "boxes"), parts, strict=False))
+
+
+def unpack(data: Any) -> Any:
+    """Reads a batch, see `read_batch`.
+
+    Returns:
+        tuple: images, masks or `None`, boxes or `None`.
+    """
+    batch = read_batch(data)
+    return tuple(batch.get(name) for name in ("images", "masks", "boxes"))
+
+
+def indivisible_batch(size: int, num_micro_batches: int) -> str:
+    """The message about a batch that the updates of the critic cannot share."""
+    needed = num_micro_batches * -(-size // num_micro_batches)
+    return (
+        f"A batch must hold images for each of the {num_micro_batches} critic updates: a "
+        f"multiple of {num_micro_batches} images per device, say {needed}, the last batch too "
+        f"(`drop_remainder=True`). Received: a batch of {size}"
+    )
 
 
 def check_shapes(
@@ -253,7 +313,7 @@ def check_shapes(
     masks: Tensor | None,
     boxes: Tensor | None,
     generator: Generator,
-    critic: Critic,
+    critic: Critic | None,
 ) -> None:
     """Refuses a batch of other types or shapes, as far as they are known.
 
@@ -262,7 +322,7 @@ def check_shapes(
         masks: Tensor or array, or `None`. What should be `(batch, height, width, 1)`.
         boxes: Tensor or array, or `None`. What should be `(batch, 4)`.
         generator: The network to train, with its `channels` and `size_multiple`.
-        critic: What it is trained against.
+        critic: What it is trained against; `None` where it sees nothing of the batch.
 
     Raises:
         ValueError: If something does not fit.
@@ -274,11 +334,11 @@ def check_shapes(
     if masks is not None:
         _check_fits("masks", masks, (*shape[:3], 1))
     if boxes is not None:
-        _check_fits("boxes", boxes, (shape[0], 4))
+        _check_are_boxes(boxes, shape[0])
 
 
 def check_values(
-    images: Tensor, masks: Tensor | None, boxes: Tensor | None, critic: Critic
+    images: Tensor, masks: Tensor | None, boxes: Tensor | None, critic: Critic | None
 ) -> None:
     """Refuses a batch of the right shapes whose numbers cannot be meant.
 
@@ -308,7 +368,7 @@ def check_values(
                 "between: compare them with a threshold first. "
                 f"Received: values from {values[0]:g} to {values[-1]:g}"
             )
-    if boxes is not None:
+    if boxes is not None and critic is not None:
         _check_boxes(np.asarray(boxes), images.shape[1:3], critic)
 
 
@@ -404,16 +464,27 @@ def _check_images(images: Any, channels: int) -> Any:
         return None
     if len(shape) != 4 or shape[-1] not in (channels, None):
         raise ValueError(
-            f"Images must be of shape (batch, height, width, {channels}), as the generator "
-            f"has `channels={channels}`. Received: images.shape={shape}"
+            f"Images must be of shape (batch, height, width, {channels}), channels last, as "
+            f"the generator has `channels={channels}`. Received: images.shape={shape}"
         )
     dtype = keras.backend.standardize_dtype(images.dtype)
     if "float" not in dtype:
         raise ValueError(
             "Images must be floats within [-1, 1]: divide bytes by 127.5 and take 1 from "
-            f"them. Received: images.dtype={dtype}"
+            f"them. Received: images.dtype={dtype}{_range(images)}"
         )
     return shape
+
+
+def _range(images: Any) -> str:
+    """The values of an array, for a message; tensors of a graph have none."""
+    if not hasattr(images, "__array__") or not all(images.shape):
+        return ""
+    try:
+        values = np.asarray(images[:BATCH_SIZE])
+    except Exception:  # Each backend has its own error for tensors without values.
+        return ""
+    return f", values from {values.min()} to {values.max()}"
 
 
 def _check_size(size: Any, multiple: int, critic: Any) -> None:
@@ -423,6 +494,8 @@ def _check_size(size: Any, multiple: int, critic: Any) -> None:
             "the generator. Crop or resize them first. "
             f"Received: height={size[0]}, width={size[1]}"
         )
+    if critic is None:
+        return
     patch = critic.patch_size or (0, 0)
     if any(length is not None and length < patch[axis] for axis, length in enumerate(size)):
         raise ValueError(
@@ -455,6 +528,20 @@ def _check_fits(name: str, values: Any, expected: Any) -> None:
         )
 
 
+def _check_are_boxes(boxes: Any, num_images: Any) -> None:
+    shape = _shape(boxes) if hasattr(boxes, "shape") else np.shape(boxes)
+    if shape is None:
+        return
+    fits = len(shape) == 2 and shape[1] in (4, None)
+    fits = fits and (shape[0] == num_images or None in (shape[0], num_images))
+    if not fits or "int" not in keras.backend.standardize_dtype(boxes.dtype):
+        raise ValueError(
+            "The third part of a batch are boxes of whole numbers (top, left, height, width), "
+            f"of shape {(num_images, 4)}, and no sample weights. "
+            f"Received: {_describe(boxes)}"
+        )
+
+
 def _check_boxes(boxes: Any, size: Any, critic: Any) -> None:
     patch = critic.patch_size
     if patch is not None and (boxes[:, 2:] != patch).any():
@@ -469,6 +556,12 @@ def _check_boxes(boxes: Any, size: Any, critic: Any) -> None:
             f"Boxes must lie within the images of {size[0]} x {size[1]} pixels. "
             f"Received: {boxes[sticks_out.any(axis=1)][0].tolist()}"
         )
+
+
+def _describe(values: Any) -> str:
+    if not hasattr(values, "dtype"):
+        return f"type {type(values).__name__}"
+    return f"shape {_shape(values)}, {keras.backend.standardize_dtype(values.dtype)}"
 
 
 def _shape(values: Any) -> Any:

@@ -4,11 +4,8 @@ import keras
 from keras import ops
 
 from keras_inpaint.layers import PaddedConv2D
-from keras_inpaint.models.convolution_chain import (
-    Convolution,
-    ConvolutionChain,
-    output_activation_named,
-)
+from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
+from keras_inpaint.models.output_activations import output_activation_named
 
 _ENCODER = (
     Convolution("conv1", 1, kernel_size=5),
@@ -25,9 +22,9 @@ _ENCODER = (
     Convolution("conv12", 4),
 )
 _DECODER = (
-    Convolution("conv13_upsample", 2, upsample=True),
+    Convolution("conv13_upsample", 2, enlarges=True),
     Convolution("conv14", 2),
-    Convolution("conv15_upsample", 1, upsample=True),
+    Convolution("conv15_upsample", 1, enlarges=True),
     Convolution("conv16", 0.5),
 )
 

@@ -3,16 +3,8 @@
 from dataclasses import dataclass
 
 import keras
-from keras import ops
 
-from keras_inpaint.arguments import check_choice
 from keras_inpaint.layers import GatedConv2D, PaddedConv2D
-
-# How a network's last numbers become colours.
-_ACTIVATIONS = {
-    "clip": lambda pictures: ops.clip(pictures, -1.0, 1.0),
-    "tanh": ops.tanh,
-}
 
 
 @dataclass(frozen=True)
@@ -26,7 +18,7 @@ class Convolution:
         strides: int, in pixels.
         dilation_rate: int, in pixels.
         activation: str. Of the features.
-        upsample: bool. Whether the input is first upsampled to twice its size.
+        enlarges: bool. Whether the input is first enlarged to twice its size.
     """
 
     name: str
@@ -35,7 +27,7 @@ class Convolution:
     strides: int = 1
     dilation_rate: int = 1
     activation: str = "elu"
-    upsample: bool = False
+    enlarges: bool = False
 
 
 class ConvolutionChain(keras.layers.Layer):
@@ -104,24 +96,8 @@ def _layer(row, width, gated, common):
         "strides": row.strides,
         "dilation_rate": row.dilation_rate,
         "activation": row.activation,
-        "upsample": row.upsample,
+        "enlarges": row.enlarges,
         "name": row.name,
         **common,
     }
     return GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)
-
-
-def output_activation_named(name):
-    """Returns the function of a name.
-
-    Args:
-        name: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
-
-    Returns:
-        function of a tensor, number by number.
-
-    Raises:
-        ValueError: If the name is another.
-    """
-    check_choice("output_activation", name, _ACTIVATIONS)
-    return _ACTIVATIONS[name]

@@ -1,5 +1,6 @@
 """What cannot be learned from is refused before the first step."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import keras
@@ -7,7 +8,11 @@ import numpy as np
 import pytest
 
 from keras_inpaint.gan import InpaintingGAN
-from keras_inpaint.gan.validation import check_evaluate, check_fit
+from keras_inpaint.gan.data_adapters import (
+    adapted_for_evaluate,
+    adapted_for_fit,
+    with_arguments_of,
+)
 from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes
 from keras_inpaint.models import Generator, PatchCritic
@@ -17,19 +22,28 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 
 
 class Checked:
-    """With what is looked at of networks, and no networks; trains on nothing."""
+    """With what is looked at of networks, and no networks; keeps what Keras would be given."""
+
+    compiled, critic_steps, check_values, masks = True, 1, False, "a sampler"
 
     def __init__(self, image_size=None, patch_size=None):
         self.generator = SimpleNamespace(channels=3, size_multiple=8)
         self.critic = SimpleNamespace(image_size=image_size, patch_size=patch_size)
-        self.backend = SimpleNamespace(check_devices=lambda *data: None)
+        self.backend = SimpleNamespace(
+            num_devices=1,
+            check_devices=lambda *data: None,
+            running=lambda has_known_sizes: nullcontext(),
+        )
 
-    def fit(self, x, y=None, batch_size=None, **options):
-        check_fit(self, x, y, batch_size, None, options)
-        self.was_trained = True
+    @with_arguments_of(keras.Model.fit)
+    def fit(self, **arguments):
+        with adapted_for_fit(self, arguments) as self.given:
+            pass
 
-    def evaluate(self, x, y=None, batch_size=None, **options):
-        check_evaluate(self, x, y, batch_size, options)
+    @with_arguments_of(keras.Model.evaluate)
+    def evaluate(self, **arguments):
+        with adapted_for_evaluate(self, arguments):
+            pass
 
 
 @pytest.fixture
@@ -101,14 +115,14 @@ def test_images_of_a_wrong_size_or_shape_are_refused(gan, patch_gan, images):
     refused(gan.fit, images[:, :24], match=r"critic was made for, 32 x 32.*height=24, width=32")
     refused(gan.fit, images[..., :1], match=r"`channels=3`.*\(4, 32, 32, 1\)")
     refused(gan.fit, images[0], match=r"images.shape=\(32, 32, 3\)")
-    refused(gan.fit, list(images), match="Received: images of type list")
+    refused(gan.fit, list(images), match=r"\(images, masks\).*Received: 4 parts")
 
 
 def test_boxes_that_are_no_patches_are_refused(gan, images, masks):
     def fit(*box):
-        gan.fit(images, masks, sample_weight=np.tile(box, (4, 1)), verbose=0)
+        gan.fit((images, masks, np.tile(box, (4, 1))), verbose=0)
 
-    refused(lambda **_: fit(0, 0, 16), match=r"boxes.shape=\(4, 3\)")
+    refused(lambda **_: fit(0, 0, 16), match=r"Received: shape \(4, 3\)")
     refused(lambda **_: fit(0, 0, 8, 16), match=r"16 x 16 pixels. Received: \[0, 0, 8, 16\]")
     refused(lambda **_: fit(20, 0, 16, 16), match=r"within .*Received: \[20, 0, 16, 16\]")
 
@@ -118,14 +132,14 @@ def test_a_hole_larger_than_the_local_patch_is_refused(gan, patch_gan, images, m
     refused(gan.fit, images, masks, match=r"16 x 16 pixels must.* width, of \[20, 24\]")
     gan.evaluate(images, masks)
     patch_gan.fit(images, masks)
-    assert patch_gan.was_trained
+    assert patch_gan.given["x"]["masks"] is masks
 
 
 def test_validation_data_are_looked_at_before_training(gan, images, masks):
     for validation in (images + 255, (images, masks + 255), Batches(images + 255)):
         match = r"In `validation_data`: .*25\d"
         refused(gan.fit, images, match=match, validation_data=validation)
-    assert not hasattr(gan, "was_trained")
+    assert not hasattr(gan, "given")
 
 
 def test_the_first_batch_of_a_dataset_is_looked_at(gan, images, masks):
@@ -151,7 +165,10 @@ def test_the_first_batch_of_a_dataset_is_looked_at(gan, images, masks):
 def test_what_is_right_is_taken(gan, patch_gan, images, masks):
     boxes = np.tile([3, 2, 16, 16], (4, 1))
     edge = np.clip(1.1 * images, -1.0009, 1.0009).astype("float16")
-    gan.fit(images, masks, 2, sample_weight=boxes)
+    gan.fit((images, masks, boxes), None, 2, 5, shuffle=False)
+    assert gan.given["x"]["images"] is images
+    assert gan.given["x"]["boxes"] is boxes
+    assert (gan.given["batch_size"], gan.given["epochs"], gan.given["shuffle"]) == (2, 5, False)
     gan.fit(edge, masks > 0)
     patch_gan.fit(images[:, :8, :16], np.uint8(masks[:, :8, :16]))
     patch_gan.evaluate(images, verbose=0)

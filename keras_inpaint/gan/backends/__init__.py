@@ -44,6 +44,13 @@ class Backend(Protocol):
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         """Stops with a message and a value unless `condition`, a bool tensor, holds."""
 
+    def after(self, value: Tensor) -> AbstractContextManager[Any]:
+        """Returns a context in which variables change only once `value` was computed.
+
+        TensorFlow finds in the graph of a step that the data have ended, and runs what does
+        not depend on them all the same.
+        """
+
     # ---- Several devices -------------------------------------------------------------
 
     @property
@@ -72,6 +79,9 @@ class Backend(Protocol):
 
     def means(self, metrics: dict[str, Any]) -> Tensors:
         """Results of `keras.metrics.Mean` by name, over the images of all devices."""
+
+    def running(self, has_known_sizes: bool) -> AbstractContextManager[Any]:
+        """Returns a context in which Keras runs steps, on batches of one size or of several."""
 
     # ---- What is refused before the first step ---------------------------------------
 

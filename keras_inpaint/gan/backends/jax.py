@@ -1,7 +1,7 @@
 """Taking gradients and applying them, on JAX."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import jax
@@ -106,6 +106,9 @@ class JaxBackend:
 
         jax.debug.callback(check, condition, value)
 
+    def after(self, value: Tensor) -> AbstractContextManager[Any]:
+        return nullcontext()
+
     def _run(self, variables: Variables, values: Any, function: Callable[[], Any]) -> Any:
         """Calls `function` with `variables` set to `values`.
 
@@ -141,6 +144,24 @@ class JaxBackend:
     def means(self, metrics: dict[str, Any]) -> Tensors:
         return {name: metric.result() for name, metric in metrics.items()}
 
+    @contextmanager
+    def running(self, has_known_sizes: bool) -> Iterator[None]:
+        gan = self._gan
+        variables = [*gan.variables, *gan.metrics_variables]
+        if gan.optimizer is not None:
+            variables += gan.optimizer.variables
+        values = [(variable, variable.value) for variable in variables]
+        try:
+            yield
+        except BaseException:
+            # Keras takes the values out of the model for the steps. What finished steps made
+            # of them it gives back; where none did, they are still here.
+            gan.jax_state_sync()
+            for variable, value in values:
+                if _is_empty(variable) and not value.is_deleted():
+                    variable.assign(value)
+            raise
+
     def check_compile(self, jit_compile: Any, steps_per_execution: int) -> None:
         pass
 
@@ -168,6 +189,13 @@ def input_gradients(function: Any, inputs: Any) -> Any:
         return sum(jnp.sum(output) for output in jax.tree.leaves(function(inputs)))
 
     return jax.grad(total)(inputs)
+
+
+def _is_empty(variable: keras.Variable) -> bool:
+    try:
+        return variable.value is None
+    except TypeError:  # Without a value, Keras calls an initializer that it has dropped.
+        return True
 
 
 def _values(variables: Variables) -> list[Tensor]:

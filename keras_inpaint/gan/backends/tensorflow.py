@@ -1,7 +1,7 @@
 """Taking gradients and applying them, on TensorFlow, and on several devices there."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import keras
@@ -34,7 +34,9 @@ class TensorFlowBackend:
         with tf.GradientTape() as tape:
             terms = loss()
             total = optimizer.scale_loss(self._mean(terms))
-        self._apply(optimizer, tape.gradient(total, variables), variables)
+        gradients = tape.gradient(total, variables)
+        with self.after(total):
+            self._apply(optimizer, gradients, variables)
         return terms
 
     def record(self, variables: Variables, call: Callable[[], Tensors]) -> tuple[Tensors, Any]:
@@ -59,7 +61,8 @@ class TensorFlowBackend:
             total = optimizer.scale_loss(self._mean(terms))
         gradients = tape.gradient(total, differentiable, unconnected_gradients="zero")
         gradients = record.gradient(differentiable, variables, output_gradients=gradients)
-        self._apply(optimizer, gradients, variables)
+        with self.after(total):
+            self._apply(optimizer, gradients, variables)
         return terms
 
     def input_gradients(self, function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
@@ -69,6 +72,10 @@ class TensorFlowBackend:
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         # XLA drops the check: where `jit_compile` is on, nothing stops.
         tf.debugging.Assert(condition, [message, value])
+
+    def after(self, value: Tensor) -> AbstractContextManager[Any]:
+        dependencies: AbstractContextManager[Any] = tf.control_dependencies([value])
+        return dependencies
 
     def _apply(self, optimizer: Any, gradients: Any, variables: Variables) -> None:
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -141,6 +148,21 @@ class TensorFlowBackend:
         totals, counts = tf.unstack(self.sum_over_devices(tf.stack(sums)), axis=1)
         means = tf.unstack(tf.math.divide_no_nan(totals, counts), num=len(sums))
         return dict(zip(metrics, means, strict=True))
+
+    @contextmanager
+    def running(self, has_known_sizes: bool) -> Iterator[None]:
+        gan = self._gan
+        if gan.jit_compile and not has_known_sizes:
+            # XLA compiles neither the attention's choice by size nor `require`.
+            if gan.jit_compile_asked is True:
+                raise ValueError(
+                    "XLA needs batches of one known size: leave out a smaller last batch "
+                    "(`drop_remainder=True`), or leave `jit_compile` to 'auto'. Received: "
+                    "jit_compile=True for batches of unknown size"
+                )
+            gan.jit_compile = False
+            gan.train_function = gan.test_function = gan.predict_function = None
+        yield
 
     # ---- What is refused before the first step ---------------------------------------
 

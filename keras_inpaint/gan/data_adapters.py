@@ -1,0 +1,532 @@
+"""One form for all that `fit`, `evaluate` and `predict` may be given.
+
+Keras has an adapter for each kind of data, and each has its own rules: generators must
+yield tuples, only arrays take targets, a DataLoader of bare tensors is taken apart image by
+image. Here the first batch of every kind is looked at, and Keras is given batches of
+`{"images", "masks", "boxes", "indices"}` as the only input, those that there are.
+"""
+
+import functools
+import inspect
+import itertools
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_inpaint.gan.parts import Tensors
+from keras_inpaint.gan.validation import (
+    BATCH_SIZE,
+    BatchChecker,
+    check_callbacks,
+    check_weights_of_samples,
+    read_batch,
+)
+
+
+def with_arguments_of(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a method that takes keyword arguments the signature of one of Keras's.
+
+    Args:
+        method: Method of `keras.Model`. The decorated one is given its arguments by name,
+            those that were left out with their defaults.
+    """
+    signature = inspect.signature(method)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            bound = signature.bind(*args, **options)
+            bound.apply_defaults()
+            arguments = dict(bound.arguments)
+            self, others = arguments.pop("self"), arguments.pop("kwargs", {})
+            return function(self, **arguments, **others)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+@contextmanager
+def adapted_for_fit(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """In which Keras's `fit` is to run.
+
+    Args:
+        gan: `InpaintingGAN`.
+        arguments: dict. All arguments of `fit`.
+
+    Yields:
+        dict: the arguments for Keras.
+
+    Raises:
+        ValueError: If something cannot be trained on.
+    """
+    if not gan.compiled:  # Keras says so.
+        yield arguments
+        return
+    adapted = dict(arguments)
+    check_weights_of_samples(adapted.pop("sample_weight"), adapted.pop("class_weight"))
+    check_callbacks(gan, arguments["callbacks"])
+    x, y, checker = adapted["x"], adapted.pop("y"), BatchChecker(gan, "fit")
+    fraction, validation_data = adapted.pop("validation_split"), arguments["validation_data"]
+    if fraction and validation_data is None:
+        x, validation_data = split_arrays(x, y, fraction, checker)
+        y = None
+    batch_size = arguments["batch_size"]
+    data = [adapt_data(x, y, checker, batch_size, arguments["steps_per_epoch"])]
+    gan.backend.check_devices(data[0].source, data[0].num_images, batch_size or BATCH_SIZE)
+    adapted["x"] = data[0].x
+    adapted["shuffle"] = arguments["shuffle"] and not data[0].is_sequential
+    if validation_data is not None:
+        # Of a tuple, Keras takes the second part for `y`.
+        if isinstance(validation_data, (tuple, list)) and len(validation_data) == 1:
+            validation_data = validation_data[0]
+        validation = adapt_data(
+            validation_data,
+            None,
+            BatchChecker(gan, "validation"),
+            arguments["validation_batch_size"] or batch_size,
+            arguments["validation_steps"],
+        )
+        adapted["validation_data"] = (validation.x,)
+        data.append(validation)
+    with _running(gan, data):
+        yield adapted
+
+
+@contextmanager
+def adapted_for_evaluate(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """In which Keras's `evaluate` is to run; see `adapted_for_fit`."""
+    # `fit` evaluates so on data that were looked at already.
+    is_in_fit = isinstance(arguments["callbacks"], keras.callbacks.CallbackList)
+    if not gan.compiled or is_in_fit:
+        yield arguments
+        return
+    adapted = dict(arguments)
+    check_weights_of_samples(adapted.pop("sample_weight"))
+    data = adapt_data(
+        adapted["x"],
+        adapted.pop("y"),
+        BatchChecker(gan, "evaluate"),
+        arguments["batch_size"],
+        arguments["steps"],
+    )
+    gan.backend.check_devices()
+    with _running(gan, [data]):
+        yield {**adapted, "x": data.x}
+
+
+@contextmanager
+def adapted_for_predict(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """In which Keras's `predict` is to run; see `adapted_for_fit`."""
+    data = adapt_data(
+        arguments["x"],
+        None,
+        BatchChecker(gan, "predict"),
+        arguments["batch_size"],
+        arguments["steps"],
+        add_indices=True,
+    )
+    with _running(gan, [data]):
+        yield {**arguments, "x": data.x}
+
+
+def adapt_batch(gan: Any, arguments: dict[str, Any], purpose: str) -> dict[str, Any]:
+    """The arguments of `train_on_batch` and its like for Keras; see `adapted_for_fit`.
+
+    Raises:
+        ValueError: If the batch is refused.
+    """
+    adapted = dict(arguments)
+    check_weights_of_samples(
+        adapted.pop("sample_weight", None), adapted.pop("class_weight", None)
+    )
+    x, checker = adapted["x"], BatchChecker(gan, purpose)
+    if not _is_array_like(x):
+        raise ValueError(
+            "One batch must be images in an array, `(images, masks)` or a dict of them. "
+            f"Received: x of type {type(x).__name__}"
+        )
+    arrays = _read_arrays(x, adapted.pop("y", None), checker)
+    checker.check_first(arrays)
+    return {**adapted, "x": arrays}
+
+
+@contextmanager
+def _running(gan: Any, data: list["AdaptedData"]) -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(gan.backend.running(all(each.has_known_sizes for each in data)))
+        for each in data:
+            stack.enter_context(each.checker)
+        yield
+
+
+class AdaptedData(NamedTuple):
+    """Data as the trainers of Keras take them.
+
+    Attributes:
+        x: Arrays or batches of them.
+        checker: `BatchChecker` that looks at the batches.
+        has_known_sizes: Whether all batches have one size that is known beforehand.
+        is_sequential: Whether the batches can only be taken in their order.
+        source: Arrays or the `tf.data.Dataset` of which devices must have equal parts;
+            `None` for others, of which sizes are seen in the steps.
+        num_images: int or `None`. Images of the first batch, where it was looked at.
+    """
+
+    x: Any
+    checker: BatchChecker
+    has_known_sizes: bool = False
+    is_sequential: bool = False
+    source: Any = None
+    num_images: int | None = None
+
+
+def adapt_data(
+    x: Any,
+    y: Any,
+    checker: BatchChecker,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    add_indices: bool = False,
+) -> AdaptedData:
+    """Brings data to the one form, and looks at their first batch.
+
+    Args:
+        x: What `fit`, `evaluate` or `predict` was given.
+        y: Masks, where `x` are images in an array; else `None`.
+        checker: `BatchChecker` for the purpose.
+        batch_size: int or `None`. Images per batch, where `x` are arrays.
+        steps: int or `None`. Batches per epoch.
+        add_indices: bool. Whether images without masks are to be numbered, so that their
+            masks do not depend on the size of the batches.
+
+    Raises:
+        ValueError: If the data are of no kind that can be used, there are none, or the
+            first batch is refused.
+    """
+    if _is_array_like(x):
+        return _adapt_arrays(x, y, checker, batch_size, steps, add_indices)
+    if x is None or isinstance(x, (str, bytes, os.PathLike)):
+        raise ValueError(
+            "`x` must be images in an array, `(images, masks)`, a dict of them, or a dataset "
+            "or generator of batches. Of photos in a folder, `keras_inpaint.data.photos` makes "
+            f"one. Received: {x!r} of type {type(x).__name__}"
+        )
+    if y is not None:
+        raise ValueError(
+            "`y` holds the masks of images in an array. A dataset or generator has them in "
+            f"its batches, `(images, masks)`. Received: `y` beside a {type(x).__name__}"
+        )
+    if hasattr(x, "element_spec"):
+        return _adapt_dataset(x, checker, add_indices)
+    if isinstance(x, keras.utils.PyDataset):
+        return _adapt_py_dataset(x, checker, add_indices)
+    if _is_data_loader(x):
+        return _adapt_data_loader(x, checker, add_indices)
+    if hasattr(x, "__next__"):
+        return _adapt_generator(x, checker, add_indices)
+    # Another kind that Keras knows: the steps see the shapes.
+    return AdaptedData(x, checker)
+
+
+def split_arrays(x: Any, y: Any, fraction: float, checker: BatchChecker) -> tuple[Any, Any]:
+    """Splits arrays into those for training and the last ones, for validation.
+
+    Raises:
+        ValueError: If `x` are no arrays, or one of the parts would be empty.
+    """
+    if not _is_array_like(x):
+        raise ValueError(
+            "`validation_split` splits arrays. Split a dataset with `take` and `skip`, and "
+            f"pass one part as `validation_data`. Received: x of type {type(x).__name__}"
+        )
+    arrays = _read_arrays(x, y, checker)
+    num_images = len(arrays["images"])
+    first = math.floor(num_images * (1 - fraction))
+    if not 0 < first < num_images:
+        raise ValueError(
+            "`validation_split` must leave images for both, training and validation. "
+            f"Received: validation_split={fraction} of {num_images} images"
+        )
+    return _slice(arrays, 0, first), _slice(arrays, first, num_images)
+
+
+# ---- Arrays -------------------------------------------------------------------------
+
+
+def _adapt_arrays(
+    x: Any,
+    y: Any,
+    checker: BatchChecker,
+    batch_size: int | None,
+    steps: int | None,
+    add_indices: bool,
+) -> AdaptedData:
+    arrays = _read_arrays(x, y, checker)
+    num_images = len(arrays["images"])
+    # As Keras does it.
+    size = batch_size or (math.ceil(num_images / steps) if steps else BATCH_SIZE)
+    left_out = (num_images % size) % checker.num_micro_batches
+    if checker.num_devices > 1 or left_out == num_images:
+        left_out = 0
+    if left_out:
+        arrays = _slice(arrays, 0, num_images - left_out)
+    checker.check_first(_slice(arrays, 0, size))
+    if checker.checks_all:
+        for start in range(size, num_images, size):
+            checker.check(_slice(arrays, start, start + size))
+    if left_out:
+        warnings.warn(
+            f"`fit` leaves out the last {left_out} of {num_images} images: each of the "
+            f"critic's {checker.num_micro_batches} updates per step needs equally many.",
+            stacklevel=5,
+        )
+    num_images -= left_out
+    if add_indices and "masks" not in arrays:
+        arrays["indices"] = np.arange(num_images, dtype="int32")
+    return AdaptedData(
+        arrays,
+        checker,
+        has_known_sizes=num_images % size == 0,
+        source=arrays["images"],
+        num_images=min(num_images, size),
+    )
+
+
+def _read_arrays(x: Any, y: Any, checker: BatchChecker) -> Tensors:
+    """Arrays by name, of the right shapes."""
+    arrays = read_batch(x)
+    if y is not None:
+        if "masks" in arrays:
+            raise ValueError(
+                "`x` holds masks already: leave out `y`. Received: masks twice, in `x` and `y`"
+            )
+        arrays["masks"] = y
+    arrays = {name: _to_array(array) for name, array in arrays.items()}
+    checker.check_shapes(arrays)
+    if not len(arrays["images"]):
+        raise ValueError(
+            f"There are no images. Received: images.shape={tuple(arrays['images'].shape)}"
+        )
+    return arrays
+
+
+def _slice(arrays: Tensors, start: int, end: int) -> Tensors:
+    return {name: array[start:end] for name, array in arrays.items()}
+
+
+def _is_array_like(x: Any) -> bool:
+    return hasattr(x, "shape") or isinstance(x, (tuple, list, dict))
+
+
+def _to_array(values: Any) -> Any:
+    if type(values).__module__.split(".")[0] == "torch":
+        return values.detach().cpu().numpy()
+    # Boxes may be lists of numbers; lists of images are refused.
+    is_list = isinstance(values, (list, tuple)) and not any(hasattr(v, "shape") for v in values)
+    return np.asarray(values) if is_list else values
+
+
+# ---- Batches ------------------------------------------------------------------------
+
+
+def _finish(batch: Tensors, first_index: int, add_indices: bool) -> Tensors:
+    """Numbers the images where it is asked for."""
+    if add_indices and "masks" not in batch:
+        size = len(batch["images"])
+        batch["indices"] = np.arange(first_index, first_index + size, dtype="int32")
+    return batch
+
+
+def _read_host_batch(batch: Any, source: str) -> Tensors:
+    """A batch that was made by Python code, as arrays by name."""
+    if hasattr(batch, "shape"):
+        raise ValueError(
+            f"A {source} must return `(images,)` or `(images, masks)`: Keras takes bare arrays "
+            f"of it for something else. Received: a {type(batch).__name__} of shape "
+            f"{tuple(batch.shape)}"
+        )
+    return {name: _to_array(array) for name, array in read_batch(batch).items()}
+
+
+def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> AdaptedData:
+    import tensorflow as tf
+
+    if not hasattr(dataset, "take"):  # Distributed already.
+        if checker.checks_all:
+            raise ValueError(
+                "`check_values=True` looks at batches before they are distributed: pass the "
+                f"`tf.data.Dataset` itself. Received: a {type(dataset).__name__}"
+            )
+        return AdaptedData(dataset, checker, source=dataset)
+    specs = read_batch(dataset.element_spec)
+    first = next(iter(dataset.take(1)), None)
+    if first is None:
+        raise ValueError(f"There is no batch in `x`. Received: an empty {dataset}")
+    checker.check_first(read_batch(first))
+    checker.check_shapes(specs)
+    shapes = {
+        "images": (None, None, None, checker.generator.channels),
+        "masks": (None, None, None, 1),
+        "boxes": (None, 4),
+    }
+
+    def finish(first_index: Any, element: Any) -> Any:
+        batch = {n: tf.ensure_shape(part, shapes[n]) for n, part in read_batch(element).items()}
+        if checker.checks_all:
+            names = list(batch)
+
+            def check(*parts: Any) -> None:
+                checker.check(dict(zip(names, (part.numpy() for part in parts), strict=True)))
+
+            with tf.control_dependencies([tf.py_function(check, list(batch.values()), [])]):
+                batch = {name: tf.identity(part) for name, part in batch.items()}
+        next_index = first_index + tf.shape(batch["images"])[0]
+        if add_indices and "masks" not in batch:
+            batch["indices"] = tf.range(first_index, next_index)
+        return next_index, batch
+
+    is_complete = all(
+        part.shape.rank is not None and part.shape[-1] is not None for part in specs.values()
+    )
+    is_numbered = add_indices and "masks" not in specs
+    if checker.checks_all or is_numbered or not is_complete:
+        dataset = dataset.scan(tf.constant(0), finish)
+    return AdaptedData(
+        dataset,
+        checker,
+        has_known_sizes=all(part.shape.is_fully_defined() for part in specs.values()),
+        source=dataset,
+        num_images=len(read_batch(first)["images"]),
+    )
+
+
+class _AdaptedBatches(keras.utils.PyDataset):
+    """Another `PyDataset`'s batches, in the one form."""
+
+    def __init__(
+        self, dataset: keras.utils.PyDataset, adapt: Callable[[Any, int], Tensors]
+    ) -> None:
+        super().__init__(
+            workers=dataset.workers,
+            use_multiprocessing=dataset.use_multiprocessing,
+            max_queue_size=dataset.max_queue_size,
+        )
+        self._dataset = dataset
+        self._adapt = adapt
+
+    @property
+    def num_batches(self) -> int | None:
+        number: int | None = self._dataset.num_batches
+        return number
+
+    def __getitem__(self, index: int) -> Tensors:
+        return self._adapt(self._dataset[index], index)
+
+    def on_epoch_begin(self) -> None:
+        self._dataset.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self._dataset.on_epoch_end()
+
+
+class _BatchAdapter:
+    """Brings the batches of a `PyDataset` to the one form; workers take it along."""
+
+    def __init__(self, checker: BatchChecker, add_indices: bool, size: int) -> None:
+        self._checker, self._add_indices, self._size = checker, add_indices, size
+
+    def __call__(self, batch: Any, index: int) -> Tensors:
+        arrays = {name: _to_array(array) for name, array in read_batch(batch).items()}
+        if index and self._checker.checks_all:
+            self._checker.check(arrays)
+        # All batches but the last one are as large as the first.
+        return _finish(arrays, index * self._size, self._add_indices)
+
+
+def _adapt_py_dataset(
+    dataset: keras.utils.PyDataset, checker: BatchChecker, add_indices: bool
+) -> AdaptedData:
+    if dataset.num_batches == 0:
+        raise ValueError(f"There is no batch in `x`. Received: a {type(dataset).__name__} of 0")
+    first = read_batch(dataset[0])
+    checker.check_first(first)
+    size = len(first["images"])
+    adapt = _BatchAdapter(checker, add_indices, size)
+    return AdaptedData(_AdaptedBatches(dataset, adapt), checker, num_images=size)
+
+
+def _adapt_generator(
+    generator: Iterator[Any], checker: BatchChecker, add_indices: bool
+) -> AdaptedData:
+    nothing = object()
+    first = next(generator, nothing)
+    if first is nothing:
+        raise ValueError("There is no batch in `x`. Received: a generator that yields nothing")
+    batch = _read_host_batch(first, "generator")
+    checker.check_first(batch)
+
+    def all_batches() -> Iterator[tuple[Tensors]]:
+        index = 0
+        for number, each in enumerate(itertools.chain([batch], generator)):
+            arrays = _read_host_batch(each, "generator")
+            if number and checker.checks_all:
+                checker.check(arrays)
+            size = len(arrays["images"])
+            yield (_finish(arrays, index, add_indices),)
+            index += size
+
+    return AdaptedData(all_batches(), checker, num_images=len(batch["images"]))
+
+
+# ---- PyTorch ------------------------------------------------------------------------
+
+
+class _LoaderBatches(keras.utils.PyDataset):
+    """The batches of a PyTorch `DataLoader` in their order, from the first one each epoch."""
+
+    def __init__(self, loader: Any, checker: BatchChecker, add_indices: bool) -> None:
+        super().__init__()
+        self._loader, self._checker, self._add_indices = loader, checker, add_indices
+        self._iterator: Any = None
+        self._next = self._num_seen = 0
+
+    @property
+    def num_batches(self) -> int:
+        return len(self._loader)
+
+    def __getitem__(self, index: int) -> Tensors:
+        if self._iterator is None or index < self._next:
+            self._iterator, self._next, self._num_seen = iter(self._loader), 0, 0
+        while self._next <= index:
+            batch = _read_host_batch(next(self._iterator), "DataLoader")
+            first_index = self._num_seen
+            self._next += 1
+            self._num_seen += len(batch["images"])
+        if self._checker.checks_all:
+            self._checker.check(batch)
+        return _finish(batch, first_index, self._add_indices)
+
+
+def _adapt_data_loader(loader: Any, checker: BatchChecker, add_indices: bool) -> AdaptedData:
+    if not hasattr(loader.dataset, "__len__"):
+        # It may have one pass, of which nothing may be taken away: the steps see the shapes.
+        return AdaptedData(loader, checker)
+    if not len(loader):
+        raise ValueError("There is no batch in `x`. Received: a DataLoader of 0 batches")
+    first = _read_host_batch(next(iter(loader)), "DataLoader")
+    checker.check_first(first)
+    batches = _LoaderBatches(loader, checker, add_indices)
+    return AdaptedData(batches, checker, is_sequential=True, num_images=len(first["images"]))
+
+
+def _is_data_loader(x: Any) -> bool:
+    names = [f"{cls.__module__}.{cls.__name__}" for cls in type(x).__mro__]
+    return "torch.utils.data.dataloader.DataLoader" in names
