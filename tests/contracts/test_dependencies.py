@@ -3,12 +3,15 @@
 import configparser
 import importlib.util
 import pathlib
+import re
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Each with its reason, which stands beside it in setup.cfg.
 EXACT = {"tensorflow-addons==0.23.0", "torch==2.13.0"}
+# PyTorch is the one of `make test`; the tools are the project's own.
+NOT_INSTALLED = {"pytorch", "evaluation", "test", "lint"}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,14 @@ def test_tensorflow_keras_tuner_and_tensorboard_come_with_every_installation(flo
     core = settings[: settings.index("[options.extras_require]")]
     installed = set(floors(core + "[options.extras_require]\n"))
     assert {"tensorflow", "keras-tuner", "tensorboard"} <= installed
+
+
+def test_the_floors_of_every_extra_for_users_are_installed(settings):
+    parser = configparser.ConfigParser()
+    parser.read_string(settings)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (extras,) = re.findall(r"^FLOOR_EXTRAS := (.*)$", makefile, re.M)
+    assert set(extras.split(",")) == set(parser["options.extras_require"]) - NOT_INSTALLED
 
 
 def test_floors_are_the_oldest_versions_of_all_lists(floors):
