@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import filling
-from keras_inpaint.cli.inpaint import DEFAULT_PRESET
+from keras_inpaint.cli.inpaint import add_preset
 from keras_inpaint.cli.progress import Progress
 from keras_inpaint.cli.quiet_start import quiet_start
 from keras_inpaint.files import check_target
@@ -49,12 +49,7 @@ def add_verb(verbs: Any) -> None:
         metavar="N",
         help="measure on the middle of each photo, N x N pixels (default: photos as they are)",
     )
-    parser.add_argument(
-        "--preset",
-        default=DEFAULT_PRESET,
-        metavar="NAME|FOLDER|hf://OWNER/NAME",
-        help="trained weights (default: %(default)s)",
-    )
+    add_preset(parser)
     parser.add_argument(
         "--baselines",
         action="store_true",

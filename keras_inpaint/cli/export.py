@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import filling
-from keras_inpaint.cli.inpaint import DEFAULT_PRESET
+from keras_inpaint.cli.inpaint import add_preset
 from keras_inpaint.cli.quiet_start import quiet_start
 
 
@@ -25,12 +25,7 @@ def add_verb(verbs: Any) -> None:
         type=Path,
         help="the model's folder, such as saved_models/NAME, in which versions are numbered",
     )
-    parser.add_argument(
-        "--preset",
-        default=DEFAULT_PRESET,
-        metavar="NAME|FOLDER|hf://OWNER/NAME",
-        help="trained weights (default: %(default)s)",
-    )
+    add_preset(parser)
     parser.set_defaults(run=run)
 
 

@@ -38,12 +38,7 @@ def add_verb(verbs: Any) -> None:
         help="brighter than mid-grey (above 127) is the hole",
     )
     parser.add_argument("--output", required=True, metavar="OUT", type=Path)
-    parser.add_argument(
-        "--preset",
-        default=DEFAULT_PRESET,
-        metavar="NAME|FOLDER|hf://OWNER/NAME",
-        help="trained weights (default: %(default)s)",
-    )
+    add_preset(parser)
     parser.add_argument(
         "--invert-mask", action="store_true", help="the mask marks what is known"
     )
@@ -67,6 +62,16 @@ def add_verb(verbs: Any) -> None:
         help="memory that filling may take, such as 2G (default: half of the machine's)",
     )
     parser.set_defaults(run=run)
+
+
+def add_preset(parser: argparse.ArgumentParser) -> None:
+    """Adds `--preset` to a parser."""
+    parser.add_argument(
+        "--preset",
+        default=DEFAULT_PRESET,
+        metavar="NAME|FOLDER|hf://OWNER/NAME",
+        help="trained weights (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ class RunLog:
     """A run's table of losses and measures, by the step after which they were taken.
 
     It agrees with the checkpoints: lines of steps that a run has lost, and makes again, are
-    taken out.
+    taken out. Keras's `CSVLogger` only appends, and leaves a part of a line where it is killed.
 
     Args:
         path: Path of the CSV file, which need not exist yet.

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 import pytest
@@ -83,24 +82,21 @@ def test_what_fails_leaves_what_was_there(tmp_path, error, is_folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux exchanges folders in one step")
-def test_no_reader_finds_a_folder_missing_while_it_is_replaced(tmp_path):
-    path, missing, end = tmp_path / "preset", [], threading.Event()
-    write_folder(path, "0")
+def test_no_reader_finds_a_folder_missing_while_it_is_replaced(tmp_path, monkeypatch):
+    path, seen, rename = tmp_path / "preset", [], os.rename
+    write_folder(path, "before")
 
-    def read():
-        while not end.is_set():
-            try:
-                os.stat(path / "two")
-            except FileNotFoundError:
-                missing.append(1)
+    def rename_and_look(one, other):
+        try:
+            rename(one, other)
+        finally:
+            seen.append((path / "two").read_text() if path.exists() else "missing")
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number in range(100):
-        write_folder(path, str(number))
-    end.set()
-    reader.join()
-    assert not missing
+    monkeypatch.setattr(os, "rename", rename_and_look)
+    write_folder(path, "after")
+    # The folder cannot be renamed onto the other: it is exchanged, which needs no more renames.
+    assert seen == ["before"]
+    assert (path / "two").read_text() == "after"
 
 
 def test_symbolic_link_stays_and_what_it_points_to_is_replaced(tmp_path, exchange):
