@@ -1,5 +1,7 @@
 """The model that is trained, from its construction to its files."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -7,6 +9,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from keras_inpaint.files import atomic_write, weights_size
 from keras_inpaint.gan.architectures import deepfill_v1, deepfill_v2
 from keras_inpaint.gan.backends import keras_step, make_backend
 from keras_inpaint.gan.data_adapters import (
@@ -516,6 +519,43 @@ class InpaintingGAN(keras.Model):
         for name in _PARTS:
             config[name] = keras.saving.deserialize_keras_object(config.get(name))
         return cls(**config)
+
+    def save(
+        self,
+        filepath: str | PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Saves everything, whole or not at all, see `keras.Model.save`."""
+        with self._draft(filepath, is_plain=overwrite and zipped is not False) as draft:
+            super().save(draft, overwrite, zipped, **kwargs)
+
+    def save_weights(
+        self,
+        filepath: str | PathLike[str],
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+    ) -> None:
+        """Saves weights and optimizers, see `keras.Model.save_weights`.
+
+        The file appears whole or not at all, and room is made sure of before: HDF5 ends the
+        process where a disk is full.
+        """
+        with self._draft(filepath, is_plain=overwrite and max_shard_size is None) as draft:
+            super().save_weights(draft, overwrite, max_shard_size)
+
+    @contextmanager
+    def _draft(self, filepath: str | PathLike[str], is_plain: bool) -> Iterator[Any]:
+        """Where to write a file first; itself if on a remote disk, or no plain file."""
+        if not is_plain or "://" in str(filepath):
+            yield filepath
+            return
+        optimizer = getattr(self, "optimizer", None)
+        variables = [] if optimizer is None else optimizer.variables
+        size = weights_size([*self.variables, *variables])
+        with atomic_write(filepath, size=size) as draft:
+            yield draft
 
     def save_to_preset(
         self,

@@ -12,7 +12,6 @@ import numpy as np
 
 from keras_inpaint.files import (
     FolderLock,
-    atomic_write,
     check_target,
     reserve_room,
     sweep,
@@ -207,16 +206,13 @@ class RunFolder:
     def _claim_room(self, gan: Any) -> None:
         """Makes sure of room for all at once, before the first of it is written."""
         networks = [*gan.generator.variables, *gan.critic.variables]
-        reserve_room(self.path, weights_size(networks) + self._checkpoint_size(gan))
-
-    def _checkpoint_size(self, gan: Any) -> int:
-        return weights_size([*gan.variables, *gan.optimizer.variables])
+        everything = [*gan.variables, *gan.optimizer.variables]
+        reserve_room(self.path, weights_size(networks) + weights_size(everything))
 
     def save(self, gan: Any, step: int) -> None:
         """Writes a checkpoint; one that was cut short does not count as one."""
         path = self._checkpoints / f"step-{step:09d}.weights.h5"
-        with atomic_write(path, size=self._checkpoint_size(gan)) as draft:
-            gan.save_weights(draft)
+        gan.save_weights(path)
         for old in self._saved()[:-_NUM_KEPT]:
             old.unlink()
 

@@ -16,8 +16,6 @@ from keras_inpaint.cli.main import main
 from keras_inpaint.evaluation import Evaluation
 from keras_inpaint.files import (
     atomic,
-    atomic_write,
-    weights_size,
     write_json,
     write_table,
     write_text,
@@ -49,12 +47,6 @@ def gan():
     return InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=4)
 
 
-def save_checkpoint(path, gan):
-    # As `RunFolder` does.
-    with atomic_write(path, size=weights_size(gan.variables)) as draft:
-        gan.save_weights(draft)
-
-
 # Each writes at least 200 kB.
 WRITERS = {
     "picture.png": lambda path, gan: write_picture(
@@ -68,7 +60,8 @@ WRITERS = {
     "evaluation.json": lambda path, gan: save_evaluation(path),
     "generator": lambda path, gan: gan.inpainter.save_to_preset(path),
     "gan": lambda path, gan: gan.save_to_preset(path),
-    "run.weights.h5": save_checkpoint,
+    "run.weights.h5": lambda path, gan: gan.save_weights(path),
+    "run.keras": lambda path, gan: gan.save(path),
     "model": lambda path, gan: Inpainter(gan.generator).export(path),
 }
 EVERY_WRITER = pytest.mark.parametrize(
