@@ -1,6 +1,7 @@
-"""From the path of a photo to a square of its pixels."""
+"""From the path of a photo to a square of its pixels, and which square that is."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from keras_inpaint.data.photo_files import PhotoFiles
-from keras_inpaint.data.windows import Window
 from keras_inpaint.pictures import is_plain, read_picture
 
 Tensor = Any
+# From height and width of a photo and a seed to top, left and side of a square.
+Window = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Pixels of a square, the photo's height and width, and whether it was read.
 Crop = tuple[Tensor, Tensor, Tensor]
 
@@ -202,3 +204,50 @@ def _is_sound(content: bytes) -> bool:
             return False
         _SOUND.add(hash(content))
     return True
+
+
+def random_window(image_size: int, min_scale: float | None) -> Window:
+    """Makes the function that draws a random square of a picture.
+
+    Its side is uniform between a smallest one and the picture's short side,
+    its place uniform over the picture.
+
+    Args:
+        image_size: int. Side the square is resized to.
+        min_scale: float or None. Smallest side, as a share of the short
+            side; None for `image_size` pixels, so that nothing is enlarged
+            that need not be.
+
+    Returns:
+        Function of height, width (int32 scalars) and seed (two int64) that
+        returns int32 `(top, left, side)`.
+    """
+
+    def draw(height: Tensor, width: Tensor, seed: Tensor) -> Tensor:
+        short = tf.minimum(height, width)
+        if min_scale is None:
+            smallest = tf.minimum(short, image_size)
+        else:
+            share = tf.cast(tf.math.ceil(min_scale * tf.cast(short, tf.float32)), tf.int32)
+            smallest = tf.clip_by_value(share, 1, short)
+        chance = tf.random.stateless_uniform((3,), seed)
+        side = smallest + _scaled(chance[0], short - smallest)
+        top = _scaled(chance[1], height - side)
+        left = _scaled(chance[2], width - side)
+        return tf.stack([top, left, side])
+
+    return draw
+
+
+def centred_window(height: Tensor, width: Tensor, seed: Tensor) -> Tensor:
+    """Returns `(top, left, side)` of the largest square in the middle."""
+    del seed  # Nothing is drawn; random and centred windows are called alike.
+    side = tf.minimum(height, width)
+    return tf.stack([(height - side) // 2, (width - side) // 2, side])
+
+
+def _scaled(chance: Tensor, largest: Tensor) -> Tensor:
+    """Turns a number in `[0, 1)` into an integer from 0 to `largest`."""
+    value = tf.cast(chance * tf.cast(largest + 1, tf.float32), tf.int32)
+    # In float32 the product can round up to `largest + 1`.
+    return tf.minimum(value, largest)

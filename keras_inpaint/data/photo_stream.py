@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from keras_inpaint.data.decoding import CropDecoder
+from keras_inpaint.data.decoding import CropDecoder, centred_window, random_window
 from keras_inpaint.data.photo_files import PhotoFiles
-from keras_inpaint.data.windows import centred_window, random_window
 
 
 def photo_stream(

@@ -2,8 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from keras_inpaint.arguments import check_int
 from keras_inpaint.evaluation.baselines import Fill, baselines
@@ -11,10 +13,15 @@ from keras_inpaint.evaluation.evaluation import PHOTOS, Evaluation
 from keras_inpaint.evaluation.feature_distances import FeatureDistances, Features
 from keras_inpaint.evaluation.feature_networks import load_features
 from keras_inpaint.evaluation.holes import Area
-from keras_inpaint.evaluation.measuring import ROUGHNESS, measure_all
-from keras_inpaint.evaluation.ranked_sheet import ranked_sheet
+from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, measure_all
 from keras_inpaint.evaluation.samples import Sample, Samples
 from keras_inpaint.pictures import Picture, check_writable, write_picture
+from keras_inpaint.pictures import sheet as draw_sheet
+from keras_inpaint.pictures.pixels import Bytes
+from keras_inpaint.pictures.resizing import downsample
+
+# Of the pictures on a sheet, in pixels; and the grey of a hole on it.
+_LARGEST_SIDE, _GREY = 256, 128
 
 
 def evaluate(
@@ -107,7 +114,7 @@ def evaluate(
         },
     )
     if sheet is not None:
-        picture = ranked_sheet(rows, methods, lambda row: samples.load(places[row]))
+        picture = _ranked_sheet(rows, methods, lambda row: samples.load(places[row]))
         write_picture(sheet, Picture(picture))
     return evaluation
 
@@ -184,3 +191,38 @@ def _name_of(features: Any) -> str | None:
     if features is None or isinstance(features, str):
         return features
     return str(getattr(features, "__name__", type(features).__name__))
+
+
+def _ranked_sheet(
+    rows: Sequence[dict[str, Any]], methods: dict[str, Fill], load: Callable[[int], Sample]
+) -> Bytes:
+    """Draws the photos that the first method fills best, median and worst.
+
+    They are filled once more: to keep what all photos became would take their memory.
+
+    Args:
+        rows: Sequence of dicts, the `pictures` of an `Evaluation`.
+        methods: dict of functions of a photo and its holes that return the filled photo.
+        load: Function of a row's number that gives its photo and holes.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`: a row each for the least, the median and
+        the greatest `hole_l1`; photo, hole, and a column a method.
+    """
+    first = next(iter(methods))
+    order = sorted(range(len(rows)), key=lambda row: rows[row]["methods"][first]["hole_l1"])
+    # Of one or two photos, each is shown once.
+    chosen = dict.fromkeys((order[0], order[(len(order) - 1) // 2], order[-1]))
+    pictures = []
+    for row in chosen:
+        sample = load(row)
+        blanked = np.where(sample.holes[..., None], _GREY, sample.photo).astype("uint8")
+        filled = [fill(sample.photo, sample.holes) for fill in methods.values()]
+        pictures.append([_small(picture) for picture in (sample.photo, blanked, *filled)])
+    return draw_sheet(pictures, titles=["photo", "hole", *methods])
+
+
+def _small(photo: Bytes) -> Bytes:
+    height, width = photo.shape[:2]
+    scale = min(1.0, _LARGEST_SIDE / max(height, width))
+    return downsample(photo, (max(1, round(scale * height)), max(1, round(scale * width))))

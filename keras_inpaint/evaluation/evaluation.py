@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from keras_inpaint.evaluation.measuring import Measures
+from keras_inpaint.evaluation.photo_metrics import Measures
 from keras_inpaint.files import write_json
 from keras_inpaint.version import __version__
 

@@ -76,7 +76,8 @@ def check_holes(kind: str, hole_area: Area | None) -> None:
 
 def _boxes(height: int, width: int, hole_area: Area | None) -> Boxes:
     if hole_area is None:
-        return Boxes.published(min(height, width) // 2)
+        boxes: Boxes = Boxes.published(min(height, width) // 2)
+        return boxes
     least, most = (math.sqrt(share) for share in hole_area)
     sides = [max(1, math.floor(most * length)) for length in (height, width)]
     spare = [

@@ -12,7 +12,7 @@ from keras_inpaint.data import find_photos
 from keras_inpaint.data.mask_files import masks_by_name
 from keras_inpaint.evaluation.holes import HOLE_KINDS, Area, check_holes, hole_sampler
 from keras_inpaint.inpainting.pixels import check_masks, check_photos
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.pictures import read_mask, read_picture
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes
 from keras_inpaint.pictures.resizing import centre_square, downsample, resize_holes, upsample

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.ops.offset_colors import offset_colors
-from keras_inpaint.ops.resampling import enlarge_nearest
+from keras_inpaint.ops.resampling import upsample_nearest
 from keras_inpaint.pictures import Picture, sheet, to_photos, write_picture
 
 _TITLES = ("true", "corrupted", "coarse", "completed", "offsets")
@@ -101,7 +101,7 @@ class PictureSheets(keras.callbacks.Callback):
             (self.model.corruption or corrupt)(self.images, self.masks),
             outputs["coarse"],
             outputs["completed"],
-            enlarge_nearest(offsets, height // offsets.shape[1]),
+            upsample_nearest(offsets, height // offsets.shape[1]),
         ]
         rows = list(zip(*map(_as_bytes, columns), strict=True))
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -45,8 +45,8 @@ from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.metrics import l1, psnr, ssim
 from keras_inpaint.models.exporting import export_signature
-from keras_inpaint.ops.chance import picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite, corrupt
+from keras_inpaint.ops.random import picture_seeds, uniform
 from keras_inpaint.presets import read_metadata, read_network, read_object, write_preset
 from keras_inpaint.presets.reading import read_all
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from keras_inpaint.inpainting.box import Box
+from keras_inpaint.inpainting.window import Box
 from keras_inpaint.pictures.pixels import Holes
 
 # A thickness is found to within twice the 1024th part of the hole's longer side: exactly

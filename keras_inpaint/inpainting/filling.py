@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.connected_components import tight
-from keras_inpaint.inpainting.window import Window
+from keras_inpaint.inpainting.window import Box, Window
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
 

@@ -2,9 +2,8 @@
 
 from itertools import pairwise
 
-from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.connected_components import find_components, thickness, tight
-from keras_inpaint.inpainting.window import Window
+from keras_inpaint.inpainting.window import Box, Window
 from keras_inpaint.pictures.pixels import Holes
 
 METHODS = ("whole", "crop", "resize")

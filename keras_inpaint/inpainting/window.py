@@ -1,8 +1,42 @@
-"""A part of a photo that is filled at once."""
+"""Parts of a photo that are filled at once."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from keras_inpaint.inpainting.box import Box
+
+class Box(NamedTuple):
+    """A rectangle of pixels; rows and columns count from the top left.
+
+    Args:
+        top: int. First row.
+        left: int. First column.
+        height: int, at least 1.
+        width: int, at least 1.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts the rectangle out of an array `(height, width, ...)`."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    def grown(self, margin: int, height: int, width: int) -> "Box":
+        """The rectangle with a margin, where a picture `height` by `width` has one."""
+        top, left = max(self.top - margin, 0), max(self.left - margin, 0)
+        bottom = min(self.top + self.height + margin, height)
+        right = min(self.left + self.width + margin, width)
+        return Box(top, left, bottom - top, right - left)
+
+    def within(self, other: "Box") -> "Box":
+        """The rectangle as counted from the top left of `other`, which holds it."""
+        return self._replace(top=self.top - other.top, left=self.left - other.left)
 
 
 @dataclass(frozen=True)

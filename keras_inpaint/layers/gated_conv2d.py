@@ -27,7 +27,7 @@ class GatedConv2D(keras.layers.Layer):
         dilation_rate: int or pair of ints. Distance of the kernel's taps, in pixels.
         activation: Activation of the features; the gates are always a sigmoid.
         padding: `"same"` or `"centred"`, see `PaddedConv2D`.
-        enlarges: bool. Whether pictures are first enlarged to twice their size by nearest
+        upsample: bool. Whether images are first upsampled to twice their size by nearest
             neighbours.
         kernel_initializer: Initializer of the kernel, or its name; unless given, one under
             which a signal keeps its strength through many gated layers. The published code
@@ -38,7 +38,7 @@ class GatedConv2D(keras.layers.Layer):
 
     Returns:
         Tensor of shape `(batch, ceil(height / strides), ceil(width / strides), filters)`,
-        or `(batch, 2 * height, 2 * width, filters)` if it enlarges.
+        or `(batch, 2 * height, 2 * width, filters)` if it upsamples.
 
     Raises:
         ValueError: If `filters` is below 1, or `PaddedConv2D` refuses an argument.
@@ -60,10 +60,12 @@ class GatedConv2D(keras.layers.Layer):
         dilation_rate=1,
         activation="elu",
         padding="same",
-        enlarges=False,
+        upsample=False,
         kernel_initializer=None,
         **kwargs,
     ):
+        # The argument's name in files of version 0.1.
+        upsample = kwargs.pop("enlarges", upsample)
         super().__init__(**kwargs)
         filters = check_int("filters", filters, "counts output channels", at_least=1)
         self.filters = filters
@@ -73,7 +75,7 @@ class GatedConv2D(keras.layers.Layer):
             kernel_size,
             strides,
             padding=padding,
-            enlarges=enlarges,
+            upsample=upsample,
             dilation_rate=dilation_rate,
             kernel_initializer=kernel_initializer
             or keras.initializers.VarianceScaling(_SCALE, "fan_in"),
@@ -113,7 +115,7 @@ class GatedConv2D(keras.layers.Layer):
                     "strides",
                     "dilation_rate",
                     "padding",
-                    "enlarges",
+                    "upsample",
                     "kernel_initializer",
                 )
             },

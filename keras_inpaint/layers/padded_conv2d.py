@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_inpaint.arguments import check_choice
-from keras_inpaint.ops.resampling import convolve_by_phases, convolve_enlarged
+from keras_inpaint.ops.resampling import convolve_by_phases, convolve_upsampled
 
 # Rows and columns of a phase of a dilated convolution from which on phases are worth while.
 _LEAST_PHASE = 4
-# Kernel size, strides and dilation that an enlarging convolution must have.
+# Kernel size, strides and dilation that a convolution that upsamples must have.
 _PLAIN = ((3, 3), (1, 1), (1, 1))
 
 
@@ -26,7 +26,7 @@ class PaddedConv2D(keras.layers.Conv2D):
         strides: int or pair of ints. Step of the window, in pixels.
         padding: `"same"` (TensorFlow) or `"centred"` (PyTorch: `padding=dilation *
             (kernel_size // 2)`).
-        enlarges: bool. Whether pictures are first enlarged to twice their size by nearest
+        upsample: bool. Whether images are first upsampled to twice their size by nearest
             neighbours, which makes the convolution cheaper instead of dearer.
         **kwargs: Other arguments of `keras.layers.Conv2D`.
 
@@ -35,11 +35,11 @@ class PaddedConv2D(keras.layers.Conv2D):
 
     Returns:
         Tensor of shape `(batch, ceil(height / strides), ceil(width / strides), filters)`,
-        or `(batch, 2 * height, 2 * width, filters)` if it enlarges.
+        or `(batch, 2 * height, 2 * width, filters)` if it upsamples.
 
     Raises:
         ValueError: If `padding` is neither, a centred kernel has no middle, or a layer that
-            enlarges has not a 3x3 kernel without strides and dilation.
+            upsamples has not a 3x3 kernel without strides and dilation.
 
     Example:
     >>> layer = keras_inpaint.layers.PaddedConv2D(8, 5, strides=2, padding="centred")
@@ -48,8 +48,10 @@ class PaddedConv2D(keras.layers.Conv2D):
     """
 
     def __init__(
-        self, filters, kernel_size, strides=1, padding="same", enlarges=False, **kwargs
+        self, filters, kernel_size, strides=1, padding="same", upsample=False, **kwargs
     ):
+        # The argument's name in files of version 0.1.
+        upsample = kwargs.pop("enlarges", upsample)
         check_choice("padding", padding, ("same", "centred"))
         super().__init__(filters, kernel_size, strides, padding="same", **kwargs)
         if padding == "centred" and any(size % 2 == 0 for size in self.kernel_size):
@@ -62,11 +64,11 @@ class PaddedConv2D(keras.layers.Conv2D):
         if self._pads_itself:
             self.padding = "valid"
         self._padding_argument = padding
-        self.enlarges = enlarges
-        if enlarges and (self.kernel_size, self.strides, self.dilation_rate) != _PLAIN:
+        self.upsample = upsample
+        if upsample and (self.kernel_size, self.strides, self.dilation_rate) != _PLAIN:
             raise ValueError(
-                "A layer that enlarges must have kernel_size=3, strides=1 and dilation_rate=1. "
-                f"Received: kernel_size={kernel_size}, strides={strides}, "
+                "A layer that upsamples must have kernel_size=3, strides=1 and "
+                f"dilation_rate=1. Received: kernel_size={kernel_size}, strides={strides}, "
                 f"dilation_rate={self.dilation_rate}"
             )
 
@@ -85,8 +87,8 @@ class PaddedConv2D(keras.layers.Conv2D):
         Returns:
             Tensor like the layer's output, with the filters of `kernel`.
         """
-        if self.enlarges:
-            return convolve_enlarged(inputs, kernel, bias, activation)
+        if self.upsample:
+            return convolve_upsampled(inputs, kernel, bias, activation)
         outputs = self._convolution(self._pad(inputs), kernel)
         # `ops.add`, not `+`: as a bias, TensorFlow adds it within the convolution.
         return activation(outputs if bias is None else ops.add(outputs, bias))
@@ -118,7 +120,7 @@ class PaddedConv2D(keras.layers.Conv2D):
         )
 
     def compute_output_shape(self, input_shape):
-        factor = 2 if self.enlarges else 1
+        factor = 2 if self.upsample else 1
         sizes = [
             None if size is None else factor * -(-size // stride)
             for size, stride in zip(input_shape[1:3], self.strides, strict=True)
@@ -129,7 +131,7 @@ class PaddedConv2D(keras.layers.Conv2D):
         return {
             **super().get_config(),
             "padding": self._padding_argument,
-            "enlarges": self.enlarges,
+            "upsample": self.upsample,
         }
 
     def _pad(self, inputs):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_inpaint.masks.sizes import picture_size
-from keras_inpaint.ops.chance import integers
+from keras_inpaint.ops.random import integers
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -42,7 +42,7 @@ class Boxes:
             sticks out.
 
     Example:
-    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> from keras_inpaint.ops.random import picture_seeds
     >>> sampler = keras_inpaint.masks.Boxes(32, 32, jitter=4)
     >>> masks, boxes = sampler(picture_seeds(0, 0, keras.ops.arange(2)), 64, 96)
     >>> tuple(masks.shape), tuple(boxes.shape)

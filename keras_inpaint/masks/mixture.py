@@ -15,7 +15,7 @@ from keras_inpaint.masks.nesting import (
     serialize,
 )
 from keras_inpaint.masks.sizes import picture_size
-from keras_inpaint.ops.chance import as_seeds, derived_seeds, uniform
+from keras_inpaint.ops.random import as_seeds, derived_seeds, uniform
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -55,7 +55,7 @@ class Mixture:
 
     Example:
     >>> from keras_inpaint.masks import Boxes, Mixture, Strokes
-    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> from keras_inpaint.ops.random import picture_seeds
     >>> sampler = Mixture([Boxes(32, 32, jitter=4), Strokes()], [1, 3], max_area=0.6)
     >>> masks, boxes = sampler(picture_seeds(0, 0, keras.ops.arange(2)), 64, 96)
     >>> tuple(masks.shape), boxes

@@ -9,7 +9,7 @@ from keras import ops
 from keras_inpaint.masks.brush import GRID, MAX_LENGTH, integer_root, paint
 from keras_inpaint.masks.nesting import overlap
 from keras_inpaint.masks.sizes import picture_size
-from keras_inpaint.ops.chance import integers, normal
+from keras_inpaint.ops.random import integers, normal
 
 # Sines and cosines are looked up as integers: computed on a device, their last bit varies.
 _NUM_ANGLES = 1025
@@ -50,7 +50,7 @@ class Strokes:
         ValueError: If an argument is out of bounds.
 
     Example:
-    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> from keras_inpaint.ops.random import picture_seeds
     >>> sampler = keras_inpaint.masks.Strokes(widths=(4, 10))
     >>> masks, boxes = sampler(picture_seeds(0, 0, keras.ops.arange(2)), 64, 96)
     >>> tuple(masks.shape), boxes

@@ -11,7 +11,7 @@ from keras_inpaint.masks.nesting import (
     serialize,
 )
 from keras_inpaint.masks.sizes import picture_size
-from keras_inpaint.ops.chance import derived_seeds
+from keras_inpaint.ops.random import derived_seeds
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -42,7 +42,7 @@ class Union:
 
     Example:
     >>> from keras_inpaint.masks import Boxes, Strokes, Union
-    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> from keras_inpaint.ops.random import picture_seeds
     >>> sampler = Union([Boxes(32, 32, jitter=4), Strokes()])
     >>> masks, boxes = sampler(picture_seeds(0, 0, keras.ops.arange(2)), 64, 96)
     >>> tuple(masks.shape), tuple(boxes.shape)

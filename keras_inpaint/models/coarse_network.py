@@ -4,8 +4,11 @@ import keras
 from keras import ops
 
 from keras_inpaint.layers import PaddedConv2D
-from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
-from keras_inpaint.models.output_activations import output_activation_named
+from keras_inpaint.models.convolution_chain import (
+    Convolution,
+    ConvolutionChain,
+    output_activation_named,
+)
 
 _ENCODER = (
     Convolution("conv1", 1, kernel_size=5),
@@ -22,9 +25,9 @@ _ENCODER = (
     Convolution("conv12", 4),
 )
 _DECODER = (
-    Convolution("conv13_upsample", 2, enlarges=True),
+    Convolution("conv13_upsample", 2, upsample=True),
     Convolution("conv14", 2),
-    Convolution("conv15_upsample", 1, enlarges=True),
+    Convolution("conv15_upsample", 1, upsample=True),
     Convolution("conv16", 0.5),
 )
 

@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 
 import keras
+from keras import ops
 
+from keras_inpaint.arguments import check_choice
 from keras_inpaint.layers import GatedConv2D, PaddedConv2D
+
+# How a network's last numbers become colours.
+_ACTIVATIONS = {
+    "clip": lambda pictures: ops.clip(pictures, -1.0, 1.0),
+    "tanh": ops.tanh,
+}
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Convolution:
         strides: int, in pixels.
         dilation_rate: int, in pixels.
         activation: str. Of the features.
-        enlarges: bool. Whether the input is first enlarged to twice its size.
+        upsample: bool. Whether the input is first upsampled to twice its size.
     """
 
     name: str
@@ -27,7 +35,7 @@ class Convolution:
     strides: int = 1
     dilation_rate: int = 1
     activation: str = "elu"
-    enlarges: bool = False
+    upsample: bool = False
 
 
 class ConvolutionChain(keras.layers.Layer):
@@ -96,8 +104,24 @@ def _layer(row, width, gated, common):
         "strides": row.strides,
         "dilation_rate": row.dilation_rate,
         "activation": row.activation,
-        "enlarges": row.enlarges,
+        "upsample": row.upsample,
         "name": row.name,
         **common,
     }
     return GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)
+
+
+def output_activation_named(name):
+    """Returns the function of a name.
+
+    Args:
+        name: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
+
+    Returns:
+        function of a tensor, number by number.
+
+    Raises:
+        ValueError: If the name is another.
+    """
+    check_choice("output_activation", name, _ACTIVATIONS)
+    return _ACTIVATIONS[name]

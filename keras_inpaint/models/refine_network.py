@@ -4,8 +4,11 @@ import keras
 from keras import ops
 
 from keras_inpaint.layers import ContextualAttention, PaddedConv2D
-from keras_inpaint.models.convolution_chain import Convolution, ConvolutionChain
-from keras_inpaint.models.output_activations import output_activation_named
+from keras_inpaint.models.convolution_chain import (
+    Convolution,
+    ConvolutionChain,
+    output_activation_named,
+)
 
 _DILATED_BRANCH = (
     Convolution("xconv1", 1, kernel_size=5),
@@ -34,9 +37,9 @@ _AFTER_ATTENTION = (
 _JOIN = (
     Convolution("allconv11", 4),
     Convolution("allconv12", 4),
-    Convolution("allconv13_upsample", 2, enlarges=True),
+    Convolution("allconv13_upsample", 2, upsample=True),
     Convolution("allconv14", 2),
-    Convolution("allconv15_upsample", 1, enlarges=True),
+    Convolution("allconv15_upsample", 1, upsample=True),
     Convolution("allconv16", 0.5),
 )
 

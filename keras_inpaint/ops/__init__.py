@@ -1,5 +1,6 @@
 """Pure functions of tensors."""
 
+from keras_inpaint.moved_names import moved_names
 from keras_inpaint.ops.attention import (
     attend,
     fuse_scores,
@@ -14,14 +15,6 @@ from keras_inpaint.ops.attention_blocks import (
     fits_at_once,
     lines_within,
 )
-from keras_inpaint.ops.chance import (
-    as_seeds,
-    derived_seeds,
-    integers,
-    normal,
-    picture_seeds,
-    uniform,
-)
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.distance import distance_to_known
 from keras_inpaint.ops.local_patches import (
@@ -32,10 +25,18 @@ from keras_inpaint.ops.local_patches import (
 )
 from keras_inpaint.ops.mosaic import mosaic
 from keras_inpaint.ops.offset_colors import offset_colors
+from keras_inpaint.ops.random import (
+    as_seeds,
+    derived_seeds,
+    integers,
+    normal,
+    picture_seeds,
+    uniform,
+)
 from keras_inpaint.ops.resampling import (
-    enlarge_nearest,
     nearest_corners,
     nearest_strided,
+    upsample_nearest,
 )
 
 __all__ = [
@@ -50,7 +51,6 @@ __all__ = [
     "crop_patches",
     "derived_seeds",
     "distance_to_known",
-    "enlarge_nearest",
     "fits_at_once",
     "fuse_scores",
     "hole_sizes",
@@ -66,5 +66,10 @@ __all__ = [
     "patch_scores",
     "picture_seeds",
     "uniform",
+    "upsample_nearest",
     "valid_keys",
 ]
+
+__getattr__ = moved_names(
+    __name__, {"enlarge_nearest": "keras_inpaint.ops.resampling.upsample_nearest"}
+)

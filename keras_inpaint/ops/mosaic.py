@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_inpaint.arguments import check_int
 from keras_inpaint.ops.compositing import composite
-from keras_inpaint.ops.resampling import enlarge_nearest
+from keras_inpaint.ops.resampling import upsample_nearest
 
 TILE_SIZE = "is the height and width of a tile in pixels"
 
@@ -52,7 +52,7 @@ def mosaic(images, masks, size):
     means = ops.average_pool(counted, size, strides=size, padding="valid")
     # A tile in the padding alone has no colour, and is not shown.
     colours = means[..., :-1] / ops.maximum(means[..., -1:], 0.5 / size**2)
-    tiles = enlarge_nearest(colours, size)
+    tiles = upsample_nearest(colours, size)
     return composite(images, _window(tiles, (above, height), (left, width)), masks)
 
 

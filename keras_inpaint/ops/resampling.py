@@ -53,7 +53,7 @@ def nearest_strided(images, size):
     return ops.take(ops.take(images, rows, axis=1), columns, axis=2)
 
 
-def enlarge_nearest(images, factor=2):
+def upsample_nearest(images, factor=2):
     """Repeats every pixel `factor` times in both directions.
 
     Args:
@@ -64,14 +64,14 @@ def enlarge_nearest(images, factor=2):
         Tensor of shape `(batch, factor * height, factor * width, channels)`.
 
     Example:
-    >>> tuple(keras_inpaint.ops.enlarge_nearest(keras.ops.ones((1, 3, 4, 2))).shape)
+    >>> tuple(keras_inpaint.ops.upsample_nearest(keras.ops.ones((1, 3, 4, 2))).shape)
     (1, 6, 8, 2)
     """
     return ops.repeat(ops.repeat(images, factor, axis=1), factor, axis=2)
 
 
-def convolve_enlarged(images, kernel, bias, activation):
-    """Convolves the pictures that `enlarge_nearest` would give, without making them.
+def convolve_upsampled(images, kernel, bias, activation):
+    """Convolves the images that `upsample_nearest` would give, without making them.
 
     A row of three taps meets two rows of the small picture: the tap alone and the sum of
     the other two. So four kernels of 2x2 taps on the small picture, one for each parity
@@ -84,13 +84,13 @@ def convolve_enlarged(images, kernel, bias, activation):
         activation: function, number by number.
 
     Returns:
-        Tensor of shape `(batch, 2 * height, 2 * width, filters)`: the enlarged pictures,
+        Tensor of shape `(batch, 2 * height, 2 * width, filters)`: the upsampled images,
         zero outside, convolved with `kernel`, plus `bias`, activated.
 
     Example:
-    >>> from keras_inpaint.ops.resampling import convolve_enlarged
+    >>> from keras_inpaint.ops.resampling import convolve_upsampled
     >>> images, kernel = keras.ops.ones((1, 3, 4, 2)), keras.ops.ones((3, 3, 2, 5))
-    >>> convolved = convolve_enlarged(images, kernel, None, keras.ops.relu)
+    >>> convolved = convolve_upsampled(images, kernel, None, keras.ops.relu)
     >>> tuple(convolved.shape), float(convolved[0, 0, 0, 0]), float(convolved[0, 1, 1, 0])
     ((1, 6, 8, 5), 8.0, 18.0)
     """
@@ -107,8 +107,8 @@ def convolve_enlarged(images, kernel, bias, activation):
     results = activation(results if bias is None else ops.add(results, ops.tile(bias, 4)))
     # The window between the small rows t - 1 and t gives the large rows 2t - 1 and 2t:
     # there is one too many on each side.
-    enlarged = ops.depth_to_space(results, 2, data_format="channels_last")
-    return ops.slice(enlarged, (0, 1, 1, 0), (batch, 2 * height, 2 * width, filters))
+    upsampled = ops.depth_to_space(results, 2, data_format="channels_last")
+    return ops.slice(upsampled, (0, 1, 1, 0), (batch, 2 * height, 2 * width, filters))
 
 
 def _odd_and_even(kernel, axis):

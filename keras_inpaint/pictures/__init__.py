@@ -1,7 +1,6 @@
 """Reading and writing picture files, upright and whole."""
 
-from keras_inpaint.pictures.folders import list_pictures
-from keras_inpaint.pictures.formats import SUFFIXES, is_lossy, is_picture_name
+from keras_inpaint.pictures.formats import SUFFIXES, is_lossy, is_picture_name, list_pictures
 from keras_inpaint.pictures.picture import Picture
 from keras_inpaint.pictures.pixels import to_images, to_photos
 from keras_inpaint.pictures.plain import is_plain

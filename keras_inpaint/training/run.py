@@ -11,7 +11,7 @@ from keras_inpaint.data import SkipLog
 from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.gan.validation import unpack
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import build, set_learning_rates
 from keras_inpaint.training.distribution import devices_scope
 from keras_inpaint.training.photo_streams import (

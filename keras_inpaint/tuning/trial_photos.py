@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from keras_inpaint.data import find_photos
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.photo_streams import (
     Choice,
     learned,

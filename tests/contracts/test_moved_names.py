@@ -15,6 +15,7 @@ MOVED = {
     "keras_inpaint.inpainting.read_network": "keras_inpaint.presets.read_network",
     "keras_inpaint.inpainting.read_object": "keras_inpaint.presets.read_object",
     "keras_inpaint.inpainting.write_preset": "keras_inpaint.presets.write_preset",
+    "keras_inpaint.ops.enlarge_nearest": "keras_inpaint.ops.resampling.upsample_nearest",
     "keras_inpaint.training.InpaintingGAN": "keras_inpaint.gan.InpaintingGAN",
     "keras_inpaint.training.PairedOptimizer": "keras_inpaint.gan.PairedOptimizer",
     "keras_inpaint.training.PictureSheets": "keras_inpaint.gan.PictureSheets",

@@ -129,7 +129,6 @@ PUBLIC_NAMES = {
         "crop_patches",
         "derived_seeds",
         "distance_to_known",
-        "enlarge_nearest",
         "fits_at_once",
         "fuse_scores",
         "hole_sizes",
@@ -145,6 +144,7 @@ PUBLIC_NAMES = {
         "patch_scores",
         "picture_seeds",
         "uniform",
+        "upsample_nearest",
         "valid_keys",
     ],
     "pictures": [

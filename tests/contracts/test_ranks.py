@@ -159,7 +159,7 @@ def test_nothing_is_called_utils():
         ("keras_inpaint.data.photos", "import jax"),
         ("keras_inpaint.cli.main", "from keras_inpaint.app import page"),
         ("keras_inpaint.inpainting.inpainter", "from keras_inpaint.export import versions"),
-        ("keras_inpaint.inpainting.box", "from keras_inpaint import export_saved_model"),
+        ("keras_inpaint.inpainting.window", "from keras_inpaint import export_saved_model"),
         ("keras_inpaint.novelty.thing", "import numpy"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_inpaint.evaluation import hole_sampler
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 
 
 def areas(kind, bounds, num=8, size=(48, 64)):

@@ -10,9 +10,9 @@ from keras import ops
 from keras_inpaint.losses import HingeObjective, LossWeights, WassersteinObjective
 from keras_inpaint.masks import Boxes, Mosaic
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
-from keras_inpaint.ops.chance import picture_seeds, uniform
 from keras_inpaint.ops.compositing import composite
 from keras_inpaint.ops.mosaic import mosaic
+from keras_inpaint.ops.random import picture_seeds, uniform
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.connected_components import find_components, thickness
+from keras_inpaint.inpainting.window import Box
 
 
 def holes(height, width, *boxes):

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.filling import fill, ramp
 from keras_inpaint.inpainting.planning import plan
-from keras_inpaint.inpainting.window import Window
+from keras_inpaint.inpainting.window import Box, Window
 
 
 def holes(height, width, *boxes):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_inpaint.inpainting.box import Box
 from keras_inpaint.inpainting.planning import METHODS, choose_method, plan
+from keras_inpaint.inpainting.window import Box
 
 
 def holes(height, width, *boxes):

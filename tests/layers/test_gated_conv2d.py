@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_inpaint.layers import GatedConv2D
+from keras_inpaint.layers import GatedConv2D, PaddedConv2D
 
 
 @pytest.fixture
@@ -51,8 +51,16 @@ def test_dilated_gated_conv_keeps_the_contract(check_layer, inputs):
     check_layer(GatedConv2D(4, (3, 5), dilation_rate=2), inputs)
 
 
+@pytest.mark.parametrize("layer", [GatedConv2D, PaddedConv2D])
+def test_files_of_version_0_1_name_the_upsampling_otherwise(layer):
+    config = layer(4, 3, upsample=True).get_config()
+    assert config.pop("upsample") is True
+    assert layer.from_config({**config, "enlarges": True}).get_config()["upsample"] is True
+    assert layer.from_config({**config, "enlarges": False}).get_config()["upsample"] is False
+
+
 def test_enlarging_gated_conv_keeps_the_contract(check_layer, inputs):
-    outputs = check_layer(GatedConv2D(4, 3, enlarges=True), inputs)(inputs)
+    outputs = check_layer(GatedConv2D(4, 3, upsample=True), inputs)(inputs)
     assert tuple(outputs.shape) == (2, 12, 10, 4)
 
 

@@ -99,7 +99,7 @@ def test_padded_conv_keeps_the_contract(check_layer, rng, padding, stride, dilat
 @pytest.mark.parametrize("padding", ["same", "centred"])
 def test_enlarging_layer_convolves_the_enlarged_picture(rng, padding):
     inputs = rng.normal(size=(2, 4, 5, 3)).astype("float32")
-    layer = PaddedConv2D(4, 3, padding=padding, enlarges=True, activation="relu")
+    layer = PaddedConv2D(4, 3, padding=padding, upsample=True, activation="relu")
     layer.build(inputs.shape)
     layer.bias.assign(rng.normal(size=4))
     kernel, bias = (ops.convert_to_numpy(weight.value) for weight in layer.weights)
@@ -110,7 +110,7 @@ def test_enlarging_layer_convolves_the_enlarged_picture(rng, padding):
 
 
 def test_enlarging_layer_keeps_the_contract(check_layer, rng):
-    layer = PaddedConv2D(4, 3, enlarges=True, activation="elu")
+    layer = PaddedConv2D(4, 3, upsample=True, activation="elu")
     check_layer(layer, rng.normal(size=(2, 3, 4, 2)).astype("float32"))
 
 
@@ -119,7 +119,7 @@ def test_enlarging_layer_keeps_the_contract(check_layer, rng):
 )
 def test_enlarging_layer_takes_plain_3x3_kernels_only(arguments):
     with pytest.raises(ValueError, match=r"must have kernel_size=3, strides=1.*kernel_size="):
-        PaddedConv2D(4, enlarges=True, **arguments)
+        PaddedConv2D(4, upsample=True, **arguments)
 
 
 def test_unknown_padding_is_refused():

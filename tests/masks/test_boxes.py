@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from keras_inpaint.masks import Boxes
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 
 
 def draw(sampler, num, height, width):

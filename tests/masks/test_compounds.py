@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from keras_inpaint.masks import Boxes, Mixture, Strokes, Union
-from keras_inpaint.ops.chance import derived_seeds, picture_seeds
+from keras_inpaint.ops.random import derived_seeds, picture_seeds
 
 # Few segments, which compile quickly.
 STROKES = Strokes(num_strokes=(1, 1), num_segments=(1, 2), widths=(4, 9))

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from keras_inpaint.masks import Boxes, Mixture, Strokes, Union
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 
 SAMPLERS = {
     "boxes": Boxes(24, 20, margin=3, jitter=4),

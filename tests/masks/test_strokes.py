@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_inpaint.masks import Strokes
-from keras_inpaint.ops.chance import picture_seeds
+from keras_inpaint.ops.random import picture_seeds
 
 
 def draw(sampler, quick, num, height=256, width=256):

@@ -6,10 +6,10 @@ from keras import ops
 
 from keras_inpaint.ops.resampling import (
     convolve_by_phases,
-    convolve_enlarged,
-    enlarge_nearest,
+    convolve_upsampled,
     nearest_corners,
     nearest_strided,
+    upsample_nearest,
 )
 
 
@@ -61,7 +61,7 @@ def test_strided_takes_every_nth_row(sizes, step):
 def test_enlarging_repeats_every_pixel(rng, factor):
     images = rng.normal(size=(2, 3, 4, 2)).astype("float32")
     expected = np.kron(images, np.ones((1, factor, factor, 1), "float32"))
-    enlarged = ops.convert_to_numpy(enlarge_nearest(images, factor))
+    enlarged = ops.convert_to_numpy(upsample_nearest(images, factor))
     np.testing.assert_array_equal(enlarged, expected)
 
 
@@ -76,9 +76,9 @@ def test_convolving_the_enlarged_picture_needs_only_the_small_one(rng, size):
         for down, right in np.ndindex(3, 3)
     )
     bias = rng.normal(size=4).astype("float32")
-    convolved = ops.convert_to_numpy(convolve_enlarged(images, kernel, bias, ops.relu))
+    convolved = ops.convert_to_numpy(convolve_upsampled(images, kernel, bias, ops.relu))
     np.testing.assert_allclose(convolved, np.maximum(expected + bias, 0), rtol=1e-4, atol=1e-5)
-    without = ops.convert_to_numpy(convolve_enlarged(images, kernel, None, ops.abs))
+    without = ops.convert_to_numpy(convolve_upsampled(images, kernel, None, ops.abs))
     np.testing.assert_allclose(without, np.abs(expected), rtol=1e-4, atol=1e-5)
 
 

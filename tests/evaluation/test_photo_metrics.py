@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_inpaint.evaluation import batching, measure
-from keras_inpaint.evaluation.measuring import measure_all
+from keras_inpaint.evaluation.photo_metrics import measure_all
 
 
 def naive_total_variation(photo):

@@ -40,7 +40,7 @@ def picture_seeds(seed, index, places):
         ValueError: If `seed` is not an int, or another argument holds no integers.
 
     Example:
-    >>> from keras_inpaint.ops.chance import picture_seeds
+    >>> from keras_inpaint.ops.random import picture_seeds
     >>> picture_seeds(0, 7, keras.ops.arange(2)).shape[0]
     2
     """
@@ -66,7 +66,7 @@ def as_seeds(seeds):
         ValueError: If they are not integers, or not of that shape.
 
     Example:
-    >>> from keras_inpaint.ops.chance import as_seeds
+    >>> from keras_inpaint.ops.random import as_seeds
     >>> keras.ops.convert_to_numpy(as_seeds([7, 2**32 - 1])).tolist()
     [7, 4294967295]
     """
@@ -108,7 +108,7 @@ def derived_seeds(seeds, stream):
         Tensor like `seeds`.
 
     Example:
-    >>> from keras_inpaint.ops.chance import derived_seeds, picture_seeds
+    >>> from keras_inpaint.ops.random import derived_seeds, picture_seeds
     >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
     >>> keras.backend.standardize_dtype(derived_seeds(seeds, 1).dtype)
     'uint32'
@@ -129,7 +129,7 @@ def uniform(seeds, num, stream=0):
         float32 tensor of shape `(batch, num)`: multiples of 2**-24.
 
     Example:
-    >>> from keras_inpaint.ops.chance import picture_seeds, uniform
+    >>> from keras_inpaint.ops.random import picture_seeds, uniform
     >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
     >>> tuple(uniform(seeds, 3).shape)
     (2, 3)
@@ -153,7 +153,7 @@ def integers(seeds, num, bound, stream=0):
         int32 tensor of shape `(batch, num)`.
 
     Example:
-    >>> from keras_inpaint.ops.chance import integers, picture_seeds
+    >>> from keras_inpaint.ops.random import integers, picture_seeds
     >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
     >>> bool(keras.ops.all(integers(seeds, 3, bound=5) < 5))
     True
@@ -180,7 +180,7 @@ def normal(seeds, num, stream=0):
         float32 tensor of shape `(batch, num)`: multiples of 2**-17.
 
     Example:
-    >>> from keras_inpaint.ops.chance import normal, picture_seeds
+    >>> from keras_inpaint.ops.random import normal, picture_seeds
     >>> seeds = picture_seeds(0, 7, keras.ops.arange(2))
     >>> tuple(normal(seeds, 3).shape)
     (2, 3)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_inpaint.ops.chance import (
+from keras_inpaint.ops.random import (
     as_seeds,
     derived_seeds,
     integers,
