@@ -63,7 +63,8 @@ class Progress:
         self._bar.update(self._task, completed=self._num_begun - 1 + num_done / num_parts)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._is_drawn:
+            self._bar.start()
         return self
 
     def __exit__(
@@ -72,4 +73,6 @@ class Progress:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        # Early versions of rich end a bar that was never drawn by an empty line.
+        if self._is_drawn:
+            self._bar.stop()
