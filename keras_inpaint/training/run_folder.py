@@ -19,6 +19,7 @@ from keras_inpaint.files import (
     write_json,
 )
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
+from keras_inpaint.files.room import DiskFullError
 from keras_inpaint.presets import read_object
 from keras_inpaint.training.run_log import RunLog
 from keras_inpaint.training.settings import Settings
@@ -196,10 +197,13 @@ class RunFolder:
             yield
         # HDF5 has RuntimeErrors too for a disk that is full.
         except (OSError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            if isinstance(error, DiskFullError):
+                # Without its own way out: it is told for a run here.
+                reason = reason.partition(". ")[0]
             raise OSError(
-                f"What was learned up to step {step} cannot be saved: "
-                f"{' '.join(str(error).split())}. Make room on the disk and start the run "
-                f"again: it goes on {self._where_from()}. "
+                f"The training up to step {step} cannot be saved: {reason}. Make room on the "
+                f"disk and start the run again: it goes on {self._where_from()}. "
                 f"Received: output={str(self.path)!r}"
             ) from error
 

@@ -506,6 +506,7 @@ def test_full_disk_is_told_in_one_line(settings):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("Make room") == 1
     assert "goes on anew" in str(caught.value)
     assert train(settings, report=str) == 1
 
