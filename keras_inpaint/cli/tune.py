@@ -13,12 +13,14 @@ from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger(__name__)
 # A trial is short; a run is not.
-_STEPS, _SAVE_EVERY = 2000, 500
+_STEPS = 2000
+# Validations of a trial, where its steps can be divided so.
+_NUM_VALIDATIONS = 4
 _MEANINGS = {
     "output": "folder of the search: new, empty, or that of a search to go on with",
     "steps": f"training steps of a trial (default: {_STEPS})",
-    "save_every": f"steps between measurements (default: {_SAVE_EVERY})",
-    "validation": "photos to measure on (default: every eighth of --data is held out)",
+    "save_every": "steps between validations, a divisor of --steps (default: a quarter)",
+    "validation": "photos for validation (default: every eighth of --data is held out)",
 }
 _OPTIONS: tuple[tuple[str, str, Any, str], ...] = (
     ("objective", "NAME", str, "val_hole_l1 (default), val_l1, val_psnr, val_ssim or, with "
@@ -35,7 +37,7 @@ def add_verb(verbs: Any) -> None:
         "tune",
         help="search for the best loss weights",
         description="Searches for the best loss weights by short trainings. The search's "
-        "folder gets trials.csv, trials.md, measure.png, and best.json for `keras-inpaint "
+        "folder gets trials.csv, trials.md, trials.png, and best.json for `keras-inpaint "
         "train --config`. Started again with the same words, a search goes on, also where it "
         "was killed. With KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT "
         "set, a chief and its workers share one search.",
@@ -75,7 +77,8 @@ def add_verb(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
-    chosen = {"steps": _STEPS, "save_every": _SAVE_EVERY, **chosen_settings(arguments)}
+    chosen = {"steps": _STEPS, **chosen_settings(arguments)}
+    chosen["save_every"] = _save_every(chosen, is_asked_for="save_every" in vars(arguments))
     names = [name for name, *_ in _OPTIONS] + ["names", "bounds"]
     options = {name: value for name, value in vars(arguments).items() if name in names}
     with quiet_start():
@@ -93,6 +96,17 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(best)
     return 0
+
+
+def _save_every(chosen: dict[str, Any], is_asked_for: bool) -> Any:
+    """Steps between validations: as asked for, or as in the file if that divides them."""
+    steps, given = chosen["steps"], chosen.get("save_every")
+    # What is no number is refused with all other settings.
+    if is_asked_for or not isinstance(steps, int) or steps < 1:
+        return given or 1
+    if isinstance(given, int) and given > 0 and steps % given == 0:
+        return given
+    return next(steps // num for num in range(_NUM_VALIDATIONS, 0, -1) if steps % num == 0)
 
 
 def _bounds(text: str) -> dict[str, tuple[float, float]]:

@@ -5,10 +5,9 @@ import importlib
 import keras
 
 try:
-    from keras_inpaint.tuning.inpainting_hyper_model import InpaintingHyperModel
-    from keras_inpaint.tuning.objectives import measure_objective
-    from keras_inpaint.tuning.ranges import search_ranges
-    from keras_inpaint.tuning.search import search
+    from keras_inpaint.tuning.hypermodel import InpaintingHyperModel
+    from keras_inpaint.tuning.search import measure_objective, search
+    from keras_inpaint.tuning.search_space import search_ranges
 
     if keras.backend.backend() == "tensorflow":
         # Keras Tuner imports it in every trial: without it each would fail, after its set-up.

@@ -82,6 +82,25 @@ def test_stopped_search_says_how_to_go_on(asked, capsys):
 
 
 @pytest.mark.parametrize(
+    ("words", "steps", "save_every"),
+    [
+        (["--steps", "30"], 30, 10),
+        (["--steps", "7"], 7, 7),
+        (["--steps", "1"], 1, 1),
+        # A run's own settings: fifty thousand steps, a checkpoint every thousand.
+        (["--config", "run.json"], 50_000, 1000),
+        (["--config", "run.json", "--steps", "300"], 300, 75),
+        (["--config", "run.json", "--steps", "300", "--save-every", "100"], 300, 100),
+    ],
+)
+def test_number_of_steps_is_enough(asked, tmp_path, monkeypatch, words, steps, save_every):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.json").write_text('{"steps": 50000, "save_every": 1000}')
+    assert main(["tune", "--data", "photos", "--output", "out", *words]) == 0
+    assert (asked["settings"].steps, asked["settings"].save_every) == (steps, save_every)
+
+
+@pytest.mark.parametrize(
     ("words", "advice"),
     [
         (["--objective", "generator_loss"], "objective='generator_loss'"),
@@ -89,7 +108,8 @@ def test_stopped_search_says_how_to_go_on(asked, capsys):
         (["--algorithm", "grid"], "algorithm='grid'"),
         (["--data", "nowhere"], "nowhere"),
         (["--output", "photos"], "must be a new folder"),
-        (["--output", "photos/0.png/search"], "can be written to"),
+        (["--output", "photos/0.png/search"], "The folder of `output` is a file"),
+        (["--steps", "0"], "steps=0"),
         (["--bounds", "hole=3"], "name=low:high,name=low:high. Received: 'hole=3'"),
         (["--bounds", "hole=3:1"], "Received: hole=3:1"),
         (["--search", "gradient_penalty"], "Received: gradient_penalty"),

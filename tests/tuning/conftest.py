@@ -55,11 +55,7 @@ def pretended(monkeypatch):
         trials.before(numbers)
         trials.epochs.append((kwargs.get("initial_epoch", 0), kwargs.get("epochs")))
         distance = abs(math.log10(numbers["adversarial"] / 0.3))
-        logs = {"val_hole_l1": distance, "val_psnr": 20 - distance, "hole_loss": 1.0}
-        for callback in kwargs["callbacks"]:
-            callback.set_model(model)
-            callback.on_epoch_end(0, logs)
-        return logs
+        return {"val_hole_l1": distance, "val_psnr": 20 - distance, "hole_loss": 1.0}
 
     def build(self, hp):
         model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

@@ -4,7 +4,7 @@ import pytest
 from keras_tuner.errors import FailedTrialError
 
 from keras_inpaint.tuning import measure_objective
-from keras_inpaint.tuning.finite_measures import FiniteMeasures
+from keras_inpaint.tuning.hypermodel import _FailUnlessFinite
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_what_depends_on_weights_is_no_objective(name):
 def test_what_is_not_finite_fails_the_trial(logs):
     name, value = next(iter(logs.items()))
     with pytest.raises(FailedTrialError, match=f"`{name}` became {value:g} in epoch 3"):
-        FiniteMeasures("val_hole_l1").on_epoch_end(2, {"hole_loss": 1.0, **logs})
+        _FailUnlessFinite("val_hole_l1").on_epoch_end(2, {"hole_loss": 1.0, **logs})
 
 
 def test_infinite_psnr_of_empty_holes_is_no_failure():
-    FiniteMeasures("val_hole_l1").on_epoch_end(0, {"val_psnr": math.inf, "hole_loss": 1.0})
+    _FailUnlessFinite("val_hole_l1").on_epoch_end(0, {"val_psnr": math.inf, "hole_loss": 1.0})

@@ -15,11 +15,12 @@ import pytest
 
 # The command line without compiling, which would take most of the time. Each trial leaves a
 # line in the log; the process is killed when the trial of the given number has been trained,
-# but not recorded. Workers begin when all of them can, so that each has its share.
+# but not recorded. Workers begin when all of them can, so that each has its share, and trials
+# hang from the one of the given number on.
 PROGRAM = """
 import os, pathlib, signal, sys, time
 
-log, killed_at, num_workers, *words = sys.argv[1:]
+log, killed_at, num_workers, hangs_at, *words = sys.argv[1:]
 import tensorflow
 tensorflow.config.run_functions_eagerly(True)
 from keras_inpaint.cli.main import main
@@ -35,6 +36,8 @@ def watched(self, hp, model, *args, **kwargs):
         file.write(name + "\\n")
     while len(set(log.read_text().split())) < int(num_workers):
         time.sleep(0.1)
+    while len(log.read_text().split()) >= int(hangs_at) > 0:
+        time.sleep(0.1)
     history = fit(self, hp, model, *args, **kwargs)
     if num_fitted == int(killed_at):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -45,11 +48,11 @@ sys.exit(main(words))
 """
 
 
-def tune(settings, log, max_trials, killed_at=0, num_workers=1, environment=None):
+def tune(settings, log, max_trials, killed_at=0, num_workers=1, hangs_at=0, environment=None):
     words = ["tune", "--data", settings.data, "--output", settings.output, "--width", 8]
     words += ["--critic-width", 4, "--image-size", 32, "--batch-size", 2, "--steps", 1]
     words += ["--save-every", 1, "--max-trials", max_trials]
-    return start([log, killed_at, num_workers, *words], environment)
+    return start([log, killed_at, num_workers, hangs_at, *words], environment)
 
 
 def start(words, environment=None, program=PROGRAM):
@@ -112,7 +115,7 @@ def test_killed_search_goes_on_and_its_best_settings_train(settings, tmp_path):
 
     best = os.path.join(settings.output, "best.json")
     words = ["train", "--config", best, "--output", tmp_path / "run", "--steps", 1]
-    ((told, code),) = ended(start([log, 0, 1, *words, "--sheets-every", 0]))
+    ((told, code),) = ended(start([log, 0, 1, 0, *words, "--sheets-every", 0]))
     assert code == 0, told
     used = json.loads((tmp_path / "run" / "settings.json").read_text())
     with open(best) as file:
@@ -120,29 +123,49 @@ def test_killed_search_goes_on_and_its_best_settings_train(settings, tmp_path):
 
 
 @pytest.mark.slow
-def test_chief_and_two_workers_finish_one_search(settings, tmp_path):
+def test_search_of_a_chief_and_workers_goes_on_after_all_were_killed(settings, tmp_path):
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     log = tmp_path / "log.txt"
-    processes = {
-        name: tune(
-            settings,
-            log,
-            max_trials=2,
-            num_workers=2,
-            environment={
-                "KERASTUNER_TUNER_ID": name,
-                "KERASTUNER_ORACLE_IP": "127.0.0.1",
-                "KERASTUNER_ORACLE_PORT": str(port),
-            },
-        )
-        for name in ("chief", "worker-1", "worker-2")
-    }
-    told = dict(zip(processes, ended(*processes.values()), strict=True))
+    log.touch()
+
+    def start_all(**options):
+        shared = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(port)}
+        return {
+            name: tune(
+                settings,
+                log,
+                max_trials=5,
+                environment={"KERASTUNER_TUNER_ID": name, **shared},
+                **options,
+            )
+            for name in ("chief", "worker-1", "worker-2")
+        }
+
+    # Each worker has run one trial, and is at its second.
+    begun = start_all(num_workers=2, hangs_at=3)
+    limit = time.monotonic() + 400
+    while sorted(log.read_text().split()) != ["worker-1"] * 2 + ["worker-2"] * 2:
+        assert time.monotonic() < limit, [path.read_text() for _, path in begun.values()]
+        time.sleep(0.1)
+    for process, path in begun.values():
+        process.kill()
+        process.wait()
+        path.unlink()
+    assert not pathlib.Path(settings.output, "trials.csv").exists()
+
+    again = start_all()
+    told = dict(zip(again, ended(*again.values()), strict=True))
     assert [code for _, code in told.values()] == [0, 0, 0], told
-    assert sorted(log.read_text().split()) == ["worker-1", "worker-2"]
-    assert [row["status"] for row in trials_of(settings)] == ["completed"] * 2
+    # Two were done, two were run again, and one was left.
+    assert len(log.read_text().split()) == 4 + 3
+    rows = trials_of(settings)
+    assert [row["trial"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert [row["status"] for row in rows] == ["completed"] * 5
+    assert all(0 < float(row["val_hole_l1"]) < 1 for row in rows)
+    assert len({row["hole"] for row in rows}) == 5
+    assert "Going on after 2 trials of" in told["chief"][0]
     assert told["chief"][0].splitlines()[-1] == os.path.join(settings.output, "best.json")
     assert "The chief writes the report." in told["worker-1"][0]
 

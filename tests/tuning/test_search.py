@@ -2,25 +2,25 @@
 
 import csv
 import dataclasses
+import errno
 import json
 import math
+import os
 import socket
 import sys
-import threading
 from contextlib import nullcontext
 from pathlib import Path
 
-import grpc
+import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.errors import FailedTrialError
-from keras_tuner.src import protos
 from PIL import Image
 
-from keras_inpaint.training import Settings, text_files
-from keras_inpaint.tuning import durable_oracles, search
-from keras_inpaint.tuning import search_folder as search_folder_module
-from keras_inpaint.tuning.inpainting_tuner import InpaintingTuner
+from keras_inpaint.training import Settings
+from keras_inpaint.tuning import report as report_module
+from keras_inpaint.tuning import search, tuner
+from keras_inpaint.tuning.hypermodel import _split
 
 
 def trials_of(settings):
@@ -38,7 +38,7 @@ def test_search_leaves_its_trials_and_the_best_settings(settings, pretended):
         "trials",
         "trials.csv",
         "trials.md",
-        "measure.png",
+        "trials.png",
         "best.json",
     }
     rows = trials_of(settings)
@@ -56,8 +56,8 @@ def test_search_leaves_its_trials_and_the_best_settings(settings, pretended):
     firsts = [line.split(" | ")[0] for line in page if line.startswith("| ")][2:7]
     assert firsts == [f"| {number}" for number in np.argsort(scores)]
     assert "| adversarial | 0.1 | 10 | log | the floor" in "\n".join(page)
-    with Image.open(folder / "measure.png") as picture:
-        assert picture.size == (3 * 360 + 2 * 4, 2 * 260 + 4)
+    with Image.open(folder / "trials.png") as plot:
+        assert min(plot.size) > 400
 
 
 def test_best_settings_are_those_of_a_run_to_come(settings, pretended):
@@ -121,7 +121,8 @@ def test_search_ends_when_everything_fails_and_tries_anew_when_started_again(
     assert len(trials_of(settings)) == 2
     pretended.before = lambda numbers: None
     search(settings, max_trials=4, max_failures=2, report=str)
-    assert [row["status"] for row in trials_of(settings)] == ["failed"] * 2 + ["completed"] * 2
+    # The last one had not been recorded.
+    assert [row["status"] for row in trials_of(settings)] == ["failed"] + ["completed"] * 3
 
 
 def test_search_goes_on_with_more_trials(settings, pretended):
@@ -131,45 +132,6 @@ def test_search_goes_on_with_more_trials(settings, pretended):
     assert len(pretended) == 3
     assert lines[0].startswith("Going on after 2 trials of ")
     assert lines[1].startswith("trial 3/3 ")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
-def test_search_cut_off_anywhere_ends_as_an_unbroken_one(
-    settings, pretended, tmp_path, monkeypatch, algorithm
-):
-    """Each write is cut off once, half-way: after it, the search goes on."""
-    options = {"algorithm": algorithm, "max_trials": 2, "names": ["adversarial"], "report": str}
-    unbroken = dataclasses.replace(settings, output=str(tmp_path / "unbroken"))
-    write, num_writes = text_files.os.replace, []
-
-    def cut_off(draft, path):
-        num_writes.append(path)
-        if len(num_writes) == cut_at:
-            raise KeyboardInterrupt
-        write(draft, path)
-
-    monkeypatch.setattr(text_files.os, "replace", cut_off)
-    cut_at = 0
-    search(unbroken, **options)
-    total = len(num_writes)
-    assert total > 2 * 5
-    expected = trials_of(unbroken)
-    for cut_at in range(1, total + 1):
-        num_writes.clear()
-        del pretended[:]
-        each = dataclasses.replace(settings, output=str(tmp_path / f"cut-{cut_at}"))
-        with pytest.raises(KeyboardInterrupt):
-            search(each, **options)
-        files = Path(each.output).glob("trials/trial_*/trial.json")
-        num_done = sum('"COMPLETED"' in file.read_text() for file in files)
-        num_begun = len(pretended)
-        num_writes = [None] * total  # No more cuts.
-        search(each, **options)
-        assert trials_of(each) == expected, cut_at
-        # What is done is not run again, and only the trial under way is run twice.
-        assert len(pretended) == num_begun + 2 - num_done, cut_at
-        assert num_begun <= num_done + 1
 
 
 def test_trial_that_was_running_is_run_again(settings, pretended):
@@ -251,7 +213,7 @@ def test_folder_of_another_search_is_refused(settings, pretended):
 
 def test_folder_of_a_search_under_way_is_refused(settings, pretended):
     def start_another(numbers):
-        with pytest.raises(ValueError, match=r"Another training.*Received: output=.*search'"):
+        with pytest.raises(ValueError, match=r"Another search.*Received: folder=.*search'"):
             search(settings, max_trials=1, report=str)
 
     pretended.before = start_another
@@ -261,49 +223,104 @@ def test_folder_of_a_search_under_way_is_refused(settings, pretended):
     assert len(pretended) == 2
 
 
-def test_folder_with_other_things_is_refused(settings, pretended, tmp_path, monkeypatch):
+def test_folder_with_other_things_is_refused(settings, pretended, tmp_path):
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "letter.txt").write_text("Dear")
     with pytest.raises(ValueError, match="must be a new folder"):
         search(settings, report=str)
     (tmp_path / "file").write_text("")
-    below = dataclasses.replace(settings, output=str(tmp_path / "file" / "search"))
-    with pytest.raises(OSError, match=r"can be written to.*file/search"):
-        search(below, report=str)
+    for output in ("file", "file/search"):
+        with pytest.raises(OSError, match=rf"`output`.*Received: output='.*{output}'"):
+            search(dataclasses.replace(settings, output=str(tmp_path / output)), report=str)
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "search.json").write_text("{")
     with pytest.raises(ValueError, match=r"search\.json is damaged"):
         search(dataclasses.replace(settings, output=str(tmp_path / "damaged")), report=str)
-    assert search_folder_module.SearchFolder(tmp_path / "new", {}).path.is_dir()
+    assert not pretended
 
 
-def test_search_begins_where_one_was_cut_off_before_its_first_file(tmp_path):
-    (tmp_path / "search.json.unfinished").write_text("{")
-    search_folder_module.SearchFolder(tmp_path, {})
-    assert [path.name for path in tmp_path.iterdir()] == ["search.json"]
+def test_search_begins_in_a_folder_that_only_a_worker_has_seen(settings, pretended):
+    Path(settings.output, "trials").mkdir(parents=True)
+    Path(settings.output, ".lock").touch()
+    search(settings, max_trials=1, report=str)
+    assert len(trials_of(settings)) == 1
 
 
-def test_worker_leaves_the_folder_to_its_chief(tmp_path):
-    make = search_folder_module.SearchFolder
-    worker = make(tmp_path / "search", {"algorithm": "random"}, is_helper=True)
-    other = make(tmp_path / "search", {"algorithm": "hyperband"}, is_helper=True)
-    assert not any(worker.path.iterdir())
-    # Keras Tuner's, and what a chief leaves that is killed as it begins.
-    (worker.path / "trials").mkdir()
-    (worker.path / "search.json.unfinished").write_text("{")
-    make(tmp_path / "search", {"algorithm": "random"})
-    worker.check()
-    with pytest.raises(ValueError, match=r"go on with algorithm='random'.*='hyperband'"):
-        other.check()
+def test_search_that_was_stopped_in_its_first_trial_goes_on_with_it(settings, pretended):
+    def stop(numbers):
+        raise KeyboardInterrupt
+
+    pretended.before = stop
+    with pytest.raises(KeyboardInterrupt):
+        search(settings, max_trials=2, report=str)
+    pretended.before = lambda numbers: None
+    lines = []
+    search(settings, max_trials=2, report=lines.append)
+    assert lines[0].startswith("Going on after 0 trials of ")
+    assert pretended[0] == pretended[1]
+    assert [row["status"] for row in trials_of(settings)] == ["completed"] * 2
 
 
-def test_worker_looks_at_the_folder_when_asked_to(tmp_path):
-    # Before its chief answers, it may find the lock where a moment ago no search.json was.
-    (tmp_path / ".lock").touch()
-    worker = search_folder_module.SearchFolder(tmp_path, {}, is_helper=True)
-    # Once it has answered, there is one.
-    with pytest.raises(ValueError, match="must be the folder of the chief"):
-        worker.check()
+def test_damaged_state_is_told(settings, pretended):
+    search(settings, max_trials=1, report=str)
+    Path(settings.output, "trials", "oracle.json").write_text("{")
+    with pytest.raises(OSError, match=r"is damaged.*Received: .*search/trials"):
+        search(settings, max_trials=2, report=str)
+
+
+def full(*args, **options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_full_disk_ends_the_search_before_the_trial_is_run(settings, pretended, monkeypatch):
+    monkeypatch.setattr(tuner, "reserve_room", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        search(settings, report=str)
+    assert not pretended
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("method", ["create_trial", "end_trial"])
+@pytest.mark.parametrize("of_tensorflow", [False, True])
+def test_state_that_cannot_be_written_is_told(
+    settings, pretended, monkeypatch, method, of_tensorflow
+):
+    def fail(*args, **options):
+        import tensorflow as tf
+
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left\non device")
+
+    monkeypatch.setattr(keras_tuner.Oracle, method, fail if of_tensorflow else full)
+    with pytest.raises(OSError, match=r"cannot be written.*Make room.*No space left on device"):
+        search(settings, report=str)
+
+
+def test_failed_trials_leave_no_traceback(settings, pretended, capfd):
+    def fail(numbers):
+        if len(pretended) == 1:
+            raise ZeroDivisionError("for example")
+
+    pretended.before = fail
+    search(settings, max_trials=2, report=str)
+    told = capfd.readouterr()
+    assert "Traceback" not in told.out + told.err
+    assert "Warning" not in told.err
+    assert trials_of(settings)[0]["failure"] == "ZeroDivisionError: for example"
+
+
+def test_only_hyperband_keeps_weights(settings, pretended):
+    search(settings, max_trials=1, report=str)
+    assert not list(Path(settings.output).rglob("*.h5"))
+
+
+def test_report_says_what_a_plot_needs(settings, pretended, monkeypatch):
+    for module in (report_module, sys.modules["keras_inpaint.tuning.search"]):
+        monkeypatch.setattr(module, "has_plots", lambda: False)
+    lines = []
+    search(settings, max_trials=1, report=lines.append)
+    assert "pip install 'keras-inpaint[tuning]'" in lines[0]
+    assert not Path(settings.output, "trials.png").exists()
+    assert "trials.png" not in Path(settings.output, "trials.md").read_text()
 
 
 def be_chief(monkeypatch, port):
@@ -312,39 +329,17 @@ def be_chief(monkeypatch, port):
         monkeypatch.setenv(f"KERASTUNER_{name}", value)
 
 
-def test_chief_that_cannot_write_ends(settings, pretended, monkeypatch):
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    be_chief(monkeypatch, port)
-    answers = []
-
-    def ask():
-        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            stub = protos.get_service_grpc().OracleStub(channel)
-            request = protos.get_service().CreateTrialRequest(tuner_id="worker-1")
-            stub.GetSpace(protos.get_service().GetSpaceRequest(), wait_for_ready=True)
-            monkeypatch.setattr(durable_oracles, "write_text", fail)
-            try:
-                stub.CreateTrial(request)
-            except grpc.RpcError as error:
-                answers.append(error.details())
-
-    def fail(path, text):
-        raise OSError(f"No space left on device: {path}")
-
-    worker = threading.Thread(target=ask, daemon=True)
-    worker.start()
-    with pytest.raises(OSError, match=r"No space left on device: .*trial\.json"):
-        search(settings, report=str)
-    worker.join(60)
-    assert "No space left on device" in answers[0]
-
-
 def test_half_told_worker_is_refused(settings, pretended, monkeypatch):
     monkeypatch.setenv("KERASTUNER_ORACLE_IP", "127.0.0.1")
     with pytest.raises(ValueError, match="no KERASTUNER_TUNER_ID, KERASTUNER_ORACLE_PORT"):
         search(settings, report=str)
+
+
+def test_port_that_is_none_is_refused(settings, pretended, monkeypatch):
+    be_chief(monkeypatch, "http")
+    with pytest.raises(ValueError, match=r"KERASTUNER_ORACLE_PORT must be.*Received: 'http'"):
+        search(settings, report=str)
+    assert not Path(settings.output).exists()
 
 
 def test_chief_whose_port_is_taken_is_told(settings, pretended, monkeypatch):
@@ -362,8 +357,8 @@ def test_devices_of_the_settings_share_the_trials(settings, pretended, monkeypat
     monkeypatch.setattr(module, "devices_scope", lambda *args: nullcontext("two devices"))
 
     def make(*args):
-        made.append(args[4])
-        return InpaintingTuner(*args[:4])
+        made.append(args[3])
+        return tuner.InpaintingTuner(*args[:3], None, *args[4:])
 
     monkeypatch.setattr(module, "InpaintingTuner", make)
     search(settings, max_trials=1, report=str)
@@ -372,8 +367,6 @@ def test_devices_of_the_settings_share_the_trials(settings, pretended, monkeypat
 
 
 def test_photos_are_held_out_to_measure_on(settings, photos):
-    from keras_inpaint.tuning.trial_photos import _split
-
     learned, measured = _split(settings)
     assert [Path(path).name for path in measured] == ["0.png"]
     assert [Path(path).name for path in learned] == ["1.png", "2.png", "3.png", "4.png"]

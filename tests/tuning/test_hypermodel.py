@@ -18,7 +18,7 @@ from keras_inpaint.gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.metrics import PerceptualDistance  # noqa: E402
 from keras_inpaint.training.building import boxes_and_strokes  # noqa: E402
 from keras_inpaint.tuning import InpaintingHyperModel  # noqa: E402
-from keras_inpaint.tuning.trial_photos import measured_photos  # noqa: E402
+from keras_inpaint.tuning.hypermodel import validation_photos  # noqa: E402
 
 
 @pytest.fixture
@@ -73,9 +73,11 @@ def test_trials_start_from_the_same_weights(settings):
 
 def test_trials_are_measured_with_the_same_masks_whatever_they_learn_with(settings):
     model = InpaintingHyperModel(settings, ["box_share"])
-    assert model._common_masks().weights == [0.5, 0.5]
-    assert InpaintingHyperModel(settings)._common_masks() is None
-    first, second = (list(measured_photos(settings, model._common_masks())) for _ in range(2))
+    assert model._validation_masks().weights == [0.5, 0.5]
+    assert InpaintingHyperModel(settings)._validation_masks() is None
+    first, second = (
+        list(validation_photos(settings, model._validation_masks())) for _ in range(2)
+    )
     for (images, masks), (others, other_masks) in zip(first, second, strict=True):
         assert tuple(masks.shape) == (1, 32, 32, 1)
         assert 0 < float(tf.reduce_mean(masks)) < 1
@@ -89,9 +91,9 @@ import json, sys
 import numpy as np
 from keras_inpaint.training import Settings
 from keras_inpaint.training.building import boxes_and_strokes
-from keras_inpaint.tuning.trial_photos import measured_photos
+from keras_inpaint.tuning.hypermodel import validation_photos
 
-batches = measured_photos(Settings(**json.loads(sys.argv[1])), boxes_and_strokes(32, 0.5))
+batches = validation_photos(Settings(**json.loads(sys.argv[1])), boxes_and_strokes(32, 0.5))
 print(json.dumps([np.asarray(masks).tolist() for _, masks in batches]))
 """
     told = subprocess.run(
@@ -101,7 +103,7 @@ print(json.dumps([np.asarray(masks).tolist() for _, masks in batches]))
         text=True,
     )
     assert told.returncode == 0, told.stderr
-    expected = measured_photos(settings, boxes_and_strokes(32, 0.5))
+    expected = validation_photos(settings, boxes_and_strokes(32, 0.5))
     for ours, theirs in zip(expected, json.loads(told.stdout), strict=True):
         np.testing.assert_array_equal(ours[1], theirs)
 

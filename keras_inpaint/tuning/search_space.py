@@ -1,12 +1,12 @@
-"""What can be searched for, and where."""
+"""The search space: which settings are searched for, and between which values."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.training.settings import Settings
-from keras_inpaint.tuning.search_range import SearchRange
 
 _OBJECTIVES: dict[str, Any] = {
     "deepfill_v1": WassersteinObjective,
@@ -17,11 +17,57 @@ _DECADE = 10.0
 _WEIGHT_REASONS = {
     "hole": "beyond a decade, one term is all that is learned",
     "known": "known pixels are pasted back: their term only guides, and may be light",
-    "adversarial": "the floor: pixel measures reward 0, below a tenth the critic has no say",
+    "adversarial": "the floor: pixel metrics reward 0, below a tenth the critic has no say",
     "coarse": "too light, the second network refines noise; too heavy, it is not trained",
     "global_critic": "beyond a decade, one of the two critics is all that counts",
     "gradient_penalty": "below 1 critics run away, above 100 they learn nothing else",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchRange:
+    """The values between which a search draws one setting, and why these.
+
+    Args:
+        name: str. A loss weight, or a setting of `keras_inpaint.training.Settings`.
+        low: float. The least value.
+        high: float. The greatest value.
+        default: float. The value of the settings; the first trial's.
+        reason: str. Why the range ends there.
+        sampling: `"log"`: every factor is equally likely, `"linear"`: every value, or
+            `"choice"`: one of `choices`.
+        choices: tuple of ints, for `"choice"`.
+
+    Example:
+    >>> import keras_tuner
+    >>> settings = keras_inpaint.training.Settings("photos", "search")
+    >>> (hole,) = keras_inpaint.tuning.search_ranges(settings, ["hole"])
+    >>> hole.draw(keras_tuner.HyperParameters())
+    1.0
+    """
+
+    name: str
+    low: float
+    high: float
+    default: float
+    reason: str
+    sampling: str = "log"
+    choices: tuple[int, ...] = ()
+
+    def draw(self, hp: Any) -> Any:
+        """Asks for the value of a trial.
+
+        Args:
+            hp: `keras_tuner.HyperParameters`.
+
+        Returns:
+            float, or int for one of `choices`.
+        """
+        if self.sampling == "choice":
+            nearest = min(self.choices, key=lambda choice: abs(choice - self.default))
+            return hp.Choice(self.name, list(self.choices), default=nearest)
+        default = min(max(self.default, self.low), self.high)
+        return hp.Float(self.name, self.low, self.high, sampling=self.sampling, default=default)
 
 
 def search_ranges(
@@ -30,21 +76,21 @@ def search_ranges(
     bounds: Mapping[str, tuple[float, float]] | None = None,
     floor_adversarial: bool = True,
 ) -> list[SearchRange]:
-    """Says between which values each number is searched for.
+    """Returns the range of each setting that is searched for.
 
-    A weight's range is a decade either way of what the settings say, on a logarithmic
+    A weight's range is a decade either way of its value in the settings, on a logarithmic
     scale: weights count by their ratios. A weight that the objective does not use, or that
     the settings turn off with 0, is not searched for.
 
     Args:
-        settings: `Settings`. What is searched around.
+        settings: `Settings`. The centre of the search.
         names: Sequence of str. What to search for; the loss weights unless given. Besides
             these, `"learning_rate"`, `"critic_learning_rate"`, `"critic_steps"`, for v1
             `"gamma"` and for v2 `"box_share"`.
         bounds: dict of names and pairs of the least and the greatest value, instead of
             the usual ones.
-        floor_adversarial: bool. Whether the weight of the critic's opinion may not be
-            searched for below a tenth of what the settings say.
+        floor_adversarial: bool. Whether the weight of the critic may not be searched for
+            below a tenth of its value in the settings.
 
     Returns:
         List of `SearchRange`, in the order of `names`.
@@ -54,9 +100,8 @@ def search_ranges(
             are none.
 
     Example:
-    >>> from keras_inpaint.tuning.ranges import search_ranges
     >>> settings = keras_inpaint.training.Settings("photos", "search")
-    >>> for each in search_ranges(settings, ["adversarial"]):
+    >>> for each in keras_inpaint.tuning.search_ranges(settings, ["adversarial"]):
     ...     each.low, each.high
     (0.1, 10.0)
     """
@@ -85,13 +130,6 @@ def search_ranges(
     return ranges
 
 
-def weights_of(settings: Settings) -> dict[str, float]:
-    """The loss weights of settings, by name: those that the objective uses."""
-    objective = _OBJECTIVES[settings.architecture]
-    weights = objective.default_weights.replaced(settings.loss_weights).get_config()
-    return {name: weights[name] for name in objective.weight_names}
-
-
 _Make = Callable[[Settings, float | None, float | None], SearchRange]
 
 
@@ -99,8 +137,10 @@ def _weight_ranges(settings: Settings) -> dict[str, _Make]:
     def maker(name: str, weight: float) -> _Make:
         return lambda settings, low, high: _around(name, weight, low, high)
 
+    objective = _OBJECTIVES[settings.architecture]()
+    weights = objective.default_weights.replaced(settings.loss_weights).get_config()
     return {
-        name: maker(name, weight) for name, weight in weights_of(settings).items() if weight
+        name: maker(name, weights[name]) for name in objective.weight_names if weights[name]
     }
 
 
@@ -174,7 +214,7 @@ def _box_share(settings: Settings, low: float | None, high: float | None) -> Sea
     if high > 1:
         raise ValueError(f"`box_share` is at most 1. Received: bounds up to {high}")
     share = 0.5 if settings.box_share is None else settings.box_share
-    reason = "all strokes to all boxes; what is measured on stays as it is"
+    reason = "all strokes to all boxes; the holes of validation stay as they are"
     return SearchRange("box_share", low, high, share, reason, "linear")
 
 
@@ -207,7 +247,7 @@ def _check_floor(adversarial: SearchRange) -> None:
     # The floor is a quotient, and its last bit no reason to complain.
     if adversarial.low < floor * (1 - 1e-9):
         raise ValueError(
-            "A measure of pixels rewards a critic without a say. Search for `adversarial` "
+            "A metric of pixels rewards a critic without a say. Search for `adversarial` "
             f"from {floor:g} up, or for the best `val_perceptual`. "
             f"Received: adversarial={adversarial.low:g}:{adversarial.high:g}"
         )
