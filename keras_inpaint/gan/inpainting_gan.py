@@ -1,5 +1,6 @@
 """The model that is trained, from its construction to its files."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -36,10 +37,10 @@ from keras_inpaint.gan.validation import (
     USUAL_FORMAT,
     check_compile,
     check_shapes,
-    indivisible_batch,
     is_old_export,
     local_boxes,
     read_batch,
+    split_batch,
 )
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.losses import LossWeights
@@ -125,7 +126,7 @@ class InpaintingGAN(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_parts(generator, critic, objective)
+        check_parts(generator, critic, objective, image_size)
         self.backend = make_backend(self)
         self.generator = generator
         self.critic = critic
@@ -219,6 +220,8 @@ class InpaintingGAN(keras.Model):
         self.jit_compile_asked = jit_compile
 
     def get_compile_config(self) -> dict[str, Any]:
+        if not self.compiled or _is_cloning():
+            return {}
         return {
             **{
                 name: keras.optimizers.serialize(getattr(self.optimizer, name))
@@ -634,22 +637,12 @@ class InpaintingGAN(keras.Model):
         return super().export(filepath, format, verbose, input_signature, **kwargs)
 
 
-def split_batch(batch: Tensors, num_micro_batches: int) -> list[Tensors]:
-    """Splits a batch: image `i` goes to micro-batch `i mod num_micro_batches`.
-
-    Raises:
-        ValueError: If the batch does not divide, where its size is known.
-    """
-    size = batch["images"].shape[0]
-    if size is not None and size % num_micro_batches:
-        raise ValueError(indivisible_batch(size, num_micro_batches))
-    return [
-        {
-            name: None if values is None else values[first::num_micro_batches]
-            for name, values in batch.items()
-        }
-        for first in range(num_micro_batches)
-    ]
+def _is_cloning() -> bool:
+    """Tells whether `clone_model` asks, which would compile its copy of a subclass."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not keras.models.clone_model.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _square_side(size: tuple[int, int] | None) -> int | None:

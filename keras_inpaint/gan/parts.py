@@ -109,12 +109,21 @@ class MaskSampler(Protocol):
     def __call__(self, seeds: Tensor, height: Any, width: Any) -> tuple[Tensor, Tensor]: ...
 
 
-def check_parts(generator: Generator, critic: Critic, objective: Objective) -> None:
+def check_parts(
+    generator: Generator, critic: Critic, objective: Objective, image_size: int | None = None
+) -> None:
     """Refuses parts that lack something, or do not fit each other.
 
     Raises:
-        ValueError: If one lacks an attribute, or the objective is not one for the critic.
+        ValueError: If one lacks an attribute, the objective is not one for the critic, or
+            `image_size` is no int of at least 1.
     """
+    is_size = isinstance(image_size, int) and not isinstance(image_size, bool)
+    if image_size is not None and (not is_size or image_size < 1):
+        raise ValueError(
+            "`image_size` must be an int of at least 1, the height and width of the images, "
+            f"or None. Received: image_size={image_size!r}"
+        )
     required: Sequence[tuple[str, Any, tuple[str, ...]]] = (
         ("generator", generator, ("channels", "size_multiple", "trainable_variables")),
         ("critic", critic, ("image_size", "patch_size", "trainable_variables")),

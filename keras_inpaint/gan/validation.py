@@ -393,6 +393,24 @@ def check_patches(masks: Tensor, boxes: Tensor | None, critic: Critic) -> None:
     local_boxes(np.asarray(masks, "float32"), boxes, critic, require)
 
 
+def split_batch(batch: Tensors, num_micro_batches: int) -> list[Tensors]:
+    """Splits a batch: image `i` goes to micro-batch `i mod num_micro_batches`.
+
+    Raises:
+        ValueError: If the batch does not divide, where its size is known.
+    """
+    size = batch["images"].shape[0]
+    if size is not None and size % num_micro_batches:
+        raise ValueError(indivisible_batch(size, num_micro_batches))
+    return [
+        {
+            name: None if values is None else values[first::num_micro_batches]
+            for name, values in batch.items()
+        }
+        for first in range(num_micro_batches)
+    ]
+
+
 def local_boxes(
     masks: Tensor,
     boxes: Tensor | None,
