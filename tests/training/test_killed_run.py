@@ -41,8 +41,9 @@ save_weights, written = keras.Model.save_weights, []
 def save_and_be_killed(self, path, *args, **options):
     save_weights(self, path, *args, **options)
     # Presets save their networks too.
-    if isinstance(self, InpaintingGAN):
-        written.append(path)
+    if not isinstance(self, InpaintingGAN):
+        return
+    written.append(path)
     if len(written) == int(killed_at):
         shutil.copy(path, os.path.join(os.environ["WHOLE"], "whole.h5"))
         os.truncate(path, os.path.getsize(path) // 2)
