@@ -137,12 +137,11 @@ def adapted_for_predict(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[st
         yield {**arguments, "x": data.x}
 
 
-def adapt_batch(gan: Any, arguments: dict[str, Any], purpose: str) -> dict[str, Any]:
-    """The arguments of `train_on_batch` and its like for Keras; see `adapted_for_fit`.
-
-    Raises:
-        ValueError: If the batch is refused.
-    """
+@contextmanager
+def adapted_batch(
+    gan: Any, arguments: dict[str, Any], purpose: str
+) -> Iterator[dict[str, Any]]:
+    """In which Keras's `train_on_batch` and its like are to run; see `adapted_for_fit`."""
     adapted = dict(arguments)
     check_weights_of_samples(
         adapted.pop("sample_weight", None), adapted.pop("class_weight", None)
@@ -155,13 +154,15 @@ def adapt_batch(gan: Any, arguments: dict[str, Any], purpose: str) -> dict[str, 
         )
     arrays = _read_arrays(x, adapted.pop("y", None), checker)
     checker.check_first(arrays)
-    return {**adapted, "x": arrays}
+    with _running(gan, [AdaptedData(arrays, checker, has_known_sizes=True)]):
+        yield {**adapted, "x": arrays}
 
 
 @contextmanager
 def _running(gan: Any, data: list["AdaptedData"]) -> Iterator[None]:
     with ExitStack() as stack:
-        stack.enter_context(gan.backend.running(all(each.has_known_sizes for each in data)))
+        has_known_sizes = all(each.has_known_sizes for each in data)
+        stack.enter_context(gan.backend.running(has_known_sizes, data[0].checker.image_shape))
         for each in data:
             stack.enter_context(each.checker)
         yield

@@ -14,7 +14,7 @@ from keras_inpaint.files import atomic_write, weights_size
 from keras_inpaint.gan.architectures import deepfill_v1, deepfill_v2
 from keras_inpaint.gan.backends import keras_step, make_backend
 from keras_inpaint.gan.data_adapters import (
-    adapt_batch,
+    adapted_batch,
     adapted_for_evaluate,
     adapted_for_fit,
     adapted_for_predict,
@@ -333,7 +333,8 @@ class InpaintingGAN(keras.Model):
     def train_on_batch(self, **arguments: Any) -> Any:
         """Makes one step, see `keras.Model.train_on_batch`; on one device only."""
         self.backend.check_single_batch("train_on_batch", "fit")
-        return super().train_on_batch(**adapt_batch(self, arguments, "fit"))
+        with adapted_batch(self, arguments, "fit") as adapted:
+            return super().train_on_batch(**adapted)
 
     # ---- What the networks see -------------------------------------------------------
 
@@ -434,7 +435,8 @@ class InpaintingGAN(keras.Model):
     def test_on_batch(self, **arguments: Any) -> Any:
         """Measures a batch, see `keras.Model.test_on_batch`; on one device only."""
         self.backend.check_single_batch("test_on_batch", "evaluate")
-        return super().test_on_batch(**adapt_batch(self, arguments, "evaluate"))
+        with adapted_batch(self, arguments, "evaluate") as adapted:
+            return super().test_on_batch(**adapted)
 
     def add_measure(self, name: str, measure: Measure) -> None:
         """Measures one more thing in validation; it is not saved with the model.
@@ -489,7 +491,8 @@ class InpaintingGAN(keras.Model):
     @with_arguments_of(keras.Model.predict_on_batch)
     def predict_on_batch(self, **arguments: Any) -> Any:
         """Fills the holes of a batch, see `keras.Model.predict_on_batch`."""
-        return super().predict_on_batch(**adapt_batch(self, arguments, "predict"))
+        with adapted_batch(self, arguments, "predict") as adapted:
+            return super().predict_on_batch(**adapted)
 
     @keras_step
     def predict_step(self, data: Any) -> Tensors:

@@ -124,6 +124,7 @@ class BatchChecker:
     Attributes:
         checks_all: Whether every batch is to be looked at.
         num_micro_batches: Equal parts that a batch must have.
+        image_shape: Shape of the images of the first batch, once it was looked at.
     """
 
     def __init__(self, gan: Any, purpose: str) -> None:
@@ -143,6 +144,7 @@ class BatchChecker:
         self._has_sampler = gan.masks is not None
         self._prefix = "In `validation_data`: " if purpose == "validation" else ""
         self._refusal: str | None = None
+        self.image_shape: tuple[int, ...] | None = None
 
     def check_shapes(self, batch: Tensors) -> None:
         """Refuses a batch, or all of an array, of other types or shapes."""
@@ -168,6 +170,7 @@ class BatchChecker:
         """Refuses the first batch, and warns of images that are probably of another range."""
         self.check(batch)
         images = np.asarray(batch["images"])
+        self.image_shape = images.shape
         if self.is_training and images.min() >= 0:
             warnings.warn(
                 "All images of the first batch lie within [0, 1]: they are probably not in "

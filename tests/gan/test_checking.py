@@ -32,7 +32,7 @@ class Checked:
         self.backend = SimpleNamespace(
             num_devices=1,
             check_devices=lambda *data: None,
-            running=lambda has_known_sizes: nullcontext(),
+            running=lambda *about: nullcontext(),
         )
 
     @with_arguments_of(keras.Model.fit)

@@ -80,8 +80,15 @@ class Backend(Protocol):
     def means(self, metrics: dict[str, Any]) -> Tensors:
         """Results of `keras.metrics.Mean` by name, over the images of all devices."""
 
-    def running(self, has_known_sizes: bool) -> AbstractContextManager[Any]:
-        """Returns a context in which Keras runs steps, on batches of one size or of several."""
+    def running(
+        self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
+    ) -> AbstractContextManager[Any]:
+        """Returns a context in which Keras runs steps.
+
+        Args:
+            has_known_sizes: bool. Whether all batches have one size that is known beforehand.
+            image_shape: Shape of the images of the first batch, where it was looked at.
+        """
 
     # ---- What is refused before the first step ---------------------------------------
 

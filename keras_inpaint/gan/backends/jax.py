@@ -24,6 +24,7 @@ class JaxBackend:
 
     def __init__(self, gan: keras.Model) -> None:
         self._gan = gan
+        self._is_built = False
 
     def call_step(self, step: Callable[[Any], Any], *arguments: Any) -> Any:
         state, data = arguments
@@ -145,10 +146,18 @@ class JaxBackend:
         return {name: metric.result() for name, metric in metrics.items()}
 
     @contextmanager
-    def running(self, has_known_sizes: bool) -> Iterator[None]:
+    def running(
+        self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
+    ) -> Iterator[None]:
         gan = self._gan
+        if image_shape is not None and not self._is_built:
+            # Else Keras takes a batch away, of a generator for good, to build those layers
+            # without weights that were never called.
+            masks = keras.KerasTensor((*image_shape[:-1], 1))
+            gan({"images": keras.KerasTensor(image_shape), "masks": masks})
+            self._is_built = True
         variables = [*gan.variables, *gan.metrics_variables]
-        if gan.optimizer is not None:
+        if gan.compiled:
             variables += gan.optimizer.variables
         values = [(variable, variable.value) for variable in variables]
         try:

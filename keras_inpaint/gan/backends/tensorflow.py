@@ -150,7 +150,9 @@ class TensorFlowBackend:
         return dict(zip(metrics, means, strict=True))
 
     @contextmanager
-    def running(self, has_known_sizes: bool) -> Iterator[None]:
+    def running(
+        self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
+    ) -> Iterator[None]:
         gan = self._gan
         if gan.jit_compile and not has_known_sizes:
             # XLA compiles neither the attention's choice by size nor `require`.
