@@ -159,3 +159,15 @@ def test_what_is_not_compiled_says_so():
     for method in (gan.fit, gan.evaluate):
         with pytest.raises(ValueError, match="compile"):
             method(make_images(2), verbose=0)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a strategy is TensorFlow's"
+)
+def test_keras_still_builds_models_under_a_strategy_by_the_method_that_is_replaced():
+    # `TensorFlowBackend` replaces this private method, so that no batch of a generator is lost.
+    # If Keras has renamed it, see whether `fit` under a strategy still takes a batch away.
+    import inspect
+
+    assert callable(keras.Model._maybe_symbolic_build)
+    assert "_maybe_symbolic_build(iterator=" in inspect.getsource(keras.Model.fit)
