@@ -39,7 +39,7 @@ class CropDecoder:
         window: Function of height, width and seed that returns
             `(top, left, side)` of the square.
         image_size: int. Side of the square that comes out.
-        flip: bool. Whether to mirror every second square, by chance.
+        flip: bool. Whether to mirror half of the squares, at random.
         files: `PhotoFiles`: what is read, and the log of what is skipped.
     """
 
@@ -52,7 +52,7 @@ class CropDecoder:
     def decode(self, path: Tensor, mask_path: Tensor, seed: Tensor) -> tuple[Any, Tensor]:
         """Returns the image of a photo, and whether it was read.
 
-        With masks, it is a pair of image and mask that stands in the image's place.
+        With masks, a pair of image and mask instead of the image.
 
         Args:
             path: str scalar.
@@ -137,7 +137,7 @@ class CropDecoder:
         self, crop: Tensor, size: Tensor, mask_path: Tensor, seed: Tensor, is_read: Tensor
     ) -> tuple[Tensor, Tensor]:
         """From bytes of a square to an image and whether it was read."""
-        # The window follows from the seed's bits by a hash: none of them tells of it.
+        # The window follows from all of the seed's bits by a hash, not from this one.
         is_mirrored = (
             tf.bitwise.bitwise_and(seed[0], 1) == 1 if self.flip else tf.constant(False)
         )
@@ -183,7 +183,7 @@ class CropDecoder:
         crop = tf.ensure_shape(crop, (None, None, 3))
         crop = tf.cond(is_mirrored, lambda: tf.reverse(crop, [1]), lambda: crop)
         # The mean over an area keeps fine patterns from aliasing; for
-        # enlarging it would repeat pixels.
+        # upsampling it would repeat pixels.
         image = tf.cond(
             tf.shape(crop)[0] >= self.image_size,
             lambda: tf.image.resize(crop, size, method="area"),
@@ -195,7 +195,7 @@ class CropDecoder:
 
 
 def _is_sound(content: bytes) -> bool:
-    """Whether a fast decoder takes a file: each content is tried once."""
+    """Checks that a fast decoder takes a file: each content is tried once."""
     # A graph has no `try`: what fails there ends the stream.
     if hash(content) not in _SOUND:
         try:
@@ -207,15 +207,15 @@ def _is_sound(content: bytes) -> bool:
 
 
 def random_window(image_size: int, min_scale: float | None) -> Window:
-    """Makes the function that draws a random square of a picture.
+    """Makes the function that draws a random square of a photo.
 
-    Its side is uniform between a smallest one and the picture's short side,
-    its place uniform over the picture.
+    Its side is uniform between a smallest one and the photo's short side, its
+    position uniform over the photo.
 
     Args:
         image_size: int. Side the square is resized to.
-        min_scale: float or None. Smallest side, as a share of the short
-            side; None for `image_size` pixels, so that nothing is enlarged
+        min_scale: float or None. Smallest side, as a fraction of the short
+            side; None for `image_size` pixels, so that nothing is upsampled
             that need not be.
 
     Returns:
@@ -228,12 +228,12 @@ def random_window(image_size: int, min_scale: float | None) -> Window:
         if min_scale is None:
             smallest = tf.minimum(short, image_size)
         else:
-            share = tf.cast(tf.math.ceil(min_scale * tf.cast(short, tf.float32)), tf.int32)
-            smallest = tf.clip_by_value(share, 1, short)
-        chance = tf.random.stateless_uniform((3,), seed)
-        side = smallest + _scaled(chance[0], short - smallest)
-        top = _scaled(chance[1], height - side)
-        left = _scaled(chance[2], width - side)
+            scaled = tf.cast(tf.math.ceil(min_scale * tf.cast(short, tf.float32)), tf.int32)
+            smallest = tf.clip_by_value(scaled, 1, short)
+        drawn = tf.random.stateless_uniform((3,), seed)
+        side = smallest + _scaled(drawn[0], short - smallest)
+        top = _scaled(drawn[1], height - side)
+        left = _scaled(drawn[2], width - side)
         return tf.stack([top, left, side])
 
     return draw
@@ -246,8 +246,8 @@ def centred_window(height: Tensor, width: Tensor, seed: Tensor) -> Tensor:
     return tf.stack([(height - side) // 2, (width - side) // 2, side])
 
 
-def _scaled(chance: Tensor, largest: Tensor) -> Tensor:
+def _scaled(drawn: Tensor, largest: Tensor) -> Tensor:
     """Turns a number in `[0, 1)` into an integer from 0 to `largest`."""
-    value = tf.cast(chance * tf.cast(largest + 1, tf.float32), tf.int32)
+    value = tf.cast(drawn * tf.cast(largest + 1, tf.float32), tf.int32)
     # In float32 the product can round up to `largest + 1`.
     return tf.minimum(value, largest)

@@ -14,7 +14,7 @@ from keras_inpaint.pictures.resizing import centre_square, resize_holes
 
 
 class MaskFiles:
-    """The mask files of photos: each photo's own, or any for any.
+    """The mask files of photos: each photo's own, or random ones.
 
     Args:
         source: Mask files, given as photos are to `find_photos`.
@@ -24,12 +24,12 @@ class MaskFiles:
         log: `SkipLog` that keeps what cannot be used.
 
     Attributes:
-        paths: List of str. Of paired masks one a photo, in the photos' order.
+        paths: List of str. Of paired masks one per photo, in the photos' order.
         is_paired: bool.
 
     Raises:
         FileNotFoundError: If the source is missing.
-        ValueError: If a photo has no mask, or it cannot be told which one it has.
+        ValueError: If a photo has no mask, or more than one.
     """
 
     def __init__(self, source: Source, photos: list[str], choice: str, log: SkipLog) -> None:
@@ -119,7 +119,7 @@ def masks_by_name(masks: list[str], photos: list[str]) -> list[str | None]:
         if twice:
             raise ValueError(
                 f"The {kind} must differ in more than folder and suffix, or a photo's mask "
-                f"cannot be told. Rename some. Received: several named {twice[0]!r}"
+                f"is ambiguous. Rename some. Received: several named {twice[0]!r}"
             )
     mask_of = {Path(path).stem: path for path in masks}
     return [mask_of.get(Path(path).stem) for path in photos]

@@ -54,7 +54,7 @@ class PhotoFiles:
         self._check_any_is_read()
 
     def num_batches(self, batch_size: int, drop_remainder: bool) -> int:
-        """How many batches an epoch has."""
+        """Computes the number of batches per epoch."""
         if drop_remainder:
             return len(self.paths) // batch_size
         return -(-len(self.paths) // batch_size)

@@ -41,7 +41,7 @@ def photo_stream(
     if repeat:
         length = tf.data.INFINITE_CARDINALITY
     else:
-        # The places of skipped photos are taken by the next ones, so that epochs
+        # The next photos stand in for skipped ones, so that epochs
         # are of equal, known length: callbacks and schedules count on it.
         length = files.num_batches(batch_size, drop_remainder)
         dataset = dataset.take(length)
@@ -123,8 +123,8 @@ def _with_last_cut(dataset: Any, length: int, last_size: int) -> Any:
 def _options() -> Any:
     options = tf.data.Options()
     options.deterministic = True
-    # Under a strategy each worker takes its share of the elements: there is
-    # no list of files that could be dealt out instead.
+    # Under a strategy each worker takes some of the elements: there is no list of
+    # files that could be split instead.
     policy = tf.data.experimental.AutoShardPolicy.DATA
     options.experimental_distribute.auto_shard_policy = policy
     return options

@@ -27,9 +27,9 @@ def photos(
 
     Any file that `keras_inpaint.pictures.read_picture` reads will do; plain
     JPEG files are fastest. A file that cannot be decoded is skipped, named
-    once in a warning and kept in `log`; another photo takes its place, so
+    once in a warning and kept in `log`; another photo is read instead, so
     that every epoch has the same number of batches. Photos smaller than
-    `image_size` are enlarged.
+    `image_size` are upsampled.
 
     The same seed gives the same batches, in another order and with other
     crops each epoch. For validation pass
@@ -37,12 +37,12 @@ def photos(
 
     Args:
         source: A folder (with those below it), an iterable of paths, a
-            pattern, or a text file that lists paths, relative to it, one a
-            line. See `find_photos`.
+            pattern, or a text file that lists paths, relative to it, one
+            per line. See `find_photos`.
         image_size: int. Height and width of the images, in pixels.
-        batch_size: int. Images a batch.
+        batch_size: int. Images per batch.
         shuffle: bool. Whether to draw the photos in random order.
-        flip: bool. Whether to mirror every second image, by chance, left to
+        flip: bool. Whether to mirror half of the images, at random, left to
             right.
         crop: `"random"`: a square whose side is drawn between `image_size`
             pixels and the photo's short side, anywhere in the photo.
@@ -53,7 +53,7 @@ def photos(
             `steps_per_epoch`.
         drop_remainder: bool. Whether to leave out a last, smaller batch.
         min_scale: float in `(0, 1]` or None. For random crops: the smallest
-            side as a share of the photo's short side. None for `image_size`
+            side as a fraction of the photo's short side. None for `image_size`
             pixels.
         log: `SkipLog` or None. Keeps the files that were skipped.
         masks: None, or mask files, given as the photos are. What

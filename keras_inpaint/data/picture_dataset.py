@@ -27,7 +27,7 @@ class PictureDataset(keras.utils.PyDataset):
 
     Args:
         source: As all others but the last, see `keras_inpaint.data.photos`.
-        workers: int or None. Threads that read; None for one a processor, at most 8.
+        workers: int or None. Threads that read; None for one per processor, at most 8.
 
     Raises:
         FileNotFoundError: If the source, or that of the masks, is missing.
@@ -97,22 +97,24 @@ class PictureDataset(keras.utils.PyDataset):
         if self.shuffle:
             order = np.random.default_rng((self.seed, epoch)).permutation(order)
         start = index * self.batch_size
-        places = range(start, min(start + self.batch_size, len(order)))
-        pictures = [self._picture(order, epoch, place) for place in places]
+        positions = range(start, min(start + self.batch_size, len(order)))
+        pictures = [self._picture(order, epoch, position) for position in positions]
         images = np.stack([image for image, _ in pictures])
         if self.files.masks is None:
             return images
         return images, np.stack([mask for _, mask in pictures])
 
-    def _picture(self, order: NDArray[np.int_], epoch: int, place: int) -> tuple[Images, Any]:
-        """The photo at a place of an epoch's order or, where that is none, the next one."""
-        chance = np.random.default_rng((self.seed, epoch, place))
-        while (picture := self._read(int(order[place % len(order)]), chance)) is None:
+    def _picture(
+        self, order: NDArray[np.int_], epoch: int, position: int
+    ) -> tuple[Images, Any]:
+        """The photo at a position of an epoch's order, or the next that can be read."""
+        rng = np.random.default_rng((self.seed, epoch, position))
+        while (picture := self._read(int(order[position % len(order)]), rng)) is None:
             self.files.check_any_is_left()
-            place += 1
+            position += 1
         return picture
 
-    def _read(self, index: int, chance: np.random.Generator) -> tuple[Images, Any] | None:
+    def _read(self, index: int, rng: np.random.Generator) -> tuple[Images, Any] | None:
         path, log, masks = self.files.paths[index], self.files.log, self.files.masks
         if path in log:
             return None
@@ -122,20 +124,20 @@ class PictureDataset(keras.utils.PyDataset):
             log.add(path, str(error))
             return None
         height, width, _ = pixels.shape
-        top, left, side = self._window(height, width, chance)
-        is_mirrored = self.flip and bool(chance.random() < 0.5)
+        top, left, side = self._window(height, width, rng)
+        is_mirrored = self.flip and bool(rng.random() < 0.5)
         image = _resized(pixels[top : top + side, left : left + side], self.image_size)
         image = image[:, ::-1] if is_mirrored else image
         if masks is None:
             return image, None
-        place = index if masks.is_paired else int(chance.integers(len(masks.paths)))
+        chosen = index if masks.is_paired else int(rng.integers(len(masks.paths)))
         window = (top, left, side)
         mask = masks.cut(
-            masks.paths[place], (height, width), window, self.image_size, is_mirrored
+            masks.paths[chosen], (height, width), window, self.image_size, is_mirrored
         )
         return None if mask is None else (image, mask)
 
-    def _window(self, height: int, width: int, chance: np.random.Generator) -> Window:
+    def _window(self, height: int, width: int, rng: np.random.Generator) -> Window:
         """Top, left and side of the square that is looked at."""
         short = min(height, width)
         if self.crop == "centre":
@@ -143,9 +145,9 @@ class PictureDataset(keras.utils.PyDataset):
         smallest = min(short, self.image_size)
         if self.min_scale is not None:
             smallest = min(max(int(np.ceil(self.min_scale * short)), 1), short)
-        side = int(chance.integers(smallest, short, endpoint=True))
-        top = int(chance.integers(height - side, endpoint=True))
-        left = int(chance.integers(width - side, endpoint=True))
+        side = int(rng.integers(smallest, short, endpoint=True))
+        top = int(rng.integers(height - side, endpoint=True))
+        left = int(rng.integers(width - side, endpoint=True))
         return top, left, side
 
 

@@ -1,4 +1,4 @@
-"""What a stream of photos had to leave out."""
+"""The files that a stream of photos had to leave out."""
 
 import logging
 import threading

@@ -19,7 +19,7 @@ def find_photos(source: Source) -> list[str]:
               like pictures; hidden files and folders are passed over;
             - a pattern such as `"photos/*/beach_*.jpg"` (`**` for any depth),
               of which files named like pictures are taken;
-            - a picture file, or a text file that lists one path a line,
+            - a picture file, or a text file that lists one path per line,
               relative to the text file; empty lines are passed over;
             - an iterable of paths.
             Listed paths are taken as they are, in their order.
@@ -43,7 +43,7 @@ def find_photos(source: Source) -> list[str]:
         advice = f"Put files ({', '.join(SUFFIXES)}) into the folder, or name another one."
     elif os.path.isfile(source):
         paths = [os.fspath(source)] if is_picture_name(source) else _in_list(Path(source))
-        advice = "The text file lists no paths; write one a line."
+        advice = "The text file lists no paths; write one per line."
     elif glob.has_magic(os.fspath(source)):
         found = glob.glob(os.fspath(source), recursive=True)
         paths = sorted(path for path in found if is_picture_name(path) and os.path.isfile(path))
@@ -71,7 +71,7 @@ def _in_list(path: Path) -> list[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
-            "`source` must be a text file in UTF-8 that lists one path a line, or a "
+            "`source` must be a text file in UTF-8 that lists one path per line, or a "
             f"picture ({', '.join(SUFFIXES)}). Received: source={str(path)!r}"
         ) from error
     return [str(path.parent / line.strip()) for line in lines if line.strip()]

@@ -1,4 +1,4 @@
-"""A model and photos: measures beside those of classical methods, as table, JSON and sheet."""
+"""Evaluating a model beside classical methods: table, JSON and sheet."""
 
 from keras_inpaint.evaluation.baselines import baselines
 from keras_inpaint.evaluation.evaluating import evaluate

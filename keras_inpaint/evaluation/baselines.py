@@ -1,4 +1,4 @@
-"""What was there before networks."""
+"""Classical methods of inpainting."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ _RADIUS = 3
 
 
 def baselines() -> dict[str, Fill]:
-    """The classical methods that a model is measured beside.
+    """The classical methods that a model is compared with.
 
     Returns:
         dict of functions of a photo, uint8 of shape `(height, width, 3)`, and its holes,

@@ -1,4 +1,4 @@
-"""Pictures of one size, as many at once as memory is sure to hold."""
+"""Batches of photos of one size, small enough for any memory."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""From a model and photos to measures."""
+"""Evaluating a model on photos."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from keras_inpaint.evaluation.evaluation import PHOTOS, Evaluation
 from keras_inpaint.evaluation.feature_distances import FeatureDistances, Features
 from keras_inpaint.evaluation.feature_networks import load_features
 from keras_inpaint.evaluation.holes import Area
-from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, measure_all
+from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, photo_metrics
 from keras_inpaint.evaluation.samples import Sample, Samples
 from keras_inpaint.pictures import Picture, check_writable, write_picture
 from keras_inpaint.pictures import sheet as draw_sheet
@@ -36,11 +36,11 @@ def evaluate(
     sheet: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Measures what an inpainter makes of photos whose holes' content is known.
+    """Evaluates an inpainter on photos whose holes' content is known.
 
-    What is measured is what users get: the bytes that `Inpainter.inpaint` returns. The
+    The metrics are of what users get: the bytes that `Inpainter.inpaint` returns. The
     same arguments give the same holes and, but for the seconds, the same numbers. A photo
-    that cannot be read or measured on is left out, and named with the reason.
+    that cannot be read or used is left out, and named with the reason.
 
     Args:
         inpainter: `keras_inpaint.Inpainter`, or what has its `inpaint` and `name`.
@@ -49,21 +49,21 @@ def evaluate(
             `(height, width, 3)`.
         masks: `"boxes"`, `"strokes"` or `"mixture"`: holes drawn from the seed, see
             `hole_sampler`. Or a sampler of `keras_inpaint.masks`. Or mask files, given as
-            the photos are and named like them but for folder and suffix. Or arrays, a mask
-            a photo.
-        image_size: int or `None`. Side of the squares that are measured on: the largest in
+            the photos are and named like them but for folder and suffix. Or arrays, one mask
+            per photo.
+        image_size: int or `None`. Side of the squares that are used: the largest in
             the middle of each photo, resized. `None` for photos as they are.
-        hole_area: Pair of floats or `None`. The least and the greatest share of the photo
+        hole_area: Pair of floats or `None`. The least and the greatest fraction of the photo
             that a hole covers, for `"boxes"`, `"strokes"` and `"mixture"`.
         seed: int. Seed of the holes.
-        use_baselines: bool. Whether to measure classical methods too, see `baselines`.
+        use_baselines: bool. Whether to evaluate classical methods too, see `baselines`.
         features: Function, name, or `None`. The network of the perceptual and the Frechet
             distance: from float32 images of shape `(batch, height, width, 3)` in
-            `[-1, 1]`, a NumPy array, to a list of feature arrays, a layer each, or a name
-            that `load_features` knows. Without one, these two are not measured.
+            `[-1, 1]`, a NumPy array, to a list of feature arrays, one per layer, or a name
+            that `load_features` knows. Without one, these two are not computed.
         sheet: str, path or `None`. A picture file to write: the photos on which the
             inpainter does best, median and worst by the L1 in the hole.
-        progress: Function or `None`. Called with each photo's name before it is measured.
+        progress: Function or `None`. Called with each photo's name before it is filled.
 
     Returns:
         `Evaluation`.
@@ -71,7 +71,7 @@ def evaluate(
     Raises:
         FileNotFoundError: If there are no such photos or masks.
         ValueError: If an argument is out of bounds, what a baseline or network needs is not
-            installed, or none of the photos can be measured on.
+            installed, or none of the photos can be used.
         OSError: If the sheet cannot be written.
 
     Example:
@@ -82,7 +82,7 @@ def evaluate(
     >>> sorted(evaluation.means("untrained"))[:3]
     ['hole_l1', 'hole_l2', 'hole_psnr']
     """
-    meaning = "is the side of the squares that are measured on"
+    meaning = "is the side of the squares of photos that are used"
     image_size = check_int(
         "image_size", image_size, meaning, at_least=1, or_none="photos as they are"
     )
@@ -96,7 +96,7 @@ def evaluate(
         distances = FeatureDistances(
             load_features(features) if isinstance(features, str) else features
         )
-    rows, places, failed = _measure_all(samples, methods, distances, progress)
+    rows, indices, failed = _evaluate_all(samples, methods, distances, progress)
     evaluation = Evaluation(
         settings={
             "model": inpainter.name,
@@ -114,36 +114,36 @@ def evaluate(
         },
     )
     if sheet is not None:
-        picture = _ranked_sheet(rows, methods, lambda row: samples.load(places[row]))
+        picture = _ranked_sheet(rows, methods, lambda row: samples.load(indices[row]))
         write_picture(sheet, Picture(picture))
     return evaluation
 
 
-def _measure_all(
+def _evaluate_all(
     samples: Samples,
     methods: dict[str, Fill],
     distances: FeatureDistances | None,
     progress: Callable[[str], None] | None,
 ) -> tuple[list[dict[str, Any]], list[int], dict[str, str]]:
-    """The photos' measures, their places among the samples, and why the others failed."""
-    rows, places, failed = [], [], {}
+    """The photos' metrics, their indices among the samples, and why the others failed."""
+    rows, indices, failed = [], [], {}
     for index, name in enumerate(samples.names):
         if progress is not None:
             progress(name)
         try:
-            row = _measure(samples.load(index), methods, distances)
+            row = _evaluate(samples.load(index), methods, distances)
         except (OSError, ValueError, MemoryError) as error:
             failed[name] = " ".join(str(error).split())
         else:
             rows.append({"photo": name, **row})
-            places.append(index)
+            indices.append(index)
     if not rows:
         name, reason = next(iter(failed.items()))
         raise ValueError(
-            "None of the photos can be measured on. The first failed with: "
+            "None of the photos can be used. The first failed with: "
             f"{reason} Received: {len(failed)} photos, the first one {name!r}"
         )
-    return rows, places, failed
+    return rows, indices, failed
 
 
 def _methods(inpainter: Any, use_baselines: bool) -> dict[str, Fill]:
@@ -156,7 +156,7 @@ def _methods(inpainter: Any, use_baselines: bool) -> dict[str, Fill]:
     return {inpainter.name: inpainter.inpaint, **classical}
 
 
-def _measure(
+def _evaluate(
     sample: Sample, methods: dict[str, Fill], distances: FeatureDistances | None
 ) -> dict[str, Any]:
     photo, holes = sample.photo, sample.holes
@@ -166,24 +166,24 @@ def _measure(
         start = time.perf_counter()
         pictures[name] = fill(photo, holes)
         seconds[name] = time.perf_counter() - start
-    values = measure_all(photo, list(pictures.values()), holes)
-    measures = dict(zip(pictures, values, strict=True))
-    true = measures.pop(PHOTOS)
+    values = photo_metrics(photo, list(pictures.values()), holes)
+    metrics = dict(zip(pictures, values, strict=True))
+    true = metrics.pop(PHOTOS)
     if distances is not None:
         seen = dict(zip(pictures, distances.see(list(pictures.values())), strict=True))
         for name in methods:
-            measures[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
-        # Not before all is measured: each method must have seen the same photos.
+            metrics[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
+        # Not before all is computed: each method must have seen the same photos.
         for name, layers in seen.items():
             distances.keep(name, layers)
     for name in methods:
-        measures[name]["seconds"] = seconds[name]
+        metrics[name]["seconds"] = seconds[name]
     return {
         "height": height,
         "width": width,
         "hole_area": float(holes.mean()),
-        # Of what is true, there is nothing to measure but how rough it is.
-        "methods": {**measures, PHOTOS: {name: true[name] for name in ROUGHNESS}},
+        # The only metric of the true photo is its roughness.
+        "methods": {**metrics, PHOTOS: {name: true[name] for name in ROUGHNESS}},
     }
 
 
@@ -206,8 +206,8 @@ def _ranked_sheet(
         load: Function of a row's number that gives its photo and holes.
 
     Returns:
-        uint8 array of shape `(height, width, 3)`: a row each for the least, the median and
-        the greatest `hole_l1`; photo, hole, and a column a method.
+        uint8 array of shape `(height, width, 3)`: one row each for the least, the median and
+        the greatest `hole_l1`; photo, hole, and one column per method.
     """
     first = next(iter(methods))
     order = sorted(range(len(rows)), key=lambda row: rows[row]["methods"][first]["hole_l1"])

@@ -1,4 +1,4 @@
-"""What was measured."""
+"""The result of an evaluation."""
 
 import math
 import os
@@ -6,11 +6,11 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from keras_inpaint.evaluation.photo_metrics import Measures
+from keras_inpaint.evaluation.photo_metrics import Metrics
 from keras_inpaint.files import write_json
 from keras_inpaint.version import __version__
 
-# The column of the true photos, of which there is nothing to measure but roughness.
+# The column of the true photos, whose only metric is roughness.
 PHOTOS = "photos"
 FORMAT_VERSION = 1
 
@@ -36,14 +36,14 @@ _ROWS = {
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Measures of a model, and of what it was measured beside.
+    """Metrics of a model, and of the methods that it is compared with.
 
     Args:
-        settings: dict. What was measured, on what.
-        pictures: List of dicts, one a photo: `photo` (its name), `height`, `width`,
-            `hole_area` (the share of the hole), and `methods`: the measures of each method.
+        settings: dict. What was evaluated, on what.
+        pictures: List of dicts, one per photo: `photo` (its name), `height`, `width`,
+            `hole_area` (the fraction of the hole), and `methods`: the metrics of each method.
         failed: dict of str: for each photo that is left out, the reason.
-        frechet: dict: the Frechet distance of each method, `None` where not measured.
+        frechet: dict: the Frechet distance of each method, `None` where not computed.
 
     Example:
     >>> row = {"photo": "a.jpg", "height": 64, "width": 64, "hole_area": 0.25}
@@ -60,13 +60,13 @@ class Evaluation:
 
     @property
     def methods(self) -> list[str]:
-        """The methods that were measured, the model first, and the photos themselves."""
+        """The methods that were evaluated, the model first, and the photos themselves."""
         return list(self.pictures[0]["methods"])
 
-    def means(self, method: str) -> Measures:
-        """The mean of each measure over the photos, but the median of the seconds.
+    def means(self, method: str) -> Metrics:
+        """The mean of each metric over the photos, but the median of the seconds.
 
-        Of the seconds, the mean would tell how long a network took to compile. Values that
+        Of the seconds, the mean would hold the time in which a network is compiled. Values that
         are no finite numbers, such as the PSNR of what is filled without an error, are
         left out of the mean; without any others, it is NaN.
 
@@ -83,17 +83,17 @@ class Evaluation:
         return means if distance is None else {**means, "frechet": distance}
 
     def left_out(self, method: str) -> dict[str, int]:
-        """From how many photos each mean leaves the value out; only where it does."""
+        """The number of photos whose value each mean leaves out; only where it does."""
         rows = [picture["methods"][method] for picture in self.pictures]
         counts = {name: sum(not math.isfinite(row[name]) for row in rows) for name in rows[0]}
         return {name: count for name, count in counts.items() if count}
 
     def table(self) -> str:
-        """The means as a Markdown table, a column a method."""
+        """The means as a Markdown table, one column per method."""
         means = {method: self.means(method) for method in self.methods}
-        columns = [["", *(_ROWS[name] for name in self._measured(means))]]
+        columns = [["", *(_ROWS[name] for name in self._names(means))]]
         for method, values in means.items():
-            cells = [_cell(name, values.get(name)) for name in self._measured(means)]
+            cells = [_cell(name, values.get(name)) for name in self._names(means)]
             columns.append([method, *cells])
         widths = [max(len(cell) for cell in column) for column in columns]
         rows = [
@@ -131,7 +131,7 @@ class Evaluation:
         """
         write_json(path, self.to_dict())
 
-    def _measured(self, means: dict[str, Measures]) -> list[str]:
+    def _names(self, means: dict[str, Metrics]) -> list[str]:
         return [name for name in _ROWS if any(name in values for values in means.values())]
 
 

@@ -1,4 +1,4 @@
-"""Distances of filled photos from true ones, as a network sees them."""
+"""Distances of filled photos from true ones in the features of a network."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from keras_inpaint.metrics import PerceptualDistance, frechet_distance
 from keras_inpaint.pictures.pixels import Bytes, to_images
 
 Layers = list[NDArray[np.float32]]
-# From images in `[-1, 1]`, `(batch, height, width, 3)`, to features, an array a layer.
+# From images in `[-1, 1]`, `(batch, height, width, 3)`, to features, one array per layer.
 Features = Callable[[NDArray[np.float32]], Sequence[Any]]
 
 _NUM_FEWEST = 2
@@ -23,7 +23,7 @@ class FeatureDistances:
 
     Args:
         features: function of float32 images of shape `(batch, height, width, 3)` in
-            `[-1, 1]`, a NumPy array, to a list of feature arrays, a layer each, whose
+            `[-1, 1]`, a NumPy array, to a list of feature arrays, one per layer, whose
             first axis is the batch and whose last are the features.
     """
 
@@ -35,18 +35,18 @@ class FeatureDistances:
             )
         self._features = features
         self._rows: dict[str, list[NDArray[np.float64]]] = {}
-        # The network has been asked already: what is compared here is what it said.
+        # The features are those of the network already.
         self._distance = PerceptualDistance(lambda layer: layer)
 
     def see(self, photos: Sequence[Bytes]) -> list[Layers]:
-        """The features of photos of one size: for each photo, a layer each."""
+        """The features of photos of one size: for each photo, one array per layer."""
         seen: list[Layers] = []
         for batch in in_batches(photos):
             layers = self._features(to_images(batch))
             if not isinstance(layers, list | tuple):
                 layers = [layers]
             arrays = [np.asarray(layer, "float32") for layer in layers]
-            seen += [[each[place, None] for each in arrays] for place in range(len(batch))]
+            seen += [[each[index, None] for each in arrays] for index in range(len(batch))]
         return seen
 
     def perceptual(self, true: Layers, filled: Layers) -> float:
@@ -61,7 +61,7 @@ class FeatureDistances:
         )
 
     def keep(self, name: str, layers: Layers) -> None:
-        """Keeps the last layer's features, their mean over all places, as a row."""
+        """Keeps the last layer's features, their mean over all positions, as a row."""
         last = layers[-1][0].astype("float64")
         self._rows.setdefault(name, []).append(last.reshape(-1, last.shape[-1]).mean(axis=0))
 

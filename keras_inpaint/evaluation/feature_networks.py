@@ -1,4 +1,4 @@
-"""Networks that see, by name."""
+"""Trained networks for the perceptual and the Frechet distance, by name."""
 
 import inspect
 from typing import Any
@@ -81,10 +81,10 @@ class ApplicationFeatures:
                 "The network must be the same for pictures of any size. Choose another, such "
                 f"as 'VGG16'. Received: features={name!r}"
             )
-        # By place, not by name: Keras counts names on from network to network.
+        # By index, not by name: Keras counts names on from network to network.
         outputs = {str(index): network.layers[index].output for index in indices}
         self._network = keras.Model(network.inputs, outputs)
-        self._places = list(outputs)
+        self._indices = list(outputs)
         self._preprocess = _preprocessing(name)
         self.layer_names = [sized.layers[index].name for index in indices]
         self.__name__ = name
@@ -93,11 +93,11 @@ class ApplicationFeatures:
         # They take bytes' scale, and change the array that they are given.
         levels = self._preprocess(to_levels(images))
         outputs = self._network(keras.ops.convert_to_tensor(levels), training=False)
-        return [keras.ops.convert_to_numpy(outputs[place]) for place in self._places]
+        return [keras.ops.convert_to_numpy(outputs[index]) for index in self._indices]
 
 
 def _last_of_each_size(network: Any) -> list[int]:
-    """Places of the last layer at each height, from the first convolution on."""
+    """Indices of the last layer at each height, from the first convolution on."""
     last: dict[int, int] = {}
     has_begun = False
     for index, layer in enumerate(network.layers):

@@ -17,7 +17,7 @@ _SMALLEST_SIDE = 8
 def hole_sampler(kind: str, height: int, width: int, hole_area: Area | None = None) -> Any:
     """Makes the sampler of a kind of holes.
 
-    Unless `hole_area` says more, holes are as the publications draw them for 256 pixels,
+    Without `hole_area`, holes are as the publications draw them for 256 pixels,
     in proportion to the photo's short side: boxes of half of it, each side moved in by up
     to an eighth of that, and brush strokes.
 
@@ -61,7 +61,7 @@ def hole_sampler(kind: str, height: int, width: int, hole_area: Area | None = No
 
 
 def check_holes(kind: str, hole_area: Area | None) -> None:
-    """Refuses kinds that are not known, and bounds that are none."""
+    """Raises a ValueError for an unknown kind, or bounds that are no fractions."""
     if kind not in HOLE_KINDS:
         raise ValueError(
             f"Holes that are drawn are of one of the kinds {', '.join(HOLE_KINDS)}. "
@@ -78,7 +78,7 @@ def _boxes(height: int, width: int, hole_area: Area | None) -> Boxes:
     if hole_area is None:
         boxes: Boxes = Boxes.published(min(height, width) // 2)
         return boxes
-    least, most = (math.sqrt(share) for share in hole_area)
+    least, most = (math.sqrt(fraction) for fraction in hole_area)
     sides = [max(1, math.floor(most * length)) for length in (height, width)]
     spare = [
         side - math.ceil(least * length)

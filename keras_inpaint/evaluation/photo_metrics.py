@@ -1,4 +1,4 @@
-"""The measures of one filled photo."""
+"""Metrics of filled photos."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from keras_inpaint.evaluation.batching import in_batches
 from keras_inpaint.metrics import l1, l2, psnr, ssim, total_variation
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_images
 
-Measures = dict[str, float]
+Metrics = dict[str, float]
 
-# What can be measured of a single picture.
+# The metrics of a photo alone, without another to compare it with.
 ROUGHNESS = ("hole_total_variation", "total_variation")
 
 
-def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Measures:
-    """Measures how close a filled photo comes to the true one.
+def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Metrics:
+    """Computes how close a filled photo comes to the true one.
 
     Args:
         photo: uint8 array of shape `(height, width, channels)`: the true photo, at least
@@ -29,7 +29,7 @@ def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Measures:
         dict of floats: `l1`, `l2`, `psnr`, `ssim` and `total_variation` of
         `keras_inpaint.metrics`, over the picture and, with `hole_` before their names, in
         the hole; `relative_l1` and `relative_l2`: the sum of the absolute (squared)
-        differences over the picture as a share of the sum of the photo's intensities (of
+        differences over the picture as a fraction of the sum of the photo's intensities (of
         their squares), NaN for a black photo.
 
     Raises:
@@ -39,15 +39,15 @@ def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Measures:
     >>> photo, holes = np.full((16, 16, 3), 200, "uint8"), np.zeros((16, 16), bool)
     >>> holes[4:8, 4:8] = True
     >>> filled = np.where(holes[..., None], 251, photo).astype("uint8")
-    >>> measures = keras_inpaint.evaluation.measure(photo, filled, holes)
-    >>> round(measures["hole_l1"], 4), round(measures["l1"], 4)
+    >>> metrics = keras_inpaint.evaluation.measure(photo, filled, holes)
+    >>> round(metrics["hole_l1"], 4), round(metrics["l1"], 4)
     (0.2, 0.0125)
     """
-    return measure_all(photo, [filled], holes)[0]
+    return photo_metrics(photo, [filled], holes)[0]
 
 
-def measure_all(photo: Bytes, fillings: Sequence[Bytes], holes: Holes) -> list[Measures]:
-    """Measures several fillings of one photo at once, which takes less time.
+def photo_metrics(photo: Bytes, fillings: Sequence[Bytes], holes: Holes) -> list[Metrics]:
+    """Computes the metrics of several fillings of one photo at once, which takes less time.
 
     Args:
         photo: uint8 array, see `measure`, and so all others.
@@ -55,23 +55,23 @@ def measure_all(photo: Bytes, fillings: Sequence[Bytes], holes: Holes) -> list[M
         holes: bool array.
 
     Returns:
-        List of dicts, one a filling.
+        List of dicts, one per filling.
     """
     image, mask = to_images(photo), holes[..., None].astype("float32")
-    measures: list[Measures] = []
+    metrics: list[Metrics] = []
     for batch in in_batches(fillings):
         images = np.broadcast_to(image, batch.shape)
         masks = np.broadcast_to(mask, (*batch.shape[:3], 1))
-        tensors = _measure(images, to_images(batch), masks)
+        tensors = _tensors(images, to_images(batch), masks)
         columns = [keras.ops.convert_to_numpy(tensor).tolist() for tensor in tensors.values()]
-        measures += [
+        metrics += [
             dict(zip(tensors, row, strict=True)) | _relative(photo, filled)
             for row, filled in zip(zip(*columns, strict=True), batch, strict=True)
         ]
-    return measures
+    return metrics
 
 
-def _measure(images: Any, completed: Any, masks: Any) -> dict[str, Any]:
+def _tensors(images: Any, completed: Any, masks: Any) -> dict[str, Any]:
     pairs = {"l1": l1, "l2": l2, "psnr": psnr, "ssim": ssim}
     return {
         **{f"hole_{name}": metric(images, completed, masks) for name, metric in pairs.items()},
@@ -81,7 +81,7 @@ def _measure(images: Any, completed: Any, masks: Any) -> dict[str, Any]:
     }
 
 
-def _relative(photo: Bytes, filled: Bytes) -> Measures:
+def _relative(photo: Bytes, filled: Bytes) -> Metrics:
     true = photo.astype("float64")
     differences = filled.astype("float64") - true
     if not true.any():

@@ -96,7 +96,7 @@ class Samples:
 
         Raises:
             OSError: If a file cannot be read.
-            ValueError: If they cannot be measured on, with the reason.
+            ValueError: If they cannot be used, with the reason.
         """
         photo = self._photos[index]
         photo = np.asarray(photo) if _is_array(photo) else read_picture(photo).pixels
@@ -125,7 +125,7 @@ class Samples:
         sampler = self._sampler
         if isinstance(sampler, str):
             sampler = hole_sampler(sampler, height, width, self._hole_area)
-        # A photo's holes depend on its place, not on which others could be read.
+        # A photo's holes depend on its index, not on which others could be read.
         masks, _ = sampler(picture_seeds(self._seed, 0, np.array([index])), height, width)
         return np.asarray(keras.ops.convert_to_numpy(masks)[0, :, :, 0] > 0.5)
 

@@ -15,7 +15,7 @@ Weights = NDArray[np.float32]
 Predict = Callable[[Bytes, Holes], Bytes]
 Progress = Callable[[int, int], None]
 
-# Pixels over which two windows that share a hole blend into each other.
+# Pixels over which two windows of one hole blend into each other.
 _SEAM = 16
 
 
@@ -75,7 +75,7 @@ def _fill_window(
 
 
 def _weights(unknown: Holes, holes: Holes, window: Window, feather: int) -> Weights:
-    """How much of each pixel comes from the filling: 1 in the hole, then less and less."""
+    """The filling's weight at each pixel: 1 in the hole, then less and less."""
     target = np.zeros_like(unknown)
     inside = window.hole.within(window.view).slices
     target[inside] = unknown[inside]
@@ -111,9 +111,9 @@ def ramp(holes: Holes, feather: int) -> Weights:
 
 
 def _blend(pixels: Bytes, painted: Bytes, weights: Weights) -> None:
-    """Changes `pixels` in place, and those alone whose weight is not 0."""
+    """Changes `pixels` in place, but no pixel whose weight is 0."""
     between = (weights > 0) & (weights < 1)
     np.copyto(pixels, painted, where=(weights == 1)[..., None])
-    share = weights[between][:, None]
-    mixed = share * painted[between] + (1 - share) * pixels[between]
+    weight = weights[between][:, None]
+    mixed = weight * painted[between] + (1 - weight) * pixels[between]
     pixels[between] = np.rint(mixed).astype(np.uint8)

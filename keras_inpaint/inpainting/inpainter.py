@@ -1,4 +1,4 @@
-"""What ships: photos and masks in, filled photos out."""
+"""The inpainter: photos and masks in, filled photos out."""
 
 import contextlib
 import threading
@@ -61,8 +61,8 @@ class Inpainter:
             and with its `channels` and `size_multiple`.
         name: str. What to call it.
         image_size: int or `None`. Height and width of the images that the generator
-            learned from; `None` if unknown, which is taken for 256.
-        corruption: What stood in the hole when the generator learned, such as
+            was trained on; `None` if unknown, which is taken for 256.
+        corruption: What stood in the hole in training, such as
             `keras_inpaint.masks.Mosaic`; `None` for nothing. Given one, the generator
             sees what stands in the hole of a photo: the mosaic to be restored.
 
@@ -133,7 +133,7 @@ class Inpainter:
             return generator, read_metadata(folder).get("image_size"), corruption
 
         generator, size, corruption = read_all(preset, read)
-        # Authors may have said it in words.
+        # Authors may have written it in words.
         known = size if is_int(size, at_least=1) else None
         return cls(generator, preset_name(preset), known, corruption)
 
@@ -151,7 +151,7 @@ class Inpainter:
         Args:
             folder: str or path. Made where it is missing; a preset there is replaced,
                 any other folder that holds files is refused.
-            metadata: dict or `None`. What to say of the weights: `architecture`,
+            metadata: dict or `None`. What is known of the weights: `architecture`,
                 `trained_on`, `image_size`, `licence`, and whatever else JSON can hold.
             card: str or `None`. The text of README.md; `None` to write one from
                 `metadata`.
@@ -162,8 +162,8 @@ class Inpainter:
             OSError: If the folder cannot be written.
             ValueError: If the folder holds other files, or `dtype` is neither.
         """
-        told = {} if self.image_size is None else {"image_size": self.image_size}
-        metadata = {**told, **(metadata or {})}
+        known = {} if self.image_size is None else {"image_size": self.image_size}
+        metadata = {**known, **(metadata or {})}
         objects = None if self.corruption is None else {"corruption": self.corruption}
         write_preset(folder, {"model": self.generator}, metadata, card, dtype, objects)
 
@@ -253,7 +253,7 @@ class Inpainter:
             uint8 array like `photos`.
 
         Raises:
-            ValueError: As `inpaint`, and if there is not one mask a photo.
+            ValueError: As `inpaint`, and if there is not one mask per photo.
         """
         _check_memory_limit(memory_limit)
         photos, masks = _stack("photo", photos), _stack("mask", masks)

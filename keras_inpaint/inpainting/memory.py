@@ -1,4 +1,4 @@
-"""What filling a photo takes of the memory, known before it is begun."""
+"""Estimates of the memory that filling a photo takes, before it is begun."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from keras_inpaint.ops.attention_blocks import attention_memory
 from keras_inpaint.pictures.pixels import Holes
 
 GIB = 2**30
-# Where the machine does not tell what it has.
+# Where the machine's memory is unknown.
 _UNKNOWN_LIMIT = 2 * GIB
 # What a container may use, under the two versions of Linux control groups.
 _CONTAINER_LIMITS = (
@@ -25,12 +25,12 @@ _BYTES_A_PIXEL_AND_FILTER = 16
 _BYTES_A_PIXEL = 80
 # Beside the network: the photo, its masks, the filling at the photo's size.
 _BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
-# Of networks that do not tell their width.
+# Of networks without an attribute `width`.
 _PUBLISHED_WIDTH = 48
 
 
 def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
-    """Estimates what a generator takes beyond its weights.
+    """Estimates the memory that a generator takes beyond its weights.
 
     What its attention takes, which outweighs all else in large pictures, the attention
     itself estimates: `keras_inpaint.layers.ContextualAttention.estimate_memory`.
@@ -63,7 +63,7 @@ def _estimate_attention(generator: Any, size: tuple[int, int], num: int) -> int:
 
 
 def estimate_plan(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:
-    """Estimates what filling a photo takes: the largest window, and the photo's copies.
+    """Estimates the memory of filling a photo: the largest window, and the photo's copies.
 
     Args:
         generator: As `estimate_memory` takes.
@@ -109,7 +109,7 @@ def affordable_windows(
     Args:
         generator: As `estimate_memory` takes.
         holes: bool array of shape `(height, width)`: True somewhere.
-        image_size: int. Height and width of the images that the network learned from.
+        image_size: int. Height and width of the images that the network was trained on.
         method: One of `METHODS`, or `None` for the one that suits photo and hole best
             of those that the memory suffices for.
         feather: int. Known pixels around the hole that change.

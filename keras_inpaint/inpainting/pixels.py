@@ -1,4 +1,4 @@
-"""What an inpainter takes, and the sizes at which a network sees it."""
+"""Checks of photos and masks, and padding to the sizes that a network takes."""
 
 from typing import Any
 
@@ -28,11 +28,11 @@ def check_photos(photos: Bytes, channels: int) -> None:
 
 
 def check_masks(masks: NDArray[Any], photos: Bytes) -> None:
-    """Refuses masks that are not one `(height, width)`, or `(height, width, 1)`, a photo."""
+    """Refuses masks that are not one `(height, width)`, or `(height, width, 1)` per photo."""
     size = photos.shape[:3]
     if masks.shape not in (size, (*size, 1)):
         raise ValueError(
-            f"`mask` must have the photo's height and width, {size[1:]}, one value a "
+            f"`mask` must have the photo's height and width, {size[1:]}, one value per "
             f"pixel. Received: mask.shape={masks.shape[1:]}"
         )
 

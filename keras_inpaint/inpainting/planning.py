@@ -1,4 +1,4 @@
-"""Which parts of a photo are filled one after the other, and how large they are seen."""
+"""The plan of filling a photo: windows, one after the other, and their scale."""
 
 from itertools import pairwise
 
@@ -21,7 +21,7 @@ def choose_method(holes: Holes, image_size: int) -> str:
 
     Args:
         holes: bool array of shape `(height, width)`: True in the hole.
-        image_size: int. Height and width of the images that the network learned from.
+        image_size: int. Height and width of the images that the network was trained on.
 
     Returns:
         str: `"whole"` where the network can take the photo and the hole as they are,
@@ -44,7 +44,7 @@ def plan(method: str, holes: Holes, image_size: int, feather: int = 0) -> list[W
     Args:
         method: One of `METHODS`.
         holes: bool array of shape `(height, width)`: True somewhere.
-        image_size: int. Height and width of the images that the network learned from.
+        image_size: int. Height and width of the images that the network was trained on.
         feather: int. Known pixels around the hole that change.
 
     Returns:

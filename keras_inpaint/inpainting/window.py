@@ -21,7 +21,7 @@ class Box(NamedTuple):
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """What cuts the rectangle out of an array `(height, width, ...)`."""
+        """Slices that cut the rectangle out of an array `(height, width, ...)`."""
         return (
             slice(self.top, self.top + self.height),
             slice(self.left, self.left + self.width),
@@ -41,7 +41,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Window:
-    """What of a photo the network sees at once, how large, and what of it is kept.
+    """A part of a photo that the network sees at once, its scale, and what is kept of it.
 
     Args:
         hole: Box. The hole's pixels in it are filled.

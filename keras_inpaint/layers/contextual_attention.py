@@ -29,7 +29,7 @@ class ContextualAttention(keras.layers.Layer):
 
     Inside a hole, convolutions only see what is near. This layer lets every position
     look at the whole picture: the 3x3 patches of the known part act as kernels of a
-    convolution, cosine similarity and a softmax tell which of them resemble the
+    convolution, cosine similarity and a softmax choose those that resemble the
     position, and the patches themselves are pasted back with overlaps averaged. It has
     no weights.
 
@@ -145,7 +145,7 @@ class ContextualAttention(keras.layers.Layer):
         # The published fusion sums nine scores, `fuse_scores` gives their mean.
         attention = attend(scores, valid, 9 * self.scale if self.fuse else self.scale)
 
-        # Not `argmax`, which takes Keras five more passes to tell 0.0 from -0.0.
+        # Not `argmax`, for which Keras takes five more passes, for the sake of -0.0.
         best = ops.top_k(attention, 1)[1][..., 0]
         if self.paste == "best":
             attention = ops.one_hot(best, height * width, dtype="float32") * valid[:, None, :]

@@ -11,8 +11,11 @@ class SpectralConv2D(PaddedConv2D):
     """2D convolution whose kernel is divided by its largest singular value.
 
     This bounds how fast a critic's score can change, without a gradient penalty. The
-    singular value comes from one step of power iteration a call, begun where the last
+    singular value comes from one step of power iteration per call, begun where the last
     call in training ended; gradients flow through the iteration.
+
+    Not `keras.layers.SpectralNormalization`: its gradients differ between TensorFlow and
+    JAX, and on TensorFlow it overwrites the kernel.
 
     Args:
         filters: int, at least 1. Channels of the output.

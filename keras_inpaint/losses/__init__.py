@@ -1,4 +1,4 @@
-"""Losses: plain functions of tensors, a value a picture."""
+"""Losses: plain functions of tensors, one value per image."""
 
 from keras_inpaint.losses.discounts import box_discounts, distance_discounts
 from keras_inpaint.losses.hinge_objective import HingeObjective

@@ -1,4 +1,4 @@
-"""How much a pixel of the hole counts: the less, the farther from what is known."""
+"""Weights of the hole's pixels: the less, the farther from what is known."""
 
 import numpy as np
 from keras import ops

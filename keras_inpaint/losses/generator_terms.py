@@ -1,4 +1,4 @@
-"""What both objectives return of the generator's loss."""
+"""The terms of the generator's loss, of both objectives."""
 
 from keras import ops
 

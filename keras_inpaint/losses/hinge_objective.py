@@ -68,7 +68,7 @@ class HingeObjective:
                 `WassersteinObjective` needs besides.
 
         Returns:
-            dict of tensors of shape `(batch,)`, a value a picture: `"critic_loss"`,
+            dict of tensors of shape `(batch,)`, one value per image: `"critic_loss"`,
             `"real_score"`, `"fake_score"`.
         """
         # One batch of both, as published: the power iteration steps once.
@@ -97,7 +97,7 @@ class HingeObjective:
             boxes: Not used.
 
         Returns:
-            dict of tensors of shape `(batch,)`, a value a picture: `"generator_loss"`
+            dict of tensors of shape `(batch,)`, one value per image: `"generator_loss"`
             and, before their weights, `"hole_loss"`, `"known_loss"`,
             `"adversarial_loss"`.
         """

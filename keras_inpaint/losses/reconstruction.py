@@ -1,4 +1,4 @@
-"""How far a prediction is from the true picture."""
+"""Reconstruction losses: how far a prediction is from the true image."""
 
 from keras import ops
 

@@ -146,7 +146,7 @@ class WassersteinObjective:
                 the gradients, a dict like it, of the sum of all that the function returns.
 
         Returns:
-            dict of tensors of shape `(batch,)`, a value a picture: `"critic_loss"` and,
+            dict of tensors of shape `(batch,)`, one value per image: `"critic_loss"` and,
             before its weight, `"wasserstein_loss"` and `"gradient_penalty"`.
         """
         real = _critic_inputs(images, boxes, critic.patch_size)
@@ -186,7 +186,7 @@ class WassersteinObjective:
             boxes: int tensor of shape `(batch, 4)`, see `critic_terms`.
 
         Returns:
-            dict of tensors of shape `(batch,)`, a value a picture: `"generator_loss"`
+            dict of tensors of shape `(batch,)`, one value per image: `"generator_loss"`
             and, before their weights, `"hole_loss"`, `"known_loss"`,
             `"adversarial_loss"`.
         """

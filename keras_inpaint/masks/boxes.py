@@ -1,4 +1,4 @@
-"""One box a picture."""
+"""A box in each image."""
 
 import keras
 import numpy as np

@@ -14,7 +14,7 @@ def paint(starts, ends, radii, height, width):
     """Paints the pixels within a brush's radius of segments.
 
     Each row of a picture meets each painted segment in one run of pixels. The
-    runs are computed first, a number or two a row, and only then pixels: the
+    runs are computed first, one or two numbers per row, and only then pixels: the
     memory is that of a few pictures, however many segments there are.
 
     Args:
@@ -100,10 +100,10 @@ def _unless(conditions, first, last):
 
 
 def _count(columns, width):
-    """How many of the segments have each column, a row: (batch, height, width + 1)."""
+    """Number of segments at each column of each row: (batch, height, width + 1)."""
     batch, segments, height = ops.shape(columns)
     lines = ops.reshape(ops.arange(batch * height, dtype="int32"), (batch, 1, height))
-    places = ops.reshape(lines * (width + 1) + columns, (-1, 1))
+    indices = ops.reshape(lines * (width + 1) + columns, (-1, 1))
     ones = ops.ones((batch * segments * height,), dtype="float32")
-    counts = ops.scatter(places, ones, (batch * height * (width + 1),))
+    counts = ops.scatter(indices, ones, (batch * height * (width + 1),))
     return ops.reshape(counts, (batch, height, width + 1))

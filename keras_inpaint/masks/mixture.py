@@ -29,7 +29,7 @@ class Mixture:
 
     Args:
         samplers: List of samplers, such as `Boxes` and `Strokes`.
-        weights: List of floats, one a sampler: how often each is used, in
+        weights: List of floats, one per sampler: how often each is used, in
             proportion. All alike if `None`.
         min_area: float. Least fraction of the picture that the hole covers.
         max_area: float. Greatest fraction of the picture that the hole covers.
@@ -70,7 +70,7 @@ class Mixture:
             len(weights) != len(self.samplers) or min(weights) < 0 or not sum(weights) > 0
         ):
             raise ValueError(
-                "`weights` must hold one number a sampler, none negative and not all 0. "
+                "`weights` must hold one number per sampler, none negative and not all 0. "
                 f"Received: weights={weights} for {len(self.samplers)} samplers"
             )
         if not 0 <= min_area < max_area <= 1:

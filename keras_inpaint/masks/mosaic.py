@@ -1,4 +1,4 @@
-"""What stands in the hole where it is not blank."""
+"""A corruption of images other than a blank hole."""
 
 import keras
 
@@ -10,9 +10,8 @@ from keras_inpaint.ops.mosaic import TILE_SIZE, mosaic
 class Mosaic:
     """Shows the hole in coarse tiles instead of blanking it.
 
-    Networks trained so restore what was pixelated: the colours of the tiles tell them
-    what blank holes do not. Where the hole is, a sampler of masks says; this says what
-    stands in it.
+    Networks trained with it restore what was pixelated: they see the colours of the tiles.
+    Where the hole is, is drawn by a sampler of masks.
 
     Args:
         size: int, at least 1. Height and width of the tiles, in pixels.

@@ -1,4 +1,4 @@
-"""What samplers made of other samplers share."""
+"""Functions of samplers that are made of other samplers: files, and areas of holes."""
 
 import math
 

@@ -21,16 +21,16 @@ class Strokes:
     """Draws a free-form hole, as if somebody rubbed out a thing with a brush.
 
     A stroke starts anywhere in the picture and moves on in segments that turn
-    up and down in turns, mirrored by chance. A segment that would leave the
+    up and down in turns, mirrored at random. A segment that would leave the
     picture ends at the border. The same seeds give the same pixels on every
     backend and device.
 
     Args:
-        num_strokes: Pair of ints. Least and most strokes a picture.
-        num_segments: Pair of ints. Least and most segments a stroke.
+        num_strokes: Pair of ints. Least and most strokes per picture.
+        num_segments: Pair of ints. Least and most segments per stroke.
         angle: float. Angle, in radians, between a segment and the horizontal.
         angle_spread: float. Each angle lies within `angle_spread` of `angle`.
-        length: float. Mean length of a segment, as a share of the picture's
+        length: float. Mean length of a segment, as a fraction of the picture's
             diagonal. The lengths are normally distributed with half of it as
             standard deviation, within 0 and twice the mean, and never above
             500 pixels.
@@ -79,7 +79,7 @@ class Strokes:
             )
         if not 0 < length <= 1:
             raise ValueError(
-                "`length` is a share of the picture's diagonal and must be above 0 and at "
+                "`length` is a fraction of the picture's diagonal and must be above 0 and at "
                 f"most 1. Received: length={length}"
             )
         self.angle = angle

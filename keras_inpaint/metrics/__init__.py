@@ -1,4 +1,4 @@
-"""How close a filled picture comes: plain functions, a value per picture."""
+"""Metrics of filled images: plain functions, one value per image."""
 
 from keras_inpaint.metrics.frechet_distance import frechet_distance
 from keras_inpaint.metrics.perceptual_distance import PerceptualDistance

@@ -4,16 +4,16 @@ import numpy as np
 
 
 def frechet_distance(real_features, fake_features):
-    """Measures how far apart two sets of features lie, as normal distributions.
+    """Computes how far apart two sets of features lie, as normal distributions.
 
     With the features of an Inception network this is the "FID". The network is
     the caller's: run it over both sets of pictures and pass what it returns.
     Values compare only between equal networks and equal numbers of pictures.
 
     Args:
-        real_features: Array of shape `(num, dims)`: a row a true picture, at
+        real_features: Array of shape `(num, dims)`: one row per true picture, at
             least two. There may be fewer rows than dimensions.
-        fake_features: Array of shape `(num, dims)`: a row a completed picture.
+        fake_features: Array of shape `(num, dims)`: one row per completed picture.
             The number of rows may differ from that of `real_features`.
 
     Returns:

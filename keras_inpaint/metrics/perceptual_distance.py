@@ -1,4 +1,4 @@
-"""Distance of pictures as a network sees them, a picture at a time."""
+"""Distance of two images in the features of a network."""
 
 from keras import ops
 
@@ -7,11 +7,11 @@ _LEAST_SQUARE = 1e-20
 
 
 class PerceptualDistance:
-    """Measures how different two pictures look to a network.
+    """Computes how different two pictures look to a network.
 
-    The features at each place are scaled to length 1; what counts is the squared distance
-    of their directions, meaned over all places, and over layers where the network returns
-    several. Unlike measures of pixels, it does not reward a blurred filling for being
+    The features at each position are scaled to length 1; the metric is the squared distance
+    of their directions, averaged over all positions, and over layers where the network
+    returns several. Unlike errors of pixels, it does not reward a blurred filling for being
     close to every plausible one. As `perceptual=` of an objective it is a loss.
 
     Args:
@@ -25,7 +25,7 @@ class PerceptualDistance:
         images: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`: the
             true pictures.
         completed: Tensor like `images`.
-        masks: Not looked at: the network sees whole pictures.
+        masks: Not used: the network sees whole pictures.
 
     Returns:
         float32 tensor of shape `(batch,)`, in `[0, 4]`: 0 for equal pictures, 2 for features
@@ -78,7 +78,7 @@ class PerceptualDistance:
 
 def _distance(features, others):
     squares = ops.square(_directions(features) - _directions(others))
-    distances = ops.sum(squares, axis=-1)  # (batch, ...places)
+    distances = ops.sum(squares, axis=-1)  # (batch, ...positions)
     return ops.mean(ops.reshape(distances, (ops.shape(distances)[0], -1)), axis=1)
 
 

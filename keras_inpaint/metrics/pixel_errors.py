@@ -1,4 +1,4 @@
-"""Errors of single pixels, a value per picture, on the scale from black 0 to white 1."""
+"""Errors of pixels, one value per image, on the scale from black 0 to white 1."""
 
 import math
 
@@ -6,7 +6,7 @@ from keras import ops
 
 
 def l1(images, completed, masks=None):
-    """Measures the mean absolute difference from the true pictures.
+    """Computes the mean absolute difference from the true pictures.
 
     Args:
         images: Tensor of shape `(batch, height, width, channels)`, in
@@ -27,7 +27,7 @@ def l1(images, completed, masks=None):
 
 
 def l2(images, completed, masks=None):
-    """Measures the mean squared difference from the true pictures.
+    """Computes the mean squared difference from the true pictures.
 
     Args:
         images: Tensor of shape `(batch, height, width, channels)`, in
@@ -49,7 +49,7 @@ def l2(images, completed, masks=None):
 
 
 def psnr(images, completed, masks=None):
-    """Measures the peak signal-to-noise ratio, in decibels.
+    """Computes the peak signal-to-noise ratio, in decibels.
 
     Args:
         images: Tensor of shape `(batch, height, width, channels)`, in

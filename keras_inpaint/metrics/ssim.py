@@ -1,4 +1,8 @@
-"""Similarity of structures rather than of pixels."""
+"""Structural similarity.
+
+Not `tf.image.ssim`, which has no map of the windows: here those in the hole are averaged
+alone, on every backend.
+"""
 
 import numpy as np
 from keras import ops
@@ -10,7 +14,7 @@ _STABILIZERS = (1e-4, 9e-4)
 
 
 def ssim(images, completed, masks=None):
-    """Measures the structural similarity to the true pictures.
+    """Computes the structural similarity to the true pictures.
 
     The mean over all windows of 11 x 11 pixels that lie in the picture, weighted
     within by a Gaussian of deviation 1.5, and over the channels. In the hole:
@@ -84,5 +88,5 @@ def _check_size(images):
     if any(isinstance(length, int) and length < _WINDOW for length in size):
         raise ValueError(
             f"Pictures must be at least {_WINDOW} x {_WINDOW} pixels, the size of a window. "
-            f"Measure `l1` or `psnr` instead. Received: height={size[0]}, width={size[1]}"
+            f"Compute `l1` or `psnr` instead. Received: height={size[0]}, width={size[1]}"
         )

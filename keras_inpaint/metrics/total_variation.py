@@ -4,7 +4,7 @@ from keras import ops
 
 
 def total_variation(images, masks=None):
-    """Measures how much neighbouring pixels differ.
+    """Computes how much neighbouring pixels differ.
 
     The mean absolute difference between vertical neighbours plus that between
     horizontal neighbours, so that pictures of any size compare. In the hole:

@@ -1,4 +1,4 @@
-"""The first guess."""
+"""The network of the first, coarse guess."""
 
 import keras
 from keras import ops

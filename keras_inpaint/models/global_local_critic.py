@@ -87,14 +87,14 @@ class GlobalLocalCritic(keras.Model):
     def _critic(self, name, size, multiples):
         dtype = self.dtype_policy
         layers = [keras.Input((*size, self.channels), dtype=self.compute_dtype)]
-        for place, multiple in enumerate(multiples, start=1):
+        for index, multiple in enumerate(multiples, start=1):
             convolution = PaddedConv2D(
                 multiple * self.width,
                 5,
                 strides=2,
                 padding=self.padding,
                 dtype=dtype,
-                name=f"conv{place}",
+                name=f"conv{index}",
             )
             # After every convolution, the last too.
             layers += [convolution, keras.layers.LeakyReLU(0.2, dtype=dtype)]

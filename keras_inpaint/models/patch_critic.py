@@ -63,9 +63,9 @@ class PatchCritic(keras.Model):
                 # After every convolution, the last too.
                 activation=keras.layers.LeakyReLU(0.2, dtype=self.dtype_policy),
                 dtype=self.dtype_policy,
-                name=f"conv{place}",
+                name=f"conv{index}",
             )
-            for place, multiple in enumerate(_MULTIPLES, start=1)
+            for index, multiple in enumerate(_MULTIPLES, start=1)
         ]
         self.build()
 

@@ -1,4 +1,4 @@
-"""The second guess."""
+"""The network of the second, refined guess."""
 
 import keras
 from keras import ops

@@ -8,7 +8,7 @@ matrices, for a whole batch, without a patch tensor:
     <patch_i, patch_j>   = sum over d in 3x3 of <f[i + d], b[j + d]>
     overlapping patches  = sum over s in 2x2 of attention[i - s, j - s] @ cells
 
-`i` is a query (a position to be explained), `j` a key (a place to copy from), both on
+`i` is a query (a position to be explained), `j` a key (a position to copy from), both on
 the same grid of `height * width` positions. Score matrices are kept as
 `(batch, height * width, height * width)`: one step down in the picture is a diagonal
 shift by `width`, one step right a diagonal shift by 1.
@@ -89,7 +89,7 @@ def patch_norms(keys, norm="floor"):
 
 
 def valid_keys(masks):
-    """Which 3x3 patches are known entirely, and may therefore be copied from.
+    """Finds the 3x3 patches that are known entirely, and may be copied from.
 
     Args:
         masks: Tensor of shape `(batch, height, width, 1)` on the attention's grid, 1 in
@@ -189,7 +189,7 @@ def paste_patches(attention, features, grid, rate):
         attention: Tensor of shape `(batch, height * width, height * width)`.
         features: Tensor of shape `(batch, height * rate, width * rate, channels)`.
         grid: pair of ints or scalar int tensors: height and width.
-        rate: int, at least 1. Pixels a cell.
+        rate: int, at least 1. Pixels per cell, in both directions.
 
     Returns:
         Tensor like `features`.

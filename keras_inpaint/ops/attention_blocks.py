@@ -28,7 +28,7 @@ _MEASURED_COPIES, _OVER_BUDGET = 4, 1.2
 
 
 def fits_at_once(memory, grid, batch=1):
-    """Whether the whole score matrix and its copies stay within a memory budget.
+    """Checks that the whole score matrix and its copies stay within a memory budget.
 
     Args:
         memory: int, in bytes.
@@ -49,7 +49,7 @@ def fits_at_once(memory, grid, batch=1):
 
 
 def lines_within(memory, grid, batch=1):
-    """How many lines of queries a block may have to stay within a memory budget.
+    """Computes how many lines of queries a block may have within a memory budget.
 
     Args:
         memory: int, in bytes.
@@ -58,7 +58,7 @@ def lines_within(memory, grid, batch=1):
 
     Returns:
         int or scalar int tensor, at least 1 and at most the height. One line is the
-        least that can be done: 7 of them, with the lines around it, are held.
+        least that can be done: seven of them, with the lines around it, are held.
 
     Example:
     >>> keras_inpaint.ops.lines_within(2**30, (128, 128))
@@ -110,11 +110,11 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
         norms: Tensor of shape `(batch, height * width)`, from `patch_norms`.
         valid: Tensor of shape `(batch, height * width)`, from `valid_keys`.
         features: Tensor of shape `(batch, height * rate, width * rate, channels)`.
-        rate: int. Pixels of `features` a position.
+        rate: int. Pixels of `features` per position.
         scale: float. Factor before the softmax.
         fuse: bool. Whether neighbouring scores are summed along rows and columns.
         best_only: bool. Whether the best patch alone is pasted.
-        num_lines: int or scalar int tensor, at least 1. Lines a block.
+        num_lines: int or scalar int tensor, at least 1. Lines per block.
 
     Returns:
         tuple: tensor like `features`, rebuilt; int32 tensor of shape `(batch, height *
@@ -283,7 +283,7 @@ def _widen(features):
 
 
 def _spread(lines, width):
-    """From a value a line to a value a position."""
+    """From one value per line to one value per position."""
     return ops.repeat(lines, width)
 
 

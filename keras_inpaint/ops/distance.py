@@ -1,10 +1,14 @@
-"""How far into the hole a pixel lies."""
+"""Distance of the hole's pixels to the known ones.
+
+By array operations, for losses compute it on the device, in a compiled step; on the host,
+`scipy.ndimage.distance_transform_edt` does the same.
+"""
 
 from keras import ops
 
 
 def distance_to_known(masks):
-    """Measures how far each pixel of the hole is from the known pixels.
+    """Computes the distance of each pixel of the hole to the known pixels.
 
     The exact Euclidean distance to the nearest known pixel of the same picture,
     which the spatially discounted loss turns into a weight. No gradient flows
@@ -83,7 +87,7 @@ def _surrounded(values, axis):
 
 
 def _nearer_neighbour(surrounded, shift, axis):
-    """The lesser of the values that lie `shift` before and behind each place."""
+    """The lesser of the values that lie `shift` before and behind each position."""
     shape = list(ops.shape(surrounded))
     shape[axis] = shape[axis] // 3
 
@@ -103,8 +107,8 @@ def _check_known_pixels(holes):
         return
     if are_blank.any():
         raise ValueError(
-            "Every picture must have a known pixel, or there is nothing to measure the "
-            "distance to. Leave out the pictures that are all hole. "
-            f"Received: masks of 1 only at places {are_blank.nonzero()[0].tolist()} "
+            "Every picture must have a known pixel, or there is no distance to compute. "
+            "Leave out the pictures that are all hole. "
+            f"Received: masks of 1 only at indices {are_blank.nonzero()[0].tolist()} "
             "of the batch"
         )

@@ -47,7 +47,7 @@ def hole_sizes(masks):
 
 
 def boxes_hold_holes(boxes, masks, size):
-    """Whether boxes have the given size, lie in the picture and hold the whole hole.
+    """Checks that boxes have the given size, lie in the picture and hold the whole hole.
 
     Args:
         boxes: int tensor of shape `(batch, 4)`: top, left, height and width, in pixels.
@@ -103,8 +103,8 @@ def crop_patches(images, boxes, size):
     rows = top + ops.arange(size[0], dtype="int32")
     columns = left + ops.arange(size[1], dtype="int32")
     pictures = ops.arange(batch, dtype="int32")[:, None, None]
-    places = (pictures * height + rows[:, :, None]) * width + columns[:, None, :]
-    return ops.take(ops.reshape(images, (-1, channels)), places, axis=0)
+    indices = (pictures * height + rows[:, :, None]) * width + columns[:, None, :]
+    return ops.take(ops.reshape(images, (-1, channels)), indices, axis=0)
 
 
 def _span(occupied):

@@ -61,9 +61,9 @@ def _first(occupied):
 
 
 def _window(pictures, rows, columns):
-    """Cuts a window of one size out of every picture, each at a place of its own."""
+    """Cuts a window of one size out of every picture, each at a position of its own."""
     for axis, (starts, length) in ((1, rows), (2, columns)):
-        places = starts[:, None] + ops.arange(length, dtype="int32")
-        places = ops.expand_dims(places, (2, 3) if axis == 1 else (1, 3))
-        pictures = ops.take_along_axis(pictures, places, axis=axis)
+        indices = starts[:, None] + ops.arange(length, dtype="int32")
+        indices = ops.expand_dims(indices, (2, 3) if axis == 1 else (1, 3))
+        pictures = ops.take_along_axis(pictures, indices, axis=axis)
     return pictures

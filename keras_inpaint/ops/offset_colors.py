@@ -1,4 +1,4 @@
-"""Displacements as colours, to look at."""
+"""Displacements as colours."""
 
 import math
 
@@ -16,7 +16,7 @@ _HUES = (15, 6, 4, 11, 13, 6)
 def offset_colors(offsets, longest_of="picture"):
     """Shows displacements by the colour wheel of the Middlebury benchmark.
 
-    The hue tells the direction, the saturation the length: white stands still,
+    The hue is the direction, the saturation the length: white stands still,
     the longest displacement is fully saturated. As in the published
     pictures of contextual attention, the wheel's horizontal axis stands for
     displacements in rows and its vertical one for those in columns.
@@ -61,12 +61,14 @@ def _hues(upright, level):
     # No negative zero, whose angle is the other end of the wheel.
     upright = ops.where(upright == 0, 0.0, upright)
     turns = ops.arctan2(-upright, -level) / math.pi
-    places = (turns + 1.0) / 2.0 * (len(wheel) - 1)
-    below = ops.cast(ops.floor(places), "int32")
-    shares = (places - ops.floor(places))[..., None]
+    positions = (turns + 1.0) / 2.0 * (len(wheel) - 1)
+    below = ops.cast(ops.floor(positions), "int32")
+    fractions = (positions - ops.floor(positions))[..., None]
     wheel = ops.convert_to_tensor(wheel, dtype=upright.dtype)
     colors = ops.take(wheel, below, axis=0)
-    return (1.0 - shares) * colors + shares * ops.take(wheel, (below + 1) % len(wheel), axis=0)
+    return (1.0 - fractions) * colors + fractions * ops.take(
+        wheel, (below + 1) % len(wheel), axis=0
+    )
 
 
 def _wheel():

@@ -30,7 +30,7 @@ def picture_seeds(seed, index, places):
         seed: int, the seed of the run, of Python or NumPy. Counted modulo 2**64.
         index: int or scalar integer tensor, which draw of the run this is, such
             as the number of the update. Counted modulo 2**32.
-        places: Integer tensor of shape `(batch,)`: the place of each picture in
+        places: Integer tensor of shape `(batch,)`: the index of each picture in
             the global batch.
 
     Returns:
@@ -60,7 +60,7 @@ def as_seeds(seeds):
     Returns:
         Tensor of unsigned 32-bit integers, of shape `(batch,)`. Integers from 0 to
         2**32 - 1, such as those of `picture_seeds`, stay what they are. Others, negative or
-        larger, are hashed, each of them to another number but by chance.
+        larger, are hashed; two of them may meet, as random numbers do.
 
     Raises:
         ValueError: If they are not integers, or not of that shape.
@@ -101,8 +101,8 @@ def derived_seeds(seeds, stream):
     Args:
         seeds: Integers of shape `(batch,)`, from `picture_seeds` or of your own, see
             `as_seeds`.
-        stream: int or scalar integer tensor that tells the derived seeds from
-            others derived from the same `seeds`.
+        stream: int or scalar integer tensor: the derived seeds differ from others
+            derived from the same `seeds`.
 
     Returns:
         Tensor like `seeds`.

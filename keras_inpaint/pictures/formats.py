@@ -20,7 +20,7 @@ READ_FORMATS = tuple(sorted(set(FORMATS.values())))
 
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
-    """Tells whether a file's name is that of a picture; hidden files are none.
+    """Checks whether a file's name is that of a picture; hidden files are none.
 
     Args:
         path: str or Path. The file need not exist.
@@ -39,7 +39,7 @@ def is_picture_name(path: str | os.PathLike[str]) -> bool:
 
 
 def is_lossy(path: str | os.PathLike[str]) -> bool:
-    """Tells whether writing to `path` changes pixels: JPEG does.
+    """Checks whether writing to `path` changes pixels: JPEG does.
 
     PNG, TIFF and BMP keep every pixel, and so does WebP as this package
     writes it.

@@ -4,7 +4,7 @@ from PIL import ExifTags, Image, ImageOps
 
 _ORIENTATION = ExifTags.Base.Orientation
 _SIZE_TAGS = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
-# Tags that say how one file stores its pixels, or hold what `Picture` carries
+# Tags of how one file stores its pixels, or hold what `Picture` carries
 # elsewhere. TIFF keeps them among the descriptive ones; in another file, or
 # another picture, they would be false.
 # fmt: off
@@ -45,7 +45,7 @@ def upright_exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
         size: Pair of ints. Width and height upright.
 
     Returns:
-        bytes that begin with `Exif`, or None where there is nothing to say.
+        bytes that begin with `Exif`, or None where none are left.
     """
     exif = _exif(image)
     try:

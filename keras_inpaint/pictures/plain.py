@@ -1,4 +1,4 @@
-"""Which files any decoder reads right."""
+"""Picture files that any decoder reads right."""
 
 import io
 
@@ -18,7 +18,7 @@ _PLAIN_HEADERS = (b"\x08\x00", b"\x08\x02", b"\x08\x06")
 
 
 def is_plain(content: bytes) -> bool:
-    """Tells whether a fast decoder gives the pixels of `read_picture`.
+    """Checks whether a fast decoder gives the pixels of `read_picture`.
 
     So it is for whole, upright JPEG files, unless they are CMYK, and for upright
     PNG files of 8 bits without palette.
@@ -27,7 +27,7 @@ def is_plain(content: bytes) -> bool:
         content: bytes of the whole file.
 
     Returns:
-        bool. False says nothing but that `read_picture` must decide.
+        bool. Where it is False, `read_picture` must decide.
 
     Example:
     >>> keras_inpaint.pictures.is_plain(b"GIF89a")
@@ -39,7 +39,7 @@ def is_plain(content: bytes) -> bool:
         head, num_channels = _jpeg_head(content)
         return is_whole and num_channels < 4 and _is_upright(content, head)
     if content.startswith(_PNG):
-        # PNG may say how it is turned after the pixels too.
+        # PNG may hold its orientation after the pixels too.
         return content[24:26] in _PLAIN_HEADERS and _is_upright(content, content)
     return False
 

@@ -156,7 +156,7 @@ def _pixels_and_alpha(image: Image.Image) -> tuple[Bytes, Bytes | None]:
     if image.mode in ("I", "F"):
         raise ValueError(
             "its pixels are 32-bit numbers, whose white is unknown. Save it with "
-            "8 or 16 bits a channel"
+            "8 or 16 bits per channel"
         )
     if image.mode == "CMYK":
         return np.array(_from_cmyk(image)), None

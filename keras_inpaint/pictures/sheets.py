@@ -20,7 +20,7 @@ def sheet(
     """Lays pictures out in rows and columns, with thin gaps between them.
 
     A column is as wide as its widest picture, a row as high as its highest;
-    smaller ones stand at the top left of their place. Rows may be of
+    smaller ones stand at the top left of their cell. Rows may be of
     different length.
 
     Args:
@@ -29,14 +29,14 @@ def sheet(
         titles: Sequence of str or None. A title above each column, made
             smaller or cut where it is wider than the column.
         gap: int. Pixels between pictures.
-        background: int from 0 to 255. Grey of gaps and empty places.
+        background: int from 0 to 255. Grey of gaps and empty cells.
 
     Returns:
         uint8 array of shape `(height, width, 3)`.
 
     Raises:
         ValueError: If there is no picture, one is no such array, or there is
-            not one title a column.
+            not one title per column.
 
     Example:
     >>> photo, mask = np.zeros((32, 48, 3), "uint8"), np.zeros((32, 48), "uint8")
@@ -92,7 +92,7 @@ def _title_row(
     row = np.full(shape, background, np.uint8)
     ink = 0 if background > 127 else 255
     for title, width, left in zip(titles, widths, lefts, strict=True):
-        # A canvas a title: what is too long ends with its own column.
+        # One canvas per title: what is too long ends with its own column.
         canvas = Image.new("RGB", (width, shape[0]), (background,) * 3)
         draw = ImageDraw.Draw(canvas)
         size = _TITLE_SIZE

@@ -82,7 +82,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def what_is_lost(path: str | os.PathLike[str], picture: Picture) -> list[str]:
-    """Lists what of a picture its file cannot hold, in words for people.
+    """Lists the parts of a picture that its file cannot hold, in words for people.
 
     Args:
         path: str or Path of the file to be, whose suffix is one of `SUFFIXES`.

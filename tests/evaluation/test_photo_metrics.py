@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_inpaint.evaluation import batching, measure
-from keras_inpaint.evaluation.photo_metrics import measure_all
+from keras_inpaint.evaluation.photo_metrics import photo_metrics
 
 
 def naive_total_variation(photo):
@@ -55,8 +55,8 @@ def test_photo_smaller_than_a_window_is_refused():
 def test_large_photos_are_measured_one_by_one(rng, monkeypatch):
     photo, *fillings = rng.integers(0, 256, (4, 16, 16, 3)).astype("uint8")
     holes = np.eye(16, dtype=bool)
-    together = measure_all(photo, fillings, holes)
+    together = photo_metrics(photo, fillings, holes)
     monkeypatch.setattr(batching, "_MOST_PIXELS", 2 * 16 * 16)
     assert [len(batch) for batch in batching.in_batches(fillings)] == [2, 1]
-    for some, all_ in zip(measure_all(photo, fillings, holes), together, strict=True):
+    for some, all_ in zip(photo_metrics(photo, fillings, holes), together, strict=True):
         assert some == pytest.approx(all_, rel=1e-5)

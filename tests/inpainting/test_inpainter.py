@@ -128,7 +128,7 @@ def test_masks_of_every_kind_mean_the_same_hole(photo, mask):
         (box(50, 70, "int64", 255), r"grey levels as uint8.*to 255"),
         (box(50, 70, "uint8", 2), r"values above 127.*from 0 to 2"),
         (box(70, 50), r"\(50, 70\).*mask.shape=\(70, 50\)"),
-        (np.zeros((50, 70, 3), "uint8"), r"one value a pixel.*mask.shape=\(50, 70, 3\)"),
+        (np.zeros((50, 70, 3), "uint8"), r"one value per pixel.*mask.shape=\(50, 70, 3\)"),
         (np.full((50, 70), "hole"), r"bools, zeros and ones.*mask.dtype=<U4"),
         (None, r"mask.shape=\(\)"),
     ],

@@ -105,7 +105,7 @@ def test_drawing_again_keeps_to_the_weights(quick):
     [
         ({"samplers": []}, r"at least one sampler.*samplers=\[\]"),
         ({"samplers": [Boxes]}, r"such as `Boxes\(\)`.*samplers=.*Boxes"),
-        ({"weights": [1]}, r"one number a sampler.*weights=\[1\.0\] for 2"),
+        ({"weights": [1]}, r"one number per sampler.*weights=\[1\.0\] for 2"),
         ({"weights": [1, -1]}, r"none negative.*weights=\[1\.0, -1\.0\]"),
         ({"weights": [0, 0]}, r"not all 0.*weights=\[0\.0, 0\.0\]"),
         ({"min_area": 0.5, "max_area": 0.5}, r"fractions .*min_area=0\.5, max_area=0\.5"),

@@ -80,7 +80,7 @@ def test_published_strokes_leave_most_of_the_picture(quick):
         ({"num_segments": (5, 4)}, r"`num_segments` is a pair.*num_segments=\(5, 4\)"),
         ({"widths": (12, 4)}, r"`widths` is a pair.*widths=\(12, 4\)"),
         ({"angle_spread": -0.1}, r"`angle_spread` .* negative.*angle_spread=-0\.1"),
-        ({"length": 0}, r"`length` is a share.*length=0"),
+        ({"length": 0}, r"`length` is a fraction.*length=0"),
     ],
 )
 def test_impossible_strokes_are_refused(arguments, message):

@@ -52,7 +52,7 @@ def test_the_longest_distance_spans_the_picture():
 def test_a_picture_without_known_pixels_is_named():
     masks = np.zeros((3, 4, 5, 1), "float32")
     masks[1] = 1
-    with pytest.raises(ValueError, match=r"must have a known pixel.*at places \[1\]"):
+    with pytest.raises(ValueError, match=r"must have a known pixel.*at indices \[1\]"):
         distance_to_known(masks)
 
 
