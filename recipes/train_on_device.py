@@ -1,6 +1,6 @@
 """Trains for a given time on one accelerator, with the photos in its memory.
 
-    python recipes/train_on_device.py recipes/photos.json --prepared prepared/ \
+    python recipes/train_on_device.py recipes/on_device/photos.json --prepared prepared/ \
         --output runs/photos --minutes 10
 
 `prepare.py` makes `prepared/`. Needs JAX, Keras, NumPy and Pillow alone. Several steps are one

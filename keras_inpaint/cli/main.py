@@ -4,6 +4,7 @@ import argparse
 import logging
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -116,3 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     for each in verbs.choices.values():
         add_verbosity(each)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -23,6 +23,14 @@ def test_version_is_that_of_the_package(capsys):
     assert capsys.readouterr().out == f"keras-inpaint {__version__}\n"
 
 
+@pytest.mark.parametrize("module", ["keras_inpaint", "keras_inpaint.cli.main"])
+def test_module_is_the_command_too(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, f"keras-inpaint {__version__}\n")
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
