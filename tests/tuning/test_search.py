@@ -169,9 +169,11 @@ def test_bayesian_search_looks_where_it_is_best(settings, pretended):
 
 
 def test_bayesian_search_says_what_it_needs(settings, pretended, monkeypatch):
-    import keras_tuner.src.tuners.bayesian as module
+    def fail(*args, **options):
+        raise ImportError("Please install scikit-learn")
 
-    monkeypatch.setattr(module, "sklearn", None)
+    oracle = keras_tuner.oracles.BayesianOptimizationOracle
+    monkeypatch.setattr(oracle, "__init__", fail)
     with pytest.raises(ValueError, match=r"keras-inpaint\[bayesian\].*algorithm='bayesian'"):
         search(settings, algorithm="bayesian", report=str)
 
