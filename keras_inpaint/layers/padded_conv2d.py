@@ -38,8 +38,9 @@ class PaddedConv2D(keras.layers.Conv2D):
         or `(batch, 2 * height, 2 * width, filters)` if it upsamples.
 
     Raises:
-        ValueError: If `padding` is neither, a centred kernel has no middle, or a layer that
-            upsamples has not a 3x3 kernel without strides and dilation.
+        ValueError: If `padding` is neither, `data_format` another than `"channels_last"`, a
+            centred kernel has no middle, or a layer that upsamples has not a 3x3 kernel without
+            strides and dilation.
 
     Example:
     >>> layer = keras_inpaint.layers.PaddedConv2D(8, 5, strides=2, padding="centred")
@@ -53,7 +54,10 @@ class PaddedConv2D(keras.layers.Conv2D):
         # The argument's name in files of version 0.1.
         upsample = kwargs.pop("enlarges", upsample)
         check_choice("padding", padding, ("same", "centred"))
-        super().__init__(filters, kernel_size, strides, padding="same", **kwargs)
+        # Whatever keras.json says: this package has the channels last.
+        data_format = kwargs.pop("data_format", None) or "channels_last"
+        check_choice("data_format", data_format, ("channels_last",))
+        super().__init__(filters, kernel_size, strides, "same", data_format, **kwargs)
         if padding == "centred" and any(size % 2 == 0 for size in self.kernel_size):
             raise ValueError(
                 "`kernel_size` must be odd for a centred padding: an even one has no "

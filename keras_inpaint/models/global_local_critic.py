@@ -98,7 +98,8 @@ class GlobalLocalCritic(keras.Model):
             )
             # After every convolution, the last too.
             layers += [convolution, keras.layers.LeakyReLU(0.2, dtype=dtype)]
-        layers += [keras.layers.Flatten(dtype=dtype), keras.layers.Dense(1, dtype=dtype)]
+        layers += [keras.layers.Flatten(data_format="channels_last", dtype=dtype)]
+        layers += [keras.layers.Dense(1, dtype=dtype)]
         return keras.Sequential(layers, name=name)
 
     def get_config(self):

@@ -49,7 +49,9 @@ def mosaic(images, masks, size):
         (size - 1 - above, height + 2 * size - 2),
         (size - 1 - left, width + 2 * size - 2),
     )
-    means = ops.average_pool(counted, size, strides=size, padding="valid")
+    means = ops.average_pool(
+        counted, size, strides=size, padding="valid", data_format="channels_last"
+    )
     # A tile in the padding alone has no colour, and is not shown.
     colours = means[..., :-1] / ops.maximum(means[..., -1:], 0.5 / size**2)
     tiles = upsample_nearest(colours, size)
