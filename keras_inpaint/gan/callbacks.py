@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.ops.resampling import upsample_nearest
@@ -31,7 +32,7 @@ class PictureSheets(keras.callbacks.Callback):
             the whole training, `InpaintingGAN.steps`.
 
     Raises:
-        ValueError: If there are no pictures, not one mask a picture, or `every` is no
+        ValueError: If there are no pictures, not one mask per picture, or `every` is no
             int of at least 1.
 
     Example:
@@ -63,13 +64,9 @@ class PictureSheets(keras.callbacks.Callback):
                 "`masks` of shape (num, height, width, 1). "
                 f"Received: {self.images.shape} and {self.masks.shape}"
             )
-        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-            raise ValueError(
-                "`every` counts the steps from one sheet to the next and must be an int of "
-                f"at least 1. Received: every={every!r}"
-            )
         self.folder = Path(folder)
-        self.every = every
+        meaning = "counts the steps from one sheet to the next"
+        self.every = check_int("every", every, meaning, at_least=1)
         self._first_step = 0
         self._num_drawn = 0
 

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_choice
 from keras_inpaint.losses.discounts import box_discounts, distance_discounts
 from keras_inpaint.losses.generator_terms import generator_term_names, generator_terms
 from keras_inpaint.losses.loss_weights import LossWeights
@@ -95,11 +96,7 @@ class WassersteinObjective:
         weighs_critics_alike=None,
         perceptual=None,
     ):
-        if variant not in _VARIANTS:
-            raise ValueError(
-                f"`variant` must be one of {', '.join(map(repr, _VARIANTS))}. "
-                f"Received: variant={variant!r}"
-            )
+        check_choice("variant", variant, _VARIANTS)
         given = {
             "gamma": gamma,
             "discount": discount,
@@ -260,10 +257,8 @@ def _check(name, value):
     if name == "gamma":
         if not 0 < value <= 1:
             raise ValueError(
-                f"`gamma` is a discount a pixel and must be in (0, 1]. Received: gamma={value}"
+                "`gamma` is a discount per pixel and must be in (0, 1]. "
+                f"Received: gamma={value}"
             )
-    elif value not in _CHOICES[name]:
-        raise ValueError(
-            f"`{name}` must be one of {', '.join(map(repr, _CHOICES[name]))}. "
-            f"Received: {name}={value!r}"
-        )
+    else:
+        check_choice(name, value, _CHOICES[name])

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.masks.sizes import picture_size
 from keras_inpaint.ops.random import integers
 
@@ -53,26 +54,15 @@ class Boxes:
     """
 
     def __init__(self, height=128, width=128, margin=0, jitter=16):
-        if min(height, width) < 1:
+        self.height = check_int("height", height, "of the box counts pixels", at_least=1)
+        self.width = check_int("width", width, "of the box counts pixels", at_least=1)
+        self.margin = check_int("margin", margin, "is a distance in pixels", at_least=0)
+        self.jitter = check_int("jitter", jitter, "counts pixels", at_least=0)
+        if 2 * jitter >= min(height, width):
             raise ValueError(
-                "`height` and `width` of the box must be at least 1 pixel. "
-                f"Received: height={height}, width={width}"
-            )
-        if margin < 0:
-            raise ValueError(
-                "`margin` is a distance in pixels and must not be negative. "
-                f"Received: margin={margin}"
-            )
-        if jitter < 0 or 2 * jitter >= min(height, width):
-            raise ValueError(
-                "`jitter` must be at least 0 and less than half of the box, or nothing is "
-                "left of the hole. "
+                "`jitter` must be less than half of the box, or nothing is left of the hole. "
                 f"Received: jitter={jitter}, height={height}, width={width}"
             )
-        self.height = height
-        self.width = width
-        self.margin = margin
-        self.jitter = jitter
 
     @classmethod
     def published(cls, height, width=None):

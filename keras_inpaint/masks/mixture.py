@@ -5,6 +5,7 @@ import itertools
 import keras
 from keras import ops
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.masks.nesting import (
     areas_within,
     bounds_in_pixels,
@@ -79,8 +80,7 @@ class Mixture:
                 "first less than the second. "
                 f"Received: min_area={min_area}, max_area={max_area}"
             )
-        if num_draws < 1:
-            raise ValueError(f"`num_draws` must be at least 1. Received: num_draws={num_draws}")
+        num_draws = check_int("num_draws", num_draws, "counts draws", at_least=1)
         self.min_area = min_area
         self.max_area = max_area
         self.num_draws = num_draws

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_inpaint.arguments import is_int
 from keras_inpaint.masks.brush import GRID, MAX_LENGTH, integer_root, paint
 from keras_inpaint.masks.nesting import overlap
 from keras_inpaint.masks.sizes import picture_size
@@ -217,9 +218,10 @@ def _flat(vertices):
 
 def _bounds(name, pair):
     least, most = pair
-    if not 1 <= least <= most:
+    if not (is_int(least, at_least=1) and is_int(most, at_least=least)):
         raise ValueError(
-            f"`{name}` is a pair of the least and the greatest value, the least at least 1. "
+            f"`{name}` is a pair of ints, the least and the greatest value, the least at "
+            "least 1. "
             f"Received: {name}={pair}"
         )
-    return least, most
+    return int(least), int(most)

@@ -52,9 +52,11 @@ def test_a_box_that_does_not_fit_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"height": 0}, r"at least 1 pixel.*height=0, width=128"),
-        ({"margin": -1}, r"`margin` .* negative.*margin=-1"),
-        ({"jitter": -2}, r"`jitter` must be at least 0.*jitter=-2"),
+        ({"height": 0}, r"`height` of the box .* at least 1.*height=0"),
+        ({"margin": -1}, r"`margin` .* at least 0.*margin=-1"),
+        ({"jitter": -2}, r"`jitter` .* at least 0.*jitter=-2"),
+        ({"height": 32.5}, r"must be an int of at least 1.*height=32\.5"),
+        ({"jitter": True}, r"must be an int.*jitter=True"),
         ({"width": 32}, r"less than half of the box.*jitter=16, height=128, width=32"),
     ],
 )

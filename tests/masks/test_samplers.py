@@ -17,7 +17,7 @@ SAMPLERS = {
     "mixture": Mixture(
         [Boxes(24, 20, jitter=4), Strokes(num_segments=(2, 3), widths=(3, 9))],
         weights=[1, 2],
-        min_area=0.1,
+        min_area=0.06,
         max_area=0.3,
     ),
 }
@@ -25,7 +25,7 @@ CHECKSUMS = {
     "boxes": "56a7f541da1dd206",
     "strokes": "a823f6d73b593a00",
     "union": "e2afceeca2cc7388",
-    "mixture": "89063d9057904b41",
+    "mixture": "e3e5813763bef4d8",
 }
 LARGE_CHECKSUM = "4d7f28ce770dbca8"
 
