@@ -436,7 +436,7 @@ def test_every_batch_is_looked_at_if_asked(images, masks, source):
         (Batches(), "no batch"),
         ((batch for batch in ()), "no batch"),
     ],
-    ids=str,
+    ids=["None", "path", "other name", "no parts", "no images", "no batches", "used up"],
 )
 def test_what_is_no_data_is_refused(gan, given, match):
     refused(gan.fit, given, match=match)
