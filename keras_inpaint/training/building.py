@@ -164,7 +164,7 @@ def _difference(critic: Any, settings: Settings) -> str | None:
     if settings.critic_width not in (None, critic.width):
         return f"width={critic.width}, where critic_width={settings.critic_width}"
     size = (settings.image_size, settings.image_size)
-    if getattr(critic, "image_size", size) != size:
+    if critic.image_size not in (None, size):
         return f"image_size={critic.image_size}, where image_size={settings.image_size}"
     if critic.channels != _NUM_CHANNELS:
         return f"channels={critic.channels}, where photos have {_NUM_CHANNELS}"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@keras.saving.register_keras_serializable(package="tests")
+@keras.saving.register_keras_serializable(package="tests_of_data")
 class TinyGenerator(keras.Model):
     """One convolution and the attention: what a step needs, and quick to compile."""
 
