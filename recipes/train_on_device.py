@@ -203,12 +203,12 @@ class Run:
     def train_stage(
         self, index: int, state: Any, start: float, end: float, until: float
     ) -> Any:
-        """Makes dispatches until a time; returns the state."""
+        """Makes dispatches until a time, one at least; returns the state."""
         stage, compiled = self.stages[index], self.compiled[index]
         good, pending = self.copy(state), deque[tuple[int, float, Any]]()
         first_step, first, slower = self.step, time.monotonic(), 1.0
         reported = first
-        while time.monotonic() < until:
+        while self.step == first_step or time.monotonic() < until:
             progress = (time.monotonic() - start) / max(1e-3, end - start)
             rate = slower * self.recipe.rate(progress, self.step)
             state, logs = compiled(
