@@ -196,6 +196,15 @@ class BatchChecker:
 
 
 def check_callbacks(gan: Any, callbacks: Any) -> None:
+    """Refuses callbacks that Keras cannot run with the model's optimizers.
+
+    Args:
+        gan: `InpaintingGAN`, compiled.
+        callbacks: What `fit` was given: a callback, a list of them, or `None`.
+
+    Raises:
+        ValueError: If averages are to be swapped of optimizers that scale their loss.
+    """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
