@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from keras_inpaint.data import find_photos
-from keras_inpaint.evaluation.efficientnet_lite import NAMES, read_weights
+from keras_inpaint.evaluation.features import NAMES, read_weights
 
 LONGEST_SIDE = 320
 MOST_BYTES = 20 * 2**20

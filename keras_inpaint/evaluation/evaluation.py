@@ -1,19 +1,33 @@
-"""The result of an evaluation."""
+"""Evaluating a model on photos: `evaluate`, and its result."""
 
 import math
 import os
 import statistics
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keras_inpaint.evaluation.photo_metrics import Metrics
+import numpy as np
+
+from keras_inpaint.arguments import check_int
+from keras_inpaint.evaluation.baselines import Fill, baselines
+from keras_inpaint.evaluation.features import FeatureDistances, Features, load_features
+from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, Metrics, photo_metrics
+from keras_inpaint.evaluation.samples import Area, Sample, Samples
 from keras_inpaint.files import write_json
+from keras_inpaint.pictures import Picture, check_writable, write_picture
+from keras_inpaint.pictures import sheet as draw_sheet
+from keras_inpaint.pictures.pixels import Bytes
+from keras_inpaint.pictures.resizing import downsample
 from keras_inpaint.version import __version__
 
 # The column of the true photos, whose only metric is roughness.
 PHOTOS = "photos"
 FORMAT_VERSION = 1
 
+# Of the pictures on a sheet, in pixels; and the grey of a hole on it.
+_LARGEST_SIDE, _GREY = 256, 128
 _SECONDS = "seconds"
 _ROWS = {
     "hole_l1": "L1, hole",
@@ -149,3 +163,207 @@ def _finite(thing: Any) -> Any:
     if isinstance(thing, float) and not math.isfinite(thing):
         return None
     return thing
+
+
+def evaluate(
+    inpainter: Any,
+    photos: Any,
+    masks: Any = "mixture",
+    image_size: int | None = None,
+    hole_area: Area | None = None,
+    seed: int = 0,
+    use_baselines: bool = False,
+    features: str | Features | None = None,
+    sheet: str | os.PathLike[str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Evaluates an inpainter on photos whose holes' content is known.
+
+    The metrics are of what users get: the bytes that `Inpainter.inpaint` returns. The
+    same arguments give the same holes and, but for the seconds, the same numbers. A photo
+    that cannot be read or used is left out, and named with the reason.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`, or what has its `inpaint` and `name`.
+        photos: A folder, pattern, list of paths, or text file that lists them, see
+            `keras_inpaint.data.find_photos`; or uint8 arrays of shape
+            `(height, width, 3)`.
+        masks: `"boxes"`, `"strokes"` or `"mixture"`: holes drawn from the seed, see
+            `hole_sampler`. Or a sampler of `keras_inpaint.masks`. Or mask files, given as
+            the photos are and named like them but for folder and suffix. Or arrays, one mask
+            per photo.
+        image_size: int or `None`. Side of the squares that are used: the largest in
+            the middle of each photo, resized. `None` for photos as they are.
+        hole_area: Pair of floats or `None`. The least and the greatest fraction of the photo
+            that a hole covers, for `"boxes"`, `"strokes"` and `"mixture"`.
+        seed: int. Seed of the holes.
+        use_baselines: bool. Whether to evaluate classical methods too, see `baselines`.
+        features: Function, name, or `None`. The network of the perceptual and the Frechet
+            distance: from float32 images of shape `(batch, height, width, 3)` in
+            `[-1, 1]`, a NumPy array, to a list of feature arrays, one per layer, or a name
+            that `load_features` knows. Without one, these two are not computed.
+        sheet: str, path or `None`. A picture file to write: the photos on which the
+            inpainter does best, median and worst by the L1 in the hole.
+        progress: Function or `None`. Called with each photo's name before it is filled.
+
+    Returns:
+        `Evaluation`.
+
+    Raises:
+        FileNotFoundError: If there are no such photos or masks.
+        ValueError: If an argument is out of bounds, what a baseline or network needs is not
+            installed, or none of the photos can be used.
+        OSError: If the sheet cannot be written.
+
+    Example:
+    >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=4)
+    >>> inpainter = keras_inpaint.Inpainter(generator, "untrained")
+    >>> photos = np.full((2, 64, 64, 3), 90, "uint8")
+    >>> evaluation = keras_inpaint.evaluate(inpainter, photos, "boxes")
+    >>> sorted(evaluation.means("untrained"))[:3]
+    ['hole_l1', 'hole_l2', 'hole_psnr']
+    """
+    meaning = "is the side of the squares of photos that are used"
+    image_size = check_int(
+        "image_size", image_size, meaning, at_least=1, or_none="photos as they are"
+    )
+    seed = check_int("seed", seed, "is what the holes follow from")
+    if sheet is not None:
+        check_writable(sheet)
+    samples = Samples(photos, masks, image_size, hole_area, seed)
+    methods = _methods(inpainter, use_baselines)
+    distances = None
+    if features is not None:
+        distances = FeatureDistances(
+            load_features(features) if isinstance(features, str) else features
+        )
+    rows, indices, failed = _evaluate_all(samples, methods, distances, progress)
+    evaluation = Evaluation(
+        settings={
+            "model": inpainter.name,
+            "masks": samples.masks_name,
+            "hole_area": None if hole_area is None else list(hole_area),
+            "seed": seed,
+            "image_size": image_size,
+            "features": _name_of(features),
+        },
+        pictures=rows,
+        failed=failed,
+        frechet={
+            method: None if distances is None else distances.frechet(PHOTOS, method)
+            for method in methods
+        },
+    )
+    if sheet is not None:
+        picture = _ranked_sheet(rows, methods, lambda row: samples.load(indices[row]))
+        write_picture(sheet, Picture(picture))
+    return evaluation
+
+
+def _evaluate_all(
+    samples: Samples,
+    methods: dict[str, Fill],
+    distances: FeatureDistances | None,
+    progress: Callable[[str], None] | None,
+) -> tuple[list[dict[str, Any]], list[int], dict[str, str]]:
+    """The photos' metrics, their indices among the samples, and why the others failed."""
+    rows, indices, failed = [], [], {}
+    for index, name in enumerate(samples.names):
+        if progress is not None:
+            progress(name)
+        try:
+            row = _evaluate(samples.load(index), methods, distances)
+        except (OSError, ValueError, MemoryError) as error:
+            failed[name] = " ".join(str(error).split())
+        else:
+            rows.append({"photo": name, **row})
+            indices.append(index)
+    if not rows:
+        name, reason = next(iter(failed.items()))
+        raise ValueError(
+            "None of the photos can be used. The first failed with: "
+            f"{reason} Received: {len(failed)} photos, the first one {name!r}"
+        )
+    return rows, indices, failed
+
+
+def _methods(inpainter: Any, use_baselines: bool) -> dict[str, Fill]:
+    classical = baselines() if use_baselines else {}
+    if inpainter.name in (*classical, PHOTOS):
+        raise ValueError(
+            f"The inpainter must not be called like another column. Rename it. "
+            f"Received: name={inpainter.name!r}"
+        )
+    return {inpainter.name: inpainter.inpaint, **classical}
+
+
+def _evaluate(
+    sample: Sample, methods: dict[str, Fill], distances: FeatureDistances | None
+) -> dict[str, Any]:
+    photo, holes = sample.photo, sample.holes
+    height, width = holes.shape
+    pictures, seconds = {PHOTOS: photo}, {}
+    for name, fill in methods.items():
+        start = time.perf_counter()
+        pictures[name] = fill(photo, holes)
+        seconds[name] = time.perf_counter() - start
+    values = photo_metrics(photo, list(pictures.values()), holes)
+    metrics = dict(zip(pictures, values, strict=True))
+    true = metrics.pop(PHOTOS)
+    if distances is not None:
+        seen = dict(zip(pictures, distances.see(list(pictures.values())), strict=True))
+        for name in methods:
+            metrics[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
+        # Not before all is computed: each method must have seen the same photos.
+        for name, layers in seen.items():
+            distances.keep(name, layers)
+    for name in methods:
+        metrics[name]["seconds"] = seconds[name]
+    return {
+        "height": height,
+        "width": width,
+        "hole_area": float(holes.mean()),
+        # The only metric of the true photo is its roughness.
+        "methods": {**metrics, PHOTOS: {name: true[name] for name in ROUGHNESS}},
+    }
+
+
+def _name_of(features: Any) -> str | None:
+    if features is None or isinstance(features, str):
+        return features
+    return str(getattr(features, "__name__", type(features).__name__))
+
+
+def _ranked_sheet(
+    rows: Sequence[dict[str, Any]], methods: dict[str, Fill], load: Callable[[int], Sample]
+) -> Bytes:
+    """Draws the photos that the first method fills best, median and worst.
+
+    They are filled once more: to keep what all photos became would take their memory.
+
+    Args:
+        rows: Sequence of dicts, the `pictures` of an `Evaluation`.
+        methods: dict of functions of a photo and its holes that return the filled photo.
+        load: Function of a row's number that gives its photo and holes.
+
+    Returns:
+        uint8 array of shape `(height, width, 3)`: one row each for the least, the median and
+        the greatest `hole_l1`; photo, hole, and one column per method.
+    """
+    first = next(iter(methods))
+    order = sorted(range(len(rows)), key=lambda row: rows[row]["methods"][first]["hole_l1"])
+    # Of one or two photos, each is shown once.
+    chosen = dict.fromkeys((order[0], order[(len(order) - 1) // 2], order[-1]))
+    pictures = []
+    for row in chosen:
+        sample = load(row)
+        blanked = np.where(sample.holes[..., None], _GREY, sample.photo).astype("uint8")
+        filled = [fill(sample.photo, sample.holes) for fill in methods.values()]
+        pictures.append([_small(picture) for picture in (sample.photo, blanked, *filled)])
+    return draw_sheet(pictures, titles=["photo", "hole", *methods])
+
+
+def _small(photo: Bytes) -> Bytes:
+    height, width = photo.shape[:2]
+    scale = min(1.0, _LARGEST_SIDE / max(height, width))
+    return downsample(photo, (max(1, round(scale * height)), max(1, round(scale * width))))

@@ -1,12 +1,11 @@
 """Metrics of filled photos."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_inpaint.evaluation.batching import in_batches
 from keras_inpaint.metrics import l1, l2, psnr, ssim, total_variation
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_images
 
@@ -14,6 +13,8 @@ Metrics = dict[str, float]
 
 # The metrics of a photo alone, without another to compare it with.
 ROUGHNESS = ("hole_total_variation", "total_variation")
+# Of one batch. Small photos are a matter of calls, large ones of memory.
+_MOST_PIXELS = 2**20
 
 
 def measure(photo: Bytes, filled: Bytes, holes: Holes) -> Metrics:
@@ -90,3 +91,18 @@ def _relative(photo: Bytes, filled: Bytes) -> Metrics:
         "relative_l1": float(np.abs(differences).sum() / true.sum()),
         "relative_l2": float(np.square(differences).sum() / np.square(true).sum()),
     }
+
+
+def in_batches(photos: Sequence[Bytes]) -> Iterator[Bytes]:
+    """Stacks photos of one size into batches of at most a megapixel, or of one photo.
+
+    Args:
+        photos: Sequence of uint8 arrays of shape `(height, width, channels)`.
+
+    Returns:
+        Iterator of uint8 arrays of shape `(batch, height, width, channels)`.
+    """
+    height, width = photos[0].shape[:2]
+    num = max(1, _MOST_PIXELS // (height * width))
+    for start in range(0, len(photos), num):
+        yield np.stack(photos[start : start + num])

@@ -10,8 +10,7 @@ import pytest
 
 import keras_inpaint as ki
 from keras_inpaint.evaluation import load_features
-from keras_inpaint.evaluation.efficientnet_lite import read_weights
-from keras_inpaint.evaluation.feature_networks import ApplicationFeatures
+from keras_inpaint.evaluation.features import ApplicationFeatures, read_weights
 from keras_inpaint.metrics import frechet_distance
 from keras_inpaint.pictures import read_picture
 

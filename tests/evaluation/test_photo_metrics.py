@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_inpaint.evaluation import batching, measure
-from keras_inpaint.evaluation.photo_metrics import photo_metrics
+from keras_inpaint.evaluation import measure
+from keras_inpaint.evaluation.photo_metrics import in_batches, photo_metrics
 
 
 def naive_total_variation(photo):
@@ -56,7 +56,7 @@ def test_large_photos_are_measured_one_by_one(rng, monkeypatch):
     photo, *fillings = rng.integers(0, 256, (4, 16, 16, 3)).astype("uint8")
     holes = np.eye(16, dtype=bool)
     together = photo_metrics(photo, fillings, holes)
-    monkeypatch.setattr(batching, "_MOST_PIXELS", 2 * 16 * 16)
-    assert [len(batch) for batch in batching.in_batches(fillings)] == [2, 1]
+    monkeypatch.setattr("keras_inpaint.evaluation.photo_metrics._MOST_PIXELS", 2 * 16 * 16)
+    assert [len(batch) for batch in in_batches(fillings)] == [2, 1]
     for some, all_ in zip(photo_metrics(photo, fillings, holes), together, strict=True):
         assert some == pytest.approx(all_, rel=1e-5)
