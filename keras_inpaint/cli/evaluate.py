@@ -5,10 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.cli import filling
-from keras_inpaint.cli.inpaint import add_preset
-from keras_inpaint.cli.progress import Progress
-from keras_inpaint.cli.quiet_start import quiet_start
+from keras_inpaint.cli import presets
+from keras_inpaint.cli.console import Progress, quiet_start
 from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable
 
@@ -49,7 +47,7 @@ def add_verb(verbs: Any) -> None:
         metavar="N",
         help="measure on the middle of each photo, N x N pixels (default: photos as they are)",
     )
-    add_preset(parser)
+    presets.add_preset(parser)
     parser.add_argument(
         "--baselines",
         action="store_true",
@@ -79,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         from keras_inpaint.evaluation import evaluate
 
         photos = find_photos(arguments.data)
-    inpainter = filling.load_inpainter(arguments.preset)
+    inpainter = presets.load_inpainter(arguments.preset)
     with Progress(len(photos)) as progress:
         evaluation = evaluate(
             inpainter,

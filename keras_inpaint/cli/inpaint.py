@@ -1,19 +1,34 @@
 """`keras-inpaint inpaint`: a photo, or a folder of them."""
 
 import argparse
+import dataclasses
 import logging
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.cli.filling import Filling
-from keras_inpaint.cli.progress import Progress
-from keras_inpaint.pictures import check_writable, list_pictures
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_inpaint.cli import presets
+from keras_inpaint.cli.console import Progress
+from keras_inpaint.files import atomic_write
+from keras_inpaint.pictures import (
+    Picture,
+    check_writable,
+    is_lossy,
+    list_pictures,
+    read_mask,
+    read_picture,
+    write_picture,
+)
+from keras_inpaint.pictures.formats import FORMATS
+from keras_inpaint.pictures.writing import what_is_lost
 
 _LOG = logging.getLogger(__name__)
-DEFAULT_PRESET = "flowers-128"
-
+Masks = NDArray[np.uint8]
 METHODS = ("whole", "crop", "resize")
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -38,7 +53,7 @@ def add_verb(verbs: Any) -> None:
         help="brighter than mid-grey (above 127) is the hole",
     )
     parser.add_argument("--output", required=True, metavar="OUT", type=Path)
-    add_preset(parser)
+    presets.add_preset(parser)
     parser.add_argument(
         "--invert-mask", action="store_true", help="the mask marks what is known"
     )
@@ -62,16 +77,6 @@ def add_verb(verbs: Any) -> None:
         help="memory that filling may take, such as 2G (default: half of the machine's)",
     )
     parser.set_defaults(run=run)
-
-
-def add_preset(parser: argparse.ArgumentParser) -> None:
-    """Adds `--preset` to a parser."""
-    parser.add_argument(
-        "--preset",
-        default=DEFAULT_PRESET,
-        metavar="NAME|FOLDER|hf://OWNER/NAME",
-        help="trained weights (default: %(default)s)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -167,3 +172,108 @@ def _bytes(text: str) -> int:
             f"must be a number of bytes such as 500M or 2G. Received: {text!r}"
         )
     return count
+
+
+class Filling:
+    """Fills one photo file after the other as a command's arguments say.
+
+    Args:
+        arguments: Namespace with `preset`, `invert_mask`, `method`, `feather` and
+            `memory_limit`.
+        progress: Progress. What is told of each photo's parts.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
+        self.arguments = arguments
+        self.progress = progress
+        self._inpainter: Any = None
+        self._is_loss_told = False
+
+    def load(self) -> Any:
+        """Returns the inpainter, which takes seconds the first time."""
+        if self._inpainter is None:
+            self._inpainter = presets.load_inpainter(self.arguments.preset)
+        return self._inpainter
+
+    def fill(self, photo: Path, mask: Path, output: Path) -> None:
+        """Fills the hole of one photo and prints where the filled one is.
+
+        A photo without a hole is copied, where its suffix stays: no pixel changes then,
+        whatever the format.
+
+        Raises:
+            ValueError: If it cannot be done.
+            OSError: If a file cannot be read or written.
+        """
+        picture, holes = self._read(photo, mask)
+        if holes.any():
+            pixels = self._inpaint(picture, holes)
+            write_picture(output, dataclasses.replace(picture, pixels=pixels))
+            self._tell_losses(picture, output)
+        elif _kind(photo) == _kind(output):
+            with atomic_write(output) as draft:
+                shutil.copyfile(photo, draft)
+        else:
+            write_picture(output, picture)
+            self._tell_losses(picture, output)
+        print(output, flush=True)
+
+    def _read(self, photo: Path, mask: Path) -> tuple[Picture, Masks]:
+        is_inverted = self.arguments.invert_mask
+        picture, holes = read_picture(photo), read_mask(mask, invert=is_inverted)
+        if holes.shape != picture.size:
+            (height, width), (mask_height, mask_width) = picture.size, holes.shape
+            raise ValueError(
+                f"The mask must be of the photo's size, {width} x {height} pixels. Resize it. "
+                f"Received: {str(mask)!r} of {mask_width} x {mask_height}"
+            )
+        self._tell_extremes(mask, holes)
+        return picture, holes
+
+    def _tell_extremes(self, mask: Path, holes: Masks) -> None:
+        shade, remedy = ("bright", "omit") if self.arguments.invert_mask else ("dark", "add")
+        advice = f"If {shade} marks the hole, {remedy} --invert-mask."
+        if not holes.any():
+            _LOG.warning("%s has no hole: the photo stays as it is. %s", mask, advice)
+        elif holes.all():
+            _LOG.warning("%s leaves nothing known: all is invented. %s", mask, advice)
+
+    def _inpaint(self, picture: Picture, holes: Masks) -> NDArray[np.uint8]:
+        arguments = self.arguments
+        try:
+            pixels = self.load().inpaint(
+                picture.pixels,
+                holes,
+                method=arguments.method,
+                feather=arguments.feather,
+                memory_limit=arguments.memory_limit,
+                progress=self.progress.update,
+            )
+        except Exception as error:
+            # TensorFlow's own kind of MemoryError, known by name: other backends have none.
+            name = type(error).__name__
+            if not isinstance(error, MemoryError) and "ResourceExhausted" not in name:
+                raise
+            height, width = picture.size
+            raise ValueError(
+                "The memory does not suffice for this photo. Try --method crop, make it "
+                f"smaller, or end other programs. Received: {width} x {height} pixels"
+            ) from error
+        return np.asarray(pixels)
+
+    def _tell_losses(self, picture: Picture, output: Path) -> None:
+        lost = what_is_lost(output, picture)
+        if lost:
+            parts = " and ".join(lost)
+            _LOG.warning("%s cannot hold the photo's %s; PNG can.", output, parts)
+        if is_lossy(output) and not self._is_loss_told:
+            self._is_loss_told = True
+            _LOG.info(
+                "JPEG is encoded anew, which changes known pixels a little; PNG, TIFF and "
+                "WebP keep them."
+            )
+
+
+def _kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    return FORMATS.get(suffix, suffix)

@@ -11,14 +11,21 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from keras_inpaint.cli import convert, evaluate, export, inpaint, train, tune
+from keras_inpaint.cli import evaluate, inpaint, presets, train
 from keras_inpaint.cli.console import add_verbosity, messages
 from keras_inpaint.version import __version__
 
 _LOG = logging.getLogger(__name__)
 # What pip calls a library whose module has another name.
 _PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless"}
-_VERBS = (inpaint, train, convert, tune, export, evaluate)
+_VERBS = (
+    inpaint.add_verb,
+    train.add_train,
+    presets.add_convert,
+    train.add_tune,
+    presets.add_export,
+    evaluate.add_verb,
+)
 # What the package said where TensorFlow runs it: in a stream of photos, in a compiled step.
 _TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Received: [^\n]*)")
 
@@ -112,8 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    for verb in _VERBS:
-        verb.add_verb(verbs)
+    for add_verb in _VERBS:
+        add_verb(verbs)
     for each in verbs.choices.values():
         add_verbosity(each)
     return parser

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from keras_inpaint import Inpainter
-from keras_inpaint.cli import filling
+from keras_inpaint.cli import presets
 from keras_inpaint.models import Generator
 
 
@@ -18,10 +18,10 @@ def preset(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def load_once():
-    return functools.cache(filling.load_inpainter)
+    return functools.cache(presets.load_inpainter)
 
 
 @pytest.fixture
 def quick_loading(load_once, monkeypatch):
     """A preset is loaded, and its network compiled, once for all tests that ask for this."""
-    monkeypatch.setattr(filling, "load_inpainter", load_once)
+    monkeypatch.setattr(presets, "load_inpainter", load_once)

@@ -7,7 +7,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 from keras_inpaint import Inpainter  # noqa: E402
-from keras_inpaint.cli import filling  # noqa: E402
+from keras_inpaint.cli import presets  # noqa: E402
 from keras_inpaint.cli.main import main  # noqa: E402
 
 
@@ -29,7 +29,7 @@ def asked(monkeypatch):
         asked.append(preset)
         return Inpainter(Echo())
 
-    monkeypatch.setattr(filling, "load_inpainter", load)
+    monkeypatch.setattr(presets, "load_inpainter", load)
     return asked
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_inpaint.cli import filling
+from keras_inpaint.cli import presets
 from keras_inpaint.cli.main import main
 from keras_inpaint.pictures import read_picture
 
@@ -128,7 +128,7 @@ def test_photo_too_large_for_the_memory_is_refused(words, monkeypatch, capsys):
         def inpaint(self, photo, mask, **options):
             raise MemoryError
 
-    monkeypatch.setattr(filling, "load_inpainter", lambda preset: Exhausted())
+    monkeypatch.setattr(presets, "load_inpainter", lambda preset: Exhausted())
     assert call(words) == 2
     assert "Try --method crop" in capsys.readouterr().err
 

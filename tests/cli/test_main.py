@@ -10,7 +10,7 @@ import time
 import pytest
 
 import keras_inpaint
-from keras_inpaint.cli import evaluate, inpaint, train
+from keras_inpaint.cli import evaluate, inpaint, presets, train
 from keras_inpaint.cli.main import _parser, main
 from keras_inpaint.files import atomic_write
 from keras_inpaint.version import __version__
@@ -81,7 +81,7 @@ def in_a_compiled_step():
     ],
 )
 def test_what_the_package_said_in_a_graph_is_told_in_one_line(monkeypatch, capsys, fail, words):
-    monkeypatch.setattr(train, "run", lambda arguments: fail())
+    monkeypatch.setattr(train, "run_train", lambda arguments: fail())
     assert main(["train"]) == 2
     assert capsys.readouterr().err == words
 
@@ -108,7 +108,7 @@ def test_messages_go_to_standard_error_as_much_as_asked_for(
 ):
     # Too narrow for any message: what is piped is not wrapped.
     monkeypatch.setenv("COLUMNS", "10")
-    monkeypatch.setattr(train, "run", tell)
+    monkeypatch.setattr(train, "run_train", tell)
     # A library's handler on the root must not say it once more.
     library = logging.StreamHandler()
     logging.getLogger().addHandler(library)
@@ -159,7 +159,7 @@ def test_sigterm_leaves_nothing_half_written(monkeypatch, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(10)
 
-    monkeypatch.setattr(train, "run", write)
+    monkeypatch.setattr(train, "run_train", write)
     before = signal.getsignal(signal.SIGTERM)
     assert main(["train"]) == 143
     assert signal.getsignal(signal.SIGTERM) is before
@@ -170,7 +170,7 @@ def test_failures_of_other_programs_are_shown_whole(monkeypatch):
     def fail(arguments):
         raise RuntimeError("no room left")
 
-    monkeypatch.setattr(train, "run", fail)
+    monkeypatch.setattr(train, "run_train", fail)
     with pytest.raises(RuntimeError, match="no room left"):
         main(["train"])
 
@@ -183,7 +183,7 @@ def test_what_options_offer_is_what_there_is():
 
     assert inpaint.METHODS == METHODS
     assert evaluate._KINDS == HOLE_KINDS
-    assert inpaint.DEFAULT_PRESET in bundled_presets()
+    assert presets.DEFAULT_PRESET in bundled_presets()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from keras_inpaint.cli import console as console_module
-from keras_inpaint.cli.progress import Progress
+from keras_inpaint.cli.console import Progress
 
 
 @pytest.fixture(autouse=True)
