@@ -27,13 +27,37 @@ def find_components(holes: Holes, cell: int) -> list[Box]:
         List of `Box`, each as small as its hole pixels allow, from the smallest to the
         largest.
     """
-    labels, _ = ndimage.label(_pool(holes, cell, np.logical_or), structure=np.ones((3, 3)))
+    labels, _ = ndimage.label(pool(holes, cell, np.logical_or), structure=np.ones((3, 3)))
     boxes = []
     for rows, columns in ndimage.find_objects(labels):
         top, left = rows.start * cell, columns.start * cell
         around = Box(top, left, rows.stop * cell - top, columns.stop * cell - left)
         boxes.append(tight(holes, around))
     return sorted(boxes, key=lambda box: (box.height * box.width, box))
+
+
+def thin_components(holes: Holes, cell: int, limit: int) -> Holes:
+    """Selects the connected components in which no square larger than a limit lies.
+
+    Args:
+        holes: bool array of shape `(height, width)`: True in the hole.
+        cell: int. As `find_components` takes.
+        limit: int. Thickness of the thickest of them, in pixels.
+
+    Returns:
+        bool array like `holes`: True in the hole where it belongs to such a component.
+    """
+    labels, _ = ndimage.label(pool(holes, cell, np.logical_or), structure=np.ones((3, 3)))
+    thin = holes.copy()
+    for label, cells in enumerate(ndimage.find_objects(labels), start=1):
+        pixels = tuple(slice(side.start * cell, side.stop * cell) for side in cells)
+        inside = thin[pixels]
+        # Others may reach into the same rectangle.
+        own = (labels[cells] == label).repeat(cell, axis=0).repeat(cell, axis=1)
+        own = own[: inside.shape[0], : inside.shape[1]]
+        if thickness(inside & own) > limit:
+            inside[own] = False
+    return thin
 
 
 def tight(holes: Holes, box: Box) -> Box:
@@ -61,7 +85,7 @@ def thickness(holes: Holes) -> int:
         int: pixels, 0 where there is no hole; rounded up where the hole is large.
     """
     step = -(-max(holes.shape) // _FINEST)
-    full = _pool(holes, step, np.logical_and)
+    full = pool(holes, step, np.logical_and)
     # By hand: distances to the nearest known pixel give odd sides only.
     # Sums over all rectangles that begin at the top left corner.
     sums = np.zeros((full.shape[0] + 1, full.shape[1] + 1), np.int32)
@@ -85,8 +109,17 @@ def _holds_square(sums: NDArray[np.int32], side: int) -> bool:
     return bool((squares + sums[:-side, :-side] == side * side).any())
 
 
-def _pool(holes: Holes, cell: int, merge: np.ufunc) -> Holes:
-    """Merges the pixels of each cell; those at the end may be smaller."""
+def pool(holes: Holes, cell: int, merge: np.ufunc) -> Holes:
+    """Merges the pixels of each cell; those at the end may be smaller.
+
+    Args:
+        holes: bool array of shape `(height, width)`.
+        cell: int. Side of a cell, in pixels.
+        merge: `np.logical_or` or `np.logical_and`.
+
+    Returns:
+        bool array of a value per cell.
+    """
     height, width = holes.shape
     rows = merge.reduceat(holes, np.arange(0, height, cell), axis=0)
     return np.asarray(merge.reduceat(rows, np.arange(0, width, cell), axis=1))

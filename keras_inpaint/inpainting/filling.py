@@ -1,22 +1,19 @@
 """Filling a photo, window by window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from keras_inpaint.inpainting.connected_components import tight
-from keras_inpaint.inpainting.window import Box, Window
+from keras_inpaint.inpainting.window import SEAM, Box, Window
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
 
 Weights = NDArray[np.float32]
 Predict = Callable[[Bytes, Holes], Bytes]
 Progress = Callable[[int, int], None]
-
-# Pixels over which two windows of one hole blend into each other.
-_SEAM = 16
 
 
 def fill(
@@ -26,6 +23,7 @@ def fill(
     predict: Predict,
     feather: int = 0,
     progress: Progress | None = None,
+    batch_size: int = 1,
 ) -> Bytes:
     """Fills the holes of a photo; a window sees what those before it have filled.
 
@@ -33,45 +31,82 @@ def fill(
         photo: uint8 array of shape `(height, width, channels)`.
         holes: bool array of shape `(height, width)`: True in the hole.
         windows: Sequence of `Window` that hold all of the hole between them.
-        predict: Function of a photo and its holes, of any size, that returns a
-            prediction of every pixel.
+        predict: Function of photos `(num, height, width, channels)` of any size and their
+            holes `(num, height, width)` that returns a prediction of every pixel.
         feather: int. Known pixels less far than this from the hole, or as far, blend
             into the filling.
-        progress: Function or `None`. Called after each window with the number of those
+        progress: Function or `None`. Called after each batch with the number of windows
             done and of all.
+        batch_size: int, at least 1. Windows that are predicted at once, where none of them
+            sees what another one fills: the result does not depend on it.
 
     Returns:
         uint8 array like `photo`, a new one.
     """
-    filled, missing = photo.copy(), holes.copy()
-    for num_done, window in enumerate(windows, start=1):
-        # Another window may have filled all of it.
-        if missing[window.hole.slices].any():
-            _fill_window(filled, missing, holes, window, predict, feather)
+    filled, missing, num_done = photo.copy(), holes.copy(), 0
+    for batch in _batches(windows, batch_size, max(feather, SEAM)):
+        # Others may have filled all of them.
+        waiting = [window for window in batch if missing[window.hole.slices].any()]
+        for some in _powers_of_two(waiting):
+            _fill_windows(filled, missing, holes, some, predict, feather)
+        num_done += len(batch)
         if progress is not None:
             progress(num_done, len(windows))
     return filled
 
 
-def _fill_window(
+def _batches(windows: Sequence[Window], most: int, reach: int) -> Iterator[list[Window]]:
+    """Takes windows of one size together that come in a row and see nothing of each other.
+
+    Args:
+        windows: Sequence of `Window`.
+        most: int. How many to take together.
+        reach: int. Pixels around its hole that a window changes.
+    """
+    batch: list[Window] = []
+    for window in windows:
+        is_apart = len(batch) < most and not any(
+            window.size != other.size or window.depends_on(other, reach) for other in batch
+        )
+        if not is_apart:
+            yield batch
+            batch = []
+        batch.append(window)
+    yield batch
+
+
+def _powers_of_two(windows: Sequence[Window]) -> Iterator[Sequence[Window]]:
+    """Divides a batch so that a network is compiled for few sizes of batches."""
+    while windows:
+        num = 1 << (len(windows).bit_length() - 1)
+        yield windows[:num]
+        windows = windows[num:]
+
+
+def _fill_windows(
     filled: Bytes,
     missing: Holes,
     holes: Holes,
-    window: Window,
+    windows: Sequence[Window],
     predict: Predict,
     feather: int,
 ) -> None:
-    view = window.view
-    pixels, unknown = filled[view.slices], missing[view.slices]
-    weights = _weights(unknown, holes[view.slices], window, feather)
-    small, small_unknown = downsample(pixels, window.size), resize_holes(unknown, window.size)
-    predicted = predict(small, small_unknown)
-    # The known pixels are put back before the filling is made larger: what it is mixed
-    # with at the hole's edge is then true. Not where they are to blend into it.
-    is_painted = small_unknown | resize_holes(weights > 0, window.size)
-    painted = upsample(np.where(is_painted[..., None], predicted, small), pixels.shape[:2])
-    _blend(pixels, painted, weights)
-    unknown[window.hole.within(view).slices] = False
+    """Fills windows of one size that do not depend on each other."""
+    size = windows[0].size
+    small = np.stack([downsample(filled[each.view.slices], size) for each in windows])
+    unknown = np.stack([resize_holes(missing[each.view.slices], size) for each in windows])
+    for index, predicted in enumerate(predict(small, unknown)):
+        window = windows[index]
+        weights = _weights(
+            missing[window.view.slices], holes[window.view.slices], window, feather
+        )
+        # The known pixels are put back before the filling is made larger: what it is mixed
+        # with at the hole's edge is then true. Not where they are to blend into it.
+        is_painted = unknown[index] | resize_holes(weights > 0, size)
+        pixels = filled[window.view.slices]
+        painted = np.where(is_painted[..., None], predicted, small[index])
+        _blend(pixels, upsample(painted, pixels.shape[:2]), weights)
+        missing[window.hole.slices] = False
 
 
 def _weights(unknown: Holes, holes: Holes, window: Window, feather: int) -> Weights:
@@ -82,7 +117,7 @@ def _weights(unknown: Holes, holes: Holes, window: Window, feather: int) -> Weig
     is_filled = holes & ~unknown
     weights = ramp(target, feather)
     if is_filled.any():
-        weights = np.where(is_filled, ramp(target, max(feather, _SEAM)), weights)
+        weights = np.where(is_filled, ramp(target, max(feather, SEAM)), weights)
     return weights
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_inpaint.arguments import check_choice, check_int, is_int
 from keras_inpaint.inpainting.filling import Progress, fill
 from keras_inpaint.inpainting.memory import (
+    affordable_batch,
     affordable_windows,
     check_batch,
     default_memory_limit,
@@ -237,7 +238,8 @@ class Inpainter:
         limit = default_memory_limit() if memory_limit is None else memory_limit
         size = self.image_size or _PUBLISHED_SIZE
         windows = affordable_windows(self.generator, holes, size, method, feather, limit)
-        return fill(photo, holes, windows, self._predict_one, feather, progress)
+        num = affordable_batch(self.generator, holes, windows, limit)
+        return fill(photo, holes, windows, self._predict, feather, progress, num)
 
     def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
         """Fills the holes of photos of one size, all at once and each seen as a whole.
@@ -265,21 +267,17 @@ class Inpainter:
         check_photos(photos, self.generator.channels)
         check_masks(masks, photos)
         # One by one: zeros and ones in one mask and grey levels in the next are both clear.
-        holes = np.stack([to_holes(mask) for mask in masks]).reshape((*photos.shape[:3], 1))
+        holes = np.stack([to_holes(mask) for mask in masks]).reshape(photos.shape[:3])
         if not holes.any():
             return np.array(photos)
         limit = default_memory_limit() if memory_limit is None else memory_limit
         check_batch(self.generator, photos.shape[1:3], len(photos), limit)
-        return np.where(holes, self._predict(photos, holes), photos)
-
-    def _predict_one(self, photo: Bytes, holes: Holes) -> Bytes:
-        (predicted,) = self._predict(photo[None], holes[None, ..., None])
-        return np.asarray(predicted)
+        return np.where(holes[..., None], self._predict(photos, holes), photos)
 
     def _predict(self, photos: Bytes, holes: Holes) -> Bytes:
         multiple = self.generator.size_multiple
         images = pad(to_images(photos), multiple)
-        masks = pad(holes.astype("float32"), multiple)
+        masks = pad(holes[..., None].astype("float32"), multiple)
         corrupted = corrupt(images, masks) if self.corruption is None else images
         # Compiled; a plain call of the generator would run operation by operation.
         with _one_at_a_time:

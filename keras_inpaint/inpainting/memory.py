@@ -1,6 +1,7 @@
 """Estimates of the memory that filling a photo takes, before it is begun."""
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _BYTES_A_PIXEL_AND_FILTER = 16
 _BYTES_A_PIXEL = 80
 # Beside the network: the photo, its masks, the filling at the photo's size.
 _BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
+# More are no faster on a CPU, and so large a share of the last batch is empty.
+_LARGEST_BATCH = 8
 # Of networks without an attribute `width`.
 _PUBLISHED_WIDTH = 48
 
@@ -62,23 +65,49 @@ def _estimate_attention(generator: Any, size: tuple[int, int], num: int) -> int:
     return int(attention.estimate_memory((height // stride, width // stride), num))
 
 
-def estimate_plan(generator: Any, holes: Holes, windows: Sequence[Window]) -> int:
-    """Estimates the memory of filling a photo: the largest window, and the photo's copies.
+def estimate_plan(
+    generator: Any, holes: Holes, windows: Sequence[Window], batch_size: int = 1
+) -> int:
+    """Estimates the memory of filling a photo: the largest batch, and the photo's copies.
 
     Args:
         generator: As `estimate_memory` takes.
         holes: bool array of shape `(height, width)`.
         windows: Sequence of `Window`, at least one.
+        batch_size: int. Windows of one size that are filled at once, where there are as many.
 
     Returns:
         int: bytes.
     """
-    largest = max(
-        estimate_memory(generator, window.size)
-        + _BYTES_A_VIEW_PIXEL * window.view.height * window.view.width
-        for window in windows
-    )
+    views: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for window in windows:
+        views[window.size].append(window.view.height * window.view.width)
+    largest = 0
+    for size, pixels in views.items():
+        num = min(len(pixels), batch_size)
+        need = estimate_memory(generator, size, num) + num * _BYTES_A_VIEW_PIXEL * max(pixels)
+        largest = max(largest, need)
     return largest + _BYTES_A_PHOTO_PIXEL * holes.size
+
+
+def affordable_batch(
+    generator: Any, holes: Holes, windows: Sequence[Window], limit: int
+) -> int:
+    """Returns how many windows of one size can be filled at once within the memory.
+
+    Args:
+        generator: As `estimate_memory` takes.
+        holes: bool array of shape `(height, width)`.
+        windows: Sequence of `Window`, of which each one alone is within the memory.
+        limit: int. Bytes.
+
+    Returns:
+        int: a power of two, at most 8.
+    """
+    num = _LARGEST_BATCH
+    while num > 1 and estimate_plan(generator, holes, windows, num) > limit:
+        num //= 2
+    return num
 
 
 def default_memory_limit() -> int:

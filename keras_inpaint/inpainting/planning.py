@@ -2,8 +2,17 @@
 
 from itertools import pairwise
 
-from keras_inpaint.inpainting.connected_components import find_components, thickness, tight
-from keras_inpaint.inpainting.window import Box, Window
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_inpaint.inpainting.connected_components import (
+    find_components,
+    pool,
+    thickness,
+    thin_components,
+    tight,
+)
+from keras_inpaint.inpainting.window import SEAM, Box, Window
 from keras_inpaint.pictures.pixels import Holes
 
 METHODS = ("whole", "crop", "resize")
@@ -12,6 +21,10 @@ METHODS = ("whole", "crop", "resize")
 # and has at least as many known pixels around it as this.
 _LONGEST_HOLE = 256
 _SMALLEST_MARGIN, _LARGEST_MARGIN = 128, 256
+# Of a window that thin holes share: pixels, whatever the network was trained on.
+_SMALLEST_SHARED, _LARGEST_SHARED = 128, 512
+# How finely such windows are placed: a part of their side.
+_STEPS = 16
 # The longest side of a photo seen as a whole, but for networks trained on larger ones.
 _LARGEST_VIEW = 512
 
@@ -59,11 +72,97 @@ def plan(method: str, holes: Holes, image_size: int, feather: int = 0) -> list[W
         return [Window(everything, everything, scale)]
     # No two components are nearer to each other than this.
     cell = max(image_size // 4, 1)
-    return [
+    thin = _sharing(holes, cell, image_size, feather)
+    thick = holes & ~thin
+    crops = [
         window
-        for part in find_components(holes, cell)
-        for window in _crops(holes, part, image_size, feather)
+        for part in find_components(thick, cell)
+        for window in _crops(thick, part, image_size, feather)
     ]
+    return _shared(thin, _shared_side(image_size), max(feather, SEAM)) + crops
+
+
+def _shared_side(image_size: int) -> int:
+    return min(max(image_size, _SMALLEST_SHARED), _LARGEST_SHARED)
+
+
+def _sharing(holes: Holes, cell: int, image_size: int, feather: int) -> Holes:
+    """Selects what is so thin, as dust and scratches are, that little context suffices."""
+    if feather > _shared_side(image_size) // 4:
+        return np.zeros_like(holes)
+    return thin_components(holes, cell, max(image_size // 8, 1))
+
+
+def _shared(thin: Holes, side: int, reach: int) -> list[Window]:
+    """Covers thin holes with few windows of one size and of the photo's own scale.
+
+    A window fills at most half of its side, and sees at least a quarter around that. They
+    are sorted so that those next to each other in the list can be filled at once.
+    """
+    height, width = thin.shape
+    windows = []
+    for hole in _cover(thin, side // 2):
+        top, shown_height = _centred(hole.top, hole.height, side, height)
+        left, shown_width = _centred(hole.left, hole.width, side, width)
+        windows.append(Window(hole, Box(top, left, shown_height, shown_width), 1.0))
+    return _apart(windows, reach)
+
+
+def _centred(start: int, length: int, side: int, end: int) -> tuple[int, int]:
+    """Start and length of `side` pixels around others, moved to where the photo has them."""
+    side = min(side, end)
+    return min(max(start + length // 2 - side // 2, 0), end - side), side
+
+
+def _cover(holes: Holes, side: int) -> list[Box]:
+    """Covers all pixels of a hole with few squares, each shrunk to the pixels it adds.
+
+    A greedy choice on a grid of cells: of the squares that have the topmost cell left to
+    cover in their first row, the one that covers the most.
+    """
+    left, cell = holes.copy(), max(side // _STEPS, 1)
+    grid, steps = pool(holes, cell, np.logical_or), side // cell
+    boxes = []
+    for row in range(len(grid)):
+        while grid[row].any():
+            first = int(grid[row].argmax())
+            starts = range(first, max(first - steps, -1), -1)
+            covered = grid[row : row + steps].sum(axis=0)
+            start = max(starts, key=lambda at: covered[at : at + steps].sum())
+            box = tight(left, Box(row * cell, start * cell, steps * cell, steps * cell))
+            boxes.append(box)
+            left[box.slices] = False
+            grid[row : row + steps, start : start + steps] = False
+    return boxes
+
+
+def _apart(windows: list[Window], reach: int) -> list[Window]:
+    """Sorts windows so that few depend on one next to them in the list.
+
+    A greedy colouring of the graph of those that do, one colour after the other. What
+    `Window.depends_on` finds of two windows is here found of one and many.
+    """
+    if not windows:
+        return []
+    holes = np.array([_edges(window.hole) for window in windows])
+    views = np.array([_edges(window.view) for window in windows])
+    reached = holes + np.array([-reach, -reach, reach, reach])
+    colours = np.zeros(len(windows), int)
+    for index in range(1, len(windows)):
+        sees = _overlap(views[index], reached[:index])
+        is_seen = _overlap(reached[index], views[:index])
+        taken = set(colours[:index][sees | is_seen])
+        colours[index] = next(colour for colour in range(index + 1) if colour not in taken)
+    return [windows[index] for index in np.argsort(colours, kind="stable")]
+
+
+def _edges(box: Box) -> tuple[int, int, int, int]:
+    return box.top, box.left, box.bottom, box.right
+
+
+def _overlap(box: NDArray[np.int_], others: NDArray[np.int_]) -> NDArray[np.bool_]:
+    """Of rectangles as top, left, bottom and right: which ones share a pixel with `box`."""
+    return np.asarray((box[:2] < others[:, 2:]).all(1) & (others[:, :2] < box[2:]).all(1))
 
 
 def _crops(holes: Holes, component: Box, image_size: int, feather: int) -> list[Window]:

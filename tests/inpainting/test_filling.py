@@ -71,7 +71,7 @@ def test_what_lay_in_the_hole_does_not_matter(photo, method):
 
     def mirrored(pixels, unknown):
         # What is known decides, all over the picture.
-        return np.where(unknown[..., None], 7, pixels)[::-1, ::-1]
+        return np.where(unknown[..., None], 7, pixels)[:, ::-1, ::-1]
 
     windows = plan(method, mask, 16, 2)
     assert any(window.scale < 1 for window in windows)
@@ -87,7 +87,7 @@ def test_window_sees_what_those_before_it_have_filled(photo):
     seen = []
 
     def predict(pixels, unknown):
-        seen.append((pixels.copy(), unknown.copy()))
+        seen.append((pixels[0].copy(), unknown[0].copy()))
         return white(pixels, unknown)
 
     fill(photo, mask, windows, predict)
@@ -120,6 +120,38 @@ def test_filling_of_a_shrunk_view_meets_the_known_pixels_at_the_edge():
     (window,) = plan("resize", mask, 32)
     assert window.scale == 0.25
     assert (fill(photo, mask, [window], predict) == 200).all()
+
+
+def surrounding_means(pixels, unknown):
+    """A prediction that depends on every known pixel of its own window."""
+    known = ~unknown[..., None]
+    means = (pixels * known).sum(axis=(1, 2)) / known.sum(axis=(1, 2))
+    return np.broadcast_to(means[:, None, None], pixels.shape).astype("uint8")
+
+
+@pytest.mark.parametrize("feather", [0, 7])
+def test_result_is_the_same_however_many_windows_are_filled_at_once(rng, feather):
+    photo = rng.integers(0, 256, (400, 500, 3)).astype("uint8")
+    mask = np.zeros((400, 500), bool)
+    for row, column in rng.integers(0, (400, 500), (60, 2)):
+        mask[row : row + 3, column : column + 5] = True
+    mask[200] = True
+    windows = plan("crop", mask, 64, feather)
+    sizes = []
+
+    def predict(pixels, unknown):
+        sizes.append(len(pixels))
+        return surrounding_means(pixels, unknown)
+
+    expected = fill(photo, mask, windows, predict, feather)
+    assert set(sizes) == {1}
+    for batch_size in (2, 3, 8):
+        sizes.clear()
+        filled = fill(photo, mask, windows, predict, feather, batch_size=batch_size)
+        np.testing.assert_array_equal(filled, expected)
+        # A network is compiled for few sizes of batches.
+        assert set(sizes) <= {1, 2, 4, 8}
+        assert 1 < max(sizes) <= batch_size
 
 
 def test_progress_is_told_after_each_window(photo):

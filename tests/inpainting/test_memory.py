@@ -6,6 +6,7 @@ import pytest
 from keras_inpaint.inpainting import memory
 from keras_inpaint.inpainting.memory import (
     GIB,
+    affordable_batch,
     affordable_windows,
     check_batch,
     default_memory_limit,
@@ -139,7 +140,7 @@ def test_choice_falls_on_a_method_that_the_memory_suffices_for(generator):
 def test_photo_itself_counts_though_its_crop_is_small(generator):
     with pytest.raises(ValueError, match="'crop' needs"):
         affordable_windows(generator, square(3000, 10), 256, "crop", 0, 40_000_000)
-    affordable_windows(generator, square(300, 10), 256, "crop", 0, 40_000_000)
+    affordable_windows(generator, square(300, 10), 128, "crop", 0, 40_000_000)
 
 
 def test_batch_counts_all_of_its_photos(generator):
@@ -149,6 +150,20 @@ def test_batch_counts_all_of_its_photos(generator):
         ValueError, match=r"Fill fewer at once.*Received: 3 photos of 256 x 256"
     ):
         check_batch(generator, (256, 256), 3, 3 * need - 1)
+
+
+def test_windows_filled_at_once_are_as_many_as_the_memory_suffices_for(generator):
+    mask = np.zeros((1000, 1000), bool)
+    mask[100::200, 100::200] = True
+    windows = plan("crop", mask, 128)
+    assert len(windows) == 25
+    needs = [estimate_plan(generator, mask, windows, num) for num in (1, 2, 4, 8, 16)]
+    assert needs == sorted(set(needs))
+    assert estimate_plan(generator, mask, windows, 99) == estimate_plan(
+        generator, mask, windows, 25
+    )
+    for limit, num in ((needs[0], 1), (needs[1] - 1, 1), (needs[1], 2), (needs[4], 8)):
+        assert affordable_batch(generator, mask, windows, limit) == num
 
 
 @pytest.mark.parametrize(
