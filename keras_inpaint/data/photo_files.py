@@ -1,12 +1,19 @@
-"""The files that a stream of photos reads."""
+"""The files that a stream of photos reads: photos and, if asked for, their masks."""
+
+import os
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_inpaint.arguments import check_choice, check_int
-from keras_inpaint.data.mask_files import MaskFiles
+from keras_inpaint.data.pairs import apart, find_pairs
 from keras_inpaint.data.skip_log import SkipLog
-from keras_inpaint.data.sources import Source, find_photos
+from keras_inpaint.data.sources import Source, find_files
 from keras_inpaint.pictures import read_picture
+from keras_inpaint.pictures.masks import check_mask_size, find_holes
+from keras_inpaint.pictures.pixels import Holes
+from keras_inpaint.pictures.resizing import centre_square, resize_holes
 
 
 class PhotoFiles:
@@ -19,6 +26,7 @@ class PhotoFiles:
         masks: Mask files, or None.
         mask_choice: `"paired"` or `"random"`.
         log: `SkipLog` or None.
+        leave_out: Sequence of paths that are not searched for photos.
 
     Attributes:
         paths: List of str.
@@ -39,19 +47,45 @@ class PhotoFiles:
         masks: Source | None = None,
         mask_choice: str = "paired",
         log: SkipLog | None = None,
+        leave_out: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
+        check_choice("mask_choice", mask_choice, ("paired", "random"))
         self.log = SkipLog() if log is None else log
-        self.paths = find_photos(source)
+        self.masks = None
+        if masks is not None and mask_choice == "paired":
+            self.paths, own = self._paired(source, masks, leave_out)
+            self.masks = MaskFiles(own, True, self.log)
+        elif masks is not None:
+            self.paths = self._found(source, [*leave_out, *apart(masks, source)])
+            self.masks = MaskFiles(self._found(masks, leave_out), False, self.log)
+        else:
+            self.paths = self._found(source, leave_out)
         if drop_remainder and len(self.paths) < batch_size:
             raise ValueError(
                 "`source` must hold at least one batch of photos. Lower `batch_size`, add "
                 "photos, or pass `drop_remainder=False`. "
                 f"Received: {len(self.paths)} photos, batch_size={batch_size}"
             )
-        self.masks = None
-        if masks is not None:
-            self.masks = MaskFiles(masks, self.paths, mask_choice, self.log)
         self._check_any_is_read()
+
+    def _found(self, source: Source, leave_out: Sequence[str | os.PathLike[str]]) -> list[str]:
+        found = find_files(source, leave_out)
+        self.log.leave_out(found.left_out)
+        return found.paths
+
+    def _paired(
+        self, source: Source, masks: Source, leave_out: Sequence[str | os.PathLike[str]]
+    ) -> tuple[list[str], list[str]]:
+        found = find_pairs(source, masks, leave_out=leave_out)
+        self.log.leave_out(found.left_out)
+        if found.without_mask:
+            path, reason = next(iter(found.without_mask.items()))
+            raise ValueError(
+                "Each photo needs a mask of its own: of its name, or that and `_mask`; or "
+                'choose `mask_choice="random"`. Received: '
+                f"{len(found.without_mask)} photos without, the first one {path!r}: {reason}"
+            )
+        return [pair.photo for pair in found.pairs], [pair.mask for pair in found.pairs]
 
     def num_batches(self, batch_size: int, drop_remainder: bool) -> int:
         """Computes the number of batches per epoch."""
@@ -90,6 +124,79 @@ class PhotoFiles:
             "`source` must hold photos that can be decoded, and none can. The first failed "
             f"with: {next(iter(self.log.reasons.values()))}. Received: {len(self.paths)} files"
         )
+
+
+class MaskFiles:
+    """The mask files of photos: each photo's own, or random ones.
+
+    Args:
+        paths: List of str. Mask files: of paired ones one per photo, in the photos' order.
+        is_paired: bool. Whether they are the photos' own.
+        log: `SkipLog` that keeps what cannot be used.
+    """
+
+    def __init__(self, paths: list[str], is_paired: bool, log: SkipLog) -> None:
+        self.paths = paths
+        self.is_paired = is_paired
+        self.log = log
+
+    def cut(
+        self,
+        path: str,
+        size: tuple[int, int],
+        window: tuple[int, int, int],
+        image_size: int,
+        is_mirrored: bool,
+    ) -> NDArray[np.float32] | None:
+        """Cuts out of a mask what was cut out of its photo.
+
+        Of a mask that is not the photo's own, the largest square in the middle is taken.
+
+        Args:
+            path: str. One of `paths`.
+            size: Height and width of the photo.
+            window: Top, left and side of the photo's square.
+            image_size: int. Side of the square that comes out.
+            is_mirrored: bool. Whether the photo is mirrored left to right.
+
+        Returns:
+            float32 array of shape `(image_size, image_size, 1)`: 1 in the hole, else 0.
+            `None` where the file is no such mask; it is named in the log.
+        """
+        mask = self._read(path, size)
+        if mask is None:
+            return None
+        if not self.is_paired:
+            window = centre_square(*mask.shape)
+        top, left, side = window
+        square = mask[top : top + side, left : left + side]
+        if is_mirrored:
+            square = square[:, ::-1]
+        holes = resize_holes(square, (image_size, image_size))
+        return holes[..., None].astype(np.float32)
+
+    def _read(self, path: str, size: tuple[int, int]) -> Holes | None:
+        if path in self.log:
+            self._check_any_is_left(self.log.reasons[path])
+            return None
+        try:
+            mask = find_holes(path)
+            if self.is_paired:
+                check_mask_size(mask.holes.shape, size, path)
+        except (OSError, ValueError) as error:
+            self.log.add(path, str(error))
+            self._check_any_is_left(str(error))
+            return None
+        if mask.is_constant:
+            self.log.note(path, f"has no hole: it holds {mask.seen}")
+        return mask.holes
+
+    def _check_any_is_left(self, reason: str) -> None:
+        if all(path in self.log for path in self.paths):
+            raise ValueError(
+                f"None of the masks can be used. The last one failed with: {reason}. "
+                f"Received: {len(self.paths)} masks"
+            )
 
 
 def check_options(

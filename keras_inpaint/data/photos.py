@@ -3,7 +3,6 @@
 from typing import Any
 
 from keras_inpaint.data.photo_files import PhotoFiles, check_options
-from keras_inpaint.data.picture_dataset import PictureDataset
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source
 
@@ -104,6 +103,8 @@ def photos(
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise
+        from keras_inpaint.data.picture_dataset import PictureDataset
+
         return PictureDataset(source, log=log, masks=masks, mask_choice=mask_choice, **options)
     files = PhotoFiles(source, batch_size, drop_remainder, masks, mask_choice, log)
     return photo_stream(files, **options)

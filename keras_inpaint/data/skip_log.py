@@ -3,6 +3,8 @@
 import logging
 import threading
 
+from keras_inpaint.data.sources import describe_left_out
+
 logger = logging.getLogger("keras_inpaint.data")
 
 
@@ -21,6 +23,8 @@ class SkipLog:
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
+        self._left_out: dict[str, set[str]] = {}
+        self._noted: set[str] = set()
         # Photos are decoded by many threads.
         self._lock = threading.Lock()
 
@@ -34,6 +38,32 @@ class SkipLog:
         """Path of each file left out, with the reason."""
         with self._lock:
             return dict(self._reasons)
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Paths of files that were taken for no photos, by the reason."""
+        with self._lock:
+            return {reason: sorted(paths) for reason, paths in self._left_out.items()}
+
+    def leave_out(self, left_out: dict[str, list[str]]) -> None:
+        """Notes which files of a folder are no photos; says how many are new."""
+        new: dict[str, list[str]] = {}
+        with self._lock:
+            for reason, paths in left_out.items():
+                known = self._left_out.setdefault(reason, set())
+                if more := [path for path in paths if path not in known]:
+                    new[reason] = more
+                    known.update(more)
+        if new:
+            logger.info("Left out %s", describe_left_out(new))
+
+    def note(self, path: str, remark: str) -> None:
+        """Warns of something about a file that is used all the same, once."""
+        with self._lock:
+            is_new = path not in self._noted
+            self._noted.add(path)
+        if is_new:
+            logger.warning("%s %s", path, remark)
 
     def add(self, path: str, reason: str) -> None:
         """Notes that `path` is left out; warns the first time."""

@@ -1,28 +1,65 @@
-"""From a folder, a list or a pattern to the paths of photos."""
+"""From a folder, a list or a pattern to the photos in it, and what of it was left out."""
 
 import glob
+import itertools
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from keras_inpaint.pictures import SUFFIXES, is_picture_name
+from keras_inpaint.pictures import is_picture_file, is_picture_name
 
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
+# Why a file is no photo to be read; each is counted.
+NO_PICTURE = "no picture"
+NO_FILE = "no regular file"
+HIDDEN = "hidden, or in a folder of helpers"
+TWICE = "in a folder that was searched before"
+APART = "of the output or the masks"
+LOCKED = "in a folder that may not be read"
+# Folders that file systems, cameras' programs and network disks keep beside what people put
+# there, in small letters. Those whose name begins with a dot are hidden anyway.
+_HELPERS = frozenset(
+    (
+        *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),
+        *("$recycle.bin", "recycler", "recycled", "lost+found", "system volume information"),
+        *("__macosx", "thumbnails", "thumbs", "_thumbs", "thumb", "__pycache__"),
+    )
+)
 
-def find_photos(source: Source) -> list[str]:
+
+@dataclass(frozen=True)
+class Found:
+    """The photos of a source.
+
+    Args:
+        paths: List of str.
+        left_out: dict of lists of str: the paths of files that are left out, by the reason.
+    """
+
+    paths: list[str]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+
+def find_photos(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) -> list[str]:
     """Lists the photos of a source, always in the same order.
 
     Args:
         source: One of
-            - a folder, searched with all folders below it for files named
-              like pictures; hidden files and folders are passed over;
-            - a pattern such as `"photos/*/beach_*.jpg"` (`**` for any depth),
-              of which files named like pictures are taken;
+            - a folder, searched with all folders below it for files that are pictures by
+              their content, whatever they are called, or named like pictures; hidden files
+              and folders, and those that thumbnails, recycle bins and the like are kept in,
+              are passed over, and each folder is entered once, however many links lead there;
+            - a pattern such as `"photos/*/beach_*.jpg"` (`**` for any depth), of which files
+              are taken as of a folder; a file of that very name comes first;
             - a picture file, or a text file that lists one path per line,
               relative to the text file; empty lines are passed over;
             - an iterable of paths.
             Listed paths are taken as they are, in their order.
+        leave_out: Sequence of paths. Folders and files that are not searched, such as that
+            which is written to.
 
     Returns:
         List of str.
@@ -35,35 +72,166 @@ def find_photos(source: Source) -> list[str]:
     >>> keras_inpaint.data.find_photos(["b.jpg", "a.jpg"])
     ['b.jpg', 'a.jpg']
     """
+    return find_files(source, leave_out).paths
+
+
+def find_files(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) -> Found:
+    """Finds the photos of a source and tells what was left out, see `find_photos`.
+
+    Returns:
+        `Found`.
+    """
+    search = _Search(leave_out)
+    # A name that exists is meant literally, whatever brackets it holds.
     if not isinstance(source, str | os.PathLike):
-        paths = [os.fspath(path) for path in source]
+        search.paths = [os.fspath(path) for path in source]
         advice = "The list is empty."
     elif os.path.isdir(source):
-        paths = _in_folder(os.fspath(source))
-        advice = f"Put files ({', '.join(SUFFIXES)}) into the folder, or name another one."
+        search.folder(os.fspath(source))
+        advice = (
+            "Put pictures, such as JPEG or PNG files, into the folder, or name another one."
+        )
     elif os.path.isfile(source):
-        paths = [os.fspath(source)] if is_picture_name(source) else _in_list(Path(source))
+        is_one = is_picture_file(source) or is_picture_name(source)
+        search.paths = [os.fspath(source)] if is_one else _in_list(Path(source))
         advice = "The text file lists no paths; write one per line."
-    elif glob.has_magic(os.fspath(source)):
-        found = glob.glob(os.fspath(source), recursive=True)
-        paths = sorted(path for path in found if is_picture_name(path) and os.path.isfile(path))
+    elif not os.path.lexists(source) and glob.has_magic(os.fspath(source)):
+        search.pattern(os.fspath(source))
         advice = "No picture file matches the pattern."
     else:
         raise FileNotFoundError(
             "`source` must be a folder, a list of paths, a pattern, or a text file that "
             f"lists paths; there is nothing of this name. Received: source={str(source)!r}"
         )
-    if not paths:
-        raise ValueError(f"`source` holds no photos. {advice} Received: source={source!r}")
-    return paths
+    if not search.paths:
+        raise ValueError(
+            f"`source` holds no photos. {advice} Received: source={source!r}"
+            + describe_left_out(search.left_out, start=", where these were left out: ")
+        )
+    return Found(search.paths, search.left_out)
 
 
-def _in_folder(folder: str) -> list[str]:
-    paths = []
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [os.path.join(parent, name) for name in files if is_picture_name(name)]
-    return sorted(paths)
+def describe_left_out(left_out: dict[str, list[str]], start: str = "") -> str:
+    """Writes how many files were left out, and why, in one line; empty if there are none.
+
+    Example:
+    >>> from keras_inpaint.data.sources import describe_left_out
+    >>> describe_left_out({"no picture": ["a/notes.txt", "a/b.mov"], "hidden": ["a/.c"]})
+    '2 no picture (notes.txt, b.mov), 1 hidden (.c)'
+    """
+    parts = []
+    for reason, paths in left_out.items():
+        names = ", ".join(os.path.basename(path) for path in paths[:3])
+        more = ", ..." if len(paths) > 3 else ""
+        parts.append(f"{len(paths)} {reason} ({names}{more})")
+    return start + ", ".join(parts) if parts else ""
+
+
+class _Search:
+    """Walks through folders and keeps what it finds."""
+
+    def __init__(self, leave_out: Sequence[str | os.PathLike[str]]) -> None:
+        self.paths: list[str] = []
+        self.left_out: dict[str, list[str]] = {}
+        self._apart = {_identity(os.stat(path)) for path in leave_out if os.path.exists(path)}
+        self._entered: set[tuple[int, int]] = set()
+
+    def folder(self, folder: str) -> None:
+        """Finds the photos of a folder and all below it."""
+        links = [folder]
+        # Links come last: a folder that is there in person is known by that name.
+        for link in links:
+            links.extend(self._walk(link))
+        self.paths.sort()
+
+    def pattern(self, pattern: str) -> None:
+        """Finds the photos that match a pattern."""
+        fixed = list(
+            itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+        )
+        for path in sorted(glob.glob(pattern, recursive=True)):
+            below = Path(path).parts[len(fixed) : -1]
+            if any(map(_is_helper, below)):
+                self._leave_out(HIDDEN, path)
+            elif any(map(self._is_apart, map(str, Path(path).parents))):
+                self._leave_out(APART, path)
+            elif not os.path.isdir(path):
+                self._take(path)
+
+    def _walk(self, top: str) -> list[str]:
+        """Takes the files of a folder and those below, and returns the links to folders."""
+        links, waiting = [], [top]
+        while waiting:
+            folder = waiting.pop()
+            if (identity := _identity(os.stat(folder))) in self._entered:
+                self._leave_out_all(TWICE, folder)
+                continue
+            self._entered.add(identity)
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except PermissionError:
+                if folder == top:
+                    raise
+                self._leave_out(LOCKED, folder)
+                continue
+            below = []
+            for entry in entries:
+                if not entry.is_dir():
+                    self._take(entry.path)
+                elif _is_helper(entry.name):
+                    self._leave_out_all(HIDDEN, entry.path)
+                elif self._is_apart(entry.path):
+                    self._leave_out_all(APART, entry.path)
+                elif entry.is_symlink():
+                    links.append(entry.path)
+                else:
+                    below.append(entry.path)
+            waiting += reversed(below)
+        return links
+
+    def _take(self, path: str) -> None:
+        """Keeps a file that is a photo, or why it is none."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            # A link that leads nowhere.
+            self._leave_out(NO_FILE, path)
+            return
+        if os.path.basename(path).startswith("."):
+            self._leave_out(HIDDEN, path)
+        elif not stat.S_ISREG(status.st_mode):
+            self._leave_out(NO_FILE, path)
+        elif _identity(status) in self._apart:
+            self._leave_out(APART, path)
+        # What is named like a picture and is none fails when it is read, with a reason.
+        elif is_picture_name(path) or is_picture_file(path):
+            self.paths.append(path)
+        else:
+            self._leave_out(NO_PICTURE, path)
+
+    def _is_apart(self, path: str) -> bool:
+        return bool(self._apart) and _identity(os.stat(path)) in self._apart
+
+    def _leave_out(self, reason: str, path: str) -> None:
+        self.left_out.setdefault(reason, []).append(path)
+
+    def _leave_out_all(self, reason: str, folder: str) -> None:
+        """Counts the files of a folder that is not searched."""
+        if os.path.islink(folder):
+            # They are counted where they are.
+            self._leave_out(reason, folder)
+            return
+        for parent, _, names in os.walk(folder):
+            for name in names:
+                self._leave_out(reason, os.path.join(parent, name))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _is_helper(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _HELPERS
 
 
 def _in_list(path: Path) -> list[str]:
@@ -72,6 +240,6 @@ def _in_list(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise ValueError(
             "`source` must be a text file in UTF-8 that lists one path per line, or a "
-            f"picture ({', '.join(SUFFIXES)}). Received: source={str(path)!r}"
+            f"picture. Received: source={str(path)!r}"
         ) from error
     return [str(path.parent / line.strip()) for line in lines if line.strip()]

@@ -190,8 +190,8 @@ def evaluate(
             `(height, width, 3)`.
         masks: `"boxes"`, `"strokes"` or `"mixture"`: holes drawn from the seed, see
             `hole_sampler`. Or a sampler of `keras_inpaint.masks`. Or mask files, given as
-            the photos are and named like them but for folder and suffix. Or arrays, one mask
-            per photo.
+            the photos are and paired with them by `keras_inpaint.data.find_pairs`. Or
+            arrays, one mask per photo.
         image_size: int or `None`. Side of the squares that are used: the largest in
             the middle of each photo, resized. `None` for photos as they are.
         hole_area: Pair of floats or `None`. The least and the greatest fraction of the photo
@@ -267,7 +267,7 @@ def _evaluate_all(
     progress: Callable[[str], None] | None,
 ) -> tuple[list[dict[str, Any]], list[int], dict[str, str]]:
     """The photos' metrics, their indices among the samples, and why the others failed."""
-    rows, indices, failed = [], [], {}
+    rows, indices, failed = [], [], dict(samples.unpaired)
     for index, name in enumerate(samples.names):
         if progress is not None:
             progress(name)

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_inpaint.data import find_photos
-from keras_inpaint.data.mask_files import masks_by_name
-from keras_inpaint.inpainting.pixels import check_masks, check_photos
+from keras_inpaint.data import find_pairs, find_photos
+from keras_inpaint.inpainting.pixels import check_photos
 from keras_inpaint.masks import Boxes, Mixture, Strokes
 from keras_inpaint.masks.nesting import check_areas
 from keras_inpaint.ops.random import picture_seeds
-from keras_inpaint.pictures import read_mask, read_picture
-from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes
+from keras_inpaint.pictures import read_picture
+from keras_inpaint.pictures.masks import check_mask_size, find_holes
+from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import centre_square, downsample, resize_holes, upsample
 
 Area = tuple[float, float]
@@ -121,6 +121,8 @@ class Samples:
 
     Attributes:
         names: List of str. The path of each photo or, of arrays, its number.
+        unpaired: dict of str: photos without a mask and masks without a photo, each with the
+            reason.
         masks_name: str. What the masks are, in words.
 
     Raises:
@@ -140,15 +142,16 @@ class Samples:
         self._hole_area = hole_area
         self._seed = seed
         self._photos = _as_list(photos)
+        self.unpaired: dict[str, str] = {}
+        self._sampler: Any = None
+        self._masks: list[Any] = []
+        self.masks_name = self._take_masks(photos, masks)
         self.names = [
             str(number) if _is_array(photo) else photo
             for number, photo in enumerate(self._photos)
         ]
-        self._sampler: Any = None
-        self._masks: list[Any] = []
-        self.masks_name = self._take_masks(masks)
 
-    def _take_masks(self, masks: Any) -> str:
+    def _take_masks(self, photos: Any, masks: Any) -> str:
         if isinstance(masks, str) and masks in HOLE_KINDS:
             check_holes(masks, self._hole_area)
             self._sampler = masks
@@ -162,8 +165,8 @@ class Samples:
         if callable(masks):
             self._sampler = masks
             return type(masks).__name__
-        found = _as_list(masks)
-        if _is_array(found[0]):
+        if _holds_arrays(masks) or _holds_arrays(self._photos):
+            found = list(masks)
             if len(found) != len(self._photos):
                 raise ValueError(
                     "Each photo needs a mask of its own. "
@@ -171,7 +174,11 @@ class Samples:
                 )
             self._masks = found
             return "arrays"
-        self._masks = masks_by_name(found, self.names)
+        is_source = isinstance(photos, str | os.PathLike)
+        paired = find_pairs(photos if is_source else self._photos, masks)
+        self._photos = [pair.photo for pair in paired.pairs]
+        self._masks = [pair.mask for pair in paired.pairs]
+        self.unpaired = {**paired.without_mask, **paired.without_photo}
         return "files"
 
     def load(self, index: int) -> Sample:
@@ -198,11 +205,9 @@ class Samples:
 
     def _read_holes(self, index: int, photo: Bytes) -> Holes:
         mask = self._masks[index]
-        if mask is None:
-            raise ValueError("There is no mask of the photo's name.")
-        mask = np.asarray(mask) if _is_array(mask) else read_mask(mask)
-        check_masks(mask[None], photo[None])
-        return to_holes(mask).reshape(photo.shape[:2])
+        holes = find_holes(mask).holes
+        check_mask_size(holes.shape, photo.shape[:2], "a mask" if _is_array(mask) else mask)
+        return holes
 
     def _draw(self, index: int, height: int, width: int) -> Holes:
         sampler = self._sampler
@@ -215,6 +220,11 @@ class Samples:
 
 def _is_array(thing: Any) -> bool:
     return hasattr(thing, "shape")
+
+
+def _holds_arrays(source: Any) -> bool:
+    is_name = isinstance(source, str | os.PathLike)
+    return not is_name and (_is_array(source) or any(map(_is_array, source)))
 
 
 def _as_list(source: Any) -> list[Any]:

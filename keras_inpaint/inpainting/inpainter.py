@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +10,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from keras_inpaint.arguments import check_choice, check_int, is_int
 from keras_inpaint.inpainting.filling import Progress, fill
@@ -18,10 +20,12 @@ from keras_inpaint.inpainting.memory import (
     check_batch,
     default_memory_limit,
 )
-from keras_inpaint.inpainting.pixels import check_masks, check_photos, pad
+from keras_inpaint.inpainting.pixels import check_photos, pad
 from keras_inpaint.inpainting.planning import METHODS
 from keras_inpaint.ops.compositing import corrupt
-from keras_inpaint.pictures.pixels import Bytes, Holes, to_holes, to_images, to_photos
+from keras_inpaint.pictures import read_picture
+from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes
+from keras_inpaint.pictures.pixels import Bytes, Holes, to_images, to_photos
 from keras_inpaint.presets.reading import (
     preset_name,
     read_all,
@@ -197,15 +201,21 @@ class Inpainter:
         feather: int = 0,
         memory_limit: int | None = None,
         progress: Progress | None = None,
+        *,
+        invert_mask: bool = False,
+        mask_from_alpha: bool = False,
+        grow: int = 0,
     ) -> Bytes:
         """Fills the hole of one photo.
 
         Args:
-            photo: uint8 array of shape `(height, width, 3)`: RGB, any size.
-            mask: Array of shape `(height, width)` or `(height, width, 1)`. Of bools, or
-                of zeros and ones of any type: True or 1 is the hole. Of uint8 with
-                values beyond 1: grey levels, those above 127 are the hole. Where it has
-                no hole, the photo comes back unchanged.
+            photo: uint8 array of shape `(height, width, 3)`: RGB, any size. Or a file: its
+                path or bytes, or a `PIL.Image.Image`.
+            mask: Array of shape `(height, width)` or `(height, width, 1)`, or a file as
+                `photo`. Of two values the brighter one is the hole, of more levels those
+                above 127, and of bools True, see `keras_inpaint.pictures.read_mask`. Where
+                it has no hole, such as where it has one value, the photo comes back
+                unchanged. `None` with `mask_from_alpha`: what is transparent in `photo`.
             method: `"whole"`: the generator sees all of the photo. `"crop"`: it sees
                 each hole with its surroundings, smaller where the hole is thicker than
                 it knows holes to be. `"resize"`: it sees all of the photo, smaller.
@@ -216,23 +226,27 @@ class Inpainter:
                 process has; `None` for half of the machine's memory.
             progress: Function or `None`. Called as parts of the photo are filled, with
                 the number of those done and of all.
+            invert_mask: bool. Whether the mask marks what is known.
+            mask_from_alpha: bool. Whether what is transparent in the mask is the hole.
+            grow: int, at least 0. Pixels by which the hole is widened on all sides.
 
         Returns:
             uint8 array like `photo`, a new one. Known pixels are those of `photo`, but for
             `feather`.
 
         Raises:
-            ValueError: If type, shape or size are others, the mask is ambiguous (soft
-                values, or uint8 beyond 1 with none above 127), an argument is out of
-                bounds, or the memory does not suffice.
+            OSError: If a file cannot be read.
+            ValueError: If type, shape or size are others, the mask is ambiguous (such as a
+                photograph), an argument is out of bounds, or the memory does not suffice.
         """
         check_choice("method", method, METHODS, or_none="the one that suits the photo")
         check_int("feather", feather, "counts pixels", at_least=0)
         _check_memory_limit(memory_limit)
-        photo, mask = np.asarray(photo), np.asarray(mask)
+        grow = check_int("grow", grow, "counts pixels", at_least=0)
+        mask = photo if mask is None and mask_from_alpha else mask
+        photo = _pixels(photo)
         check_photos(photo[None], self.generator.channels)
-        check_masks(mask[None], photo[None])
-        holes = to_holes(mask).reshape(photo.shape[:2])
+        (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
         if not holes.any():
             return np.array(photo)
         limit = default_memory_limit() if memory_limit is None else memory_limit
@@ -265,9 +279,8 @@ class Inpainter:
                 f"Received: {len(photos)} photos, {len(masks)} masks"
             )
         check_photos(photos, self.generator.channels)
-        check_masks(masks, photos)
         # One by one: zeros and ones in one mask and grey levels in the next are both clear.
-        holes = np.stack([to_holes(mask) for mask in masks]).reshape(photos.shape[:3])
+        holes = np.stack(_holes([find_holes(mask) for mask in masks], photos))
         if not holes.any():
             return np.array(photos)
         limit = default_memory_limit() if memory_limit is None else memory_limit
@@ -293,6 +306,24 @@ class Inpainter:
 def _check_memory_limit(limit: int | None) -> None:
     half = "half of the machine's memory"
     check_int("memory_limit", limit, "counts bytes", at_least=1, or_none=half)
+
+
+def _pixels(photo: Any) -> NDArray[Any]:
+    if isinstance(photo, str | PathLike | bytes | Image.Image):
+        return read_picture(photo).pixels
+    return np.asarray(photo)
+
+
+def _holes(masks: list[Mask], photos: Bytes) -> list[Holes]:
+    """The holes of masks, seen to be of their photos' size."""
+    for mask, photo in zip(masks, photos, strict=True):
+        check_mask_size(mask.holes.shape, photo.shape[:2])
+        if mask.is_constant:
+            warnings.warn(
+                f"The mask has no hole: it holds {mask.seen}. The photo stays as it is.",
+                stacklevel=3,
+            )
+    return [mask.holes for mask in masks]
 
 
 def _stack(kind: str, pictures: Any) -> NDArray[Any]:

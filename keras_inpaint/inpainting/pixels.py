@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_inpaint.pictures.pixels import Bytes
 
@@ -24,16 +23,6 @@ def check_photos(photos: Bytes, channels: int) -> None:
         raise ValueError(
             f"`photo` must be of shape (height, width, {channels}), at least one pixel. "
             f"Received: photo.shape={one}"
-        )
-
-
-def check_masks(masks: NDArray[Any], photos: Bytes) -> None:
-    """Refuses masks that are not one `(height, width)`, or `(height, width, 1)` per photo."""
-    size = photos.shape[:3]
-    if masks.shape not in (size, (*size, 1)):
-        raise ValueError(
-            f"`mask` must have the photo's height and width, {size[1:]}, one value per "
-            f"pixel. Received: mask.shape={masks.shape[1:]}"
         )
 
 

@@ -1,10 +1,17 @@
 """Reading and writing picture files, upright and whole."""
 
-from keras_inpaint.pictures.formats import SUFFIXES, is_lossy, is_picture_name, list_pictures
+from keras_inpaint.pictures.formats import (
+    SUFFIXES,
+    is_lossy,
+    is_picture_file,
+    is_picture_name,
+    list_pictures,
+)
+from keras_inpaint.pictures.masks import read_mask
 from keras_inpaint.pictures.picture import Picture
 from keras_inpaint.pictures.pixels import to_images, to_photos
 from keras_inpaint.pictures.plain import is_plain
-from keras_inpaint.pictures.reading import read_mask, read_picture
+from keras_inpaint.pictures.reading import read_picture
 from keras_inpaint.pictures.sheets import sheet
 from keras_inpaint.pictures.writing import check_writable, write_picture
 
@@ -13,6 +20,7 @@ __all__ = [
     "Picture",
     "check_writable",
     "is_lossy",
+    "is_picture_file",
     "is_picture_name",
     "is_plain",
     "list_pictures",

@@ -1,5 +1,8 @@
 """EXIF data that stays true after a picture was turned and repacked."""
 
+from typing import Any
+
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 _ORIENTATION = ExifTags.Base.Orientation
@@ -33,6 +36,15 @@ def turn_upright(image: Image.Image) -> Image.Image:
     bare = image.copy()
     bare.info["exif"] = alone.tobytes()
     return ImageOps.exif_transpose(bare)
+
+
+def upright_array(pixels: NDArray[Any], turned: int) -> NDArray[Any]:
+    """Undoes an orientation of an array of shape `(height, width)`, from 1 (upright) to 8."""
+    # EXIF 2.32, 4.6.4 A: from 5 on rows and columns are exchanged.
+    flips = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
+    down, across = flips.get(turned, (1, 1))
+    stored = pixels.swapaxes(0, 1) if turned > 4 else pixels
+    return stored[::down, ::across]
 
 
 def upright_exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:

@@ -73,38 +73,3 @@ def to_levels(images: Any) -> Images:
     """Converts images, -1 to 1, to the scale of bytes, neither rounded nor clipped."""
     levels: Images = (np.asarray(images, np.float32) + np.float32(1)) * _HALF_RANGE
     return levels
-
-
-def to_holes(mask: NDArray[Any]) -> Holes:
-    """Converts a mask of any of the accepted kinds to booleans: True in the hole.
-
-    Args:
-        mask: Array of bools, of zeros and ones of any type, or uint8 of grey levels
-            beyond 1, where those above 127 are the hole.
-
-    Raises:
-        ValueError: If it is ambiguous.
-    """
-    if mask.dtype == bool:
-        return mask
-    if mask.dtype.kind not in "uif":
-        raise ValueError(
-            "`mask` must hold bools, zeros and ones, or uint8 grey levels. "
-            f"Received: mask.dtype={mask.dtype}"
-        )
-    if np.isin(mask, (0, 1)).all():
-        return mask.astype(bool)
-    if mask.dtype != np.uint8:
-        # A soft mask has no known pixels to return bit for bit.
-        raise ValueError(
-            f"`mask` of {mask.dtype} must hold only zeros and ones (1 = hole); give grey "
-            f"levels as uint8. Received: values from {mask.min()} to {mask.max()}"
-        )
-    if mask.max() <= MASK_THRESHOLD:
-        # Labels such as 0 and 2, or a very dark grey: nothing would be filled.
-        raise ValueError(
-            f"`mask` of grey levels must have a hole: values above {MASK_THRESHOLD}. Give "
-            f"zeros and ones (1 = hole), or 255 in the hole. Received: values from "
-            f"{mask.min()} to {mask.max()}"
-        )
-    return np.asarray(mask > MASK_THRESHOLD)

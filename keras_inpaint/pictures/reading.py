@@ -1,26 +1,30 @@
-"""Reading pictures and masks from files, whatever modes Pillow finds in them."""
+"""Reading pictures from files, whatever modes Pillow finds in them."""
 
 import io
+import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from keras_inpaint.pictures.formats import READ_FORMATS, SUFFIXES
+from keras_inpaint.pictures.formats import PREFIX_SIZE, missing_decoder, read_formats
 from keras_inpaint.pictures.metadata import turn_upright, upright_exif
 from keras_inpaint.pictures.picture import Picture
-from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Bytes
+from keras_inpaint.pictures.pixels import Bytes
+
+Source = str | os.PathLike[str] | bytes | Image.Image
 
 # TIFF 6.0, section 8: how numbers become light.
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 
 
-def read_picture(path: str | Path) -> Picture:
+def read_picture(path: Source) -> Picture:
     """Reads a picture file as upright RGB, whatever it holds.
 
     Grey, palette, 1-bit, 16-bit and CMYK pictures become 8-bit RGB; a turned
@@ -30,8 +34,10 @@ def read_picture(path: str | Path) -> Picture:
     Pictures of 32-bit numbers have no known white and are refused.
 
     Args:
-        path: str or Path of a JPEG, PNG, WebP, BMP or TIFF file. The content
-            counts, not the suffix.
+        path: str or Path of a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF file, or of
+            another kind that the installed Pillow reads (HEIC with the extra `heif`).
+            The content counts, not the suffix. Or the bytes of one, or a
+            `PIL.Image.Image`.
 
     Returns:
         `Picture`.
@@ -49,79 +55,77 @@ def read_picture(path: str | Path) -> Picture:
     >>> keras_inpaint.pictures.read_picture(path).pixels[0, 0].tolist()
     [90, 90, 90]
     """
-    path = Path(path)
-    _check_is_file(path)
+    with opened(path) as image:
+        upright = turn_upright(image)
+        pixels, alpha = _pixels_and_alpha(upright)
+        profile, exif = _rgb_profile(image), upright_exif(image, upright.size)
+    return Picture(pixels, alpha, profile, exif)
+
+
+@contextmanager
+def opened(source: Source, decode: bool = True) -> Iterator[Image.Image]:
+    """Opens a picture and decodes it; whatever goes wrong becomes one kind of error.
+
+    Args:
+        source: str or path of a file, its bytes, or a `PIL.Image.Image`.
+        decode: bool. Whether to read its pixels too.
+
+    Yields:
+        `PIL.Image.Image` as it is stored: not turned upright.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: As `read_picture`.
+    """
+    file: Any
+    if isinstance(source, Image.Image):
+        source.load()
+        yield source
+        return
+    if isinstance(source, bytes):
+        file, suffix, received = io.BytesIO(source), "", f"{len(source)} bytes"
+    else:
+        file = Path(source)
+        _check_is_file(file)
+        suffix, received = file.suffix, f"path={str(file)!r}"
     try:
-        with _silent_pillow(), Image.open(path, formats=READ_FORMATS) as image:
-            # TIFF files are turned by Pillow as they are loaded, others not.
-            image.load()
-            upright = turn_upright(image)
-            pixels, alpha = _pixels_and_alpha(upright)
-            profile, exif = _rgb_profile(image), upright_exif(image, upright.size)
+        with _silent_pillow(), Image.open(file, formats=read_formats(suffix)) as image:
+            if decode:
+                # TIFF files are turned by Pillow as they are loaded, others not.
+                image.load()
+            yield image
     except PermissionError:
         raise
     except UnidentifiedImageError as error:
+        missing = _missing_decoder(source)
+        reason = (
+            f"to read this file, {missing}"
+            if missing
+            else ("this file is none, or its beginning is damaged")
+        )
         raise ValueError(
-            f"`path` must name a picture ({', '.join(SUFFIXES)}); this file is none, or "
-            f"its beginning is damaged. Received: path={str(path)!r}"
+            f"`path` must name a picture; {reason}. Received: {received}"
         ) from error
     except Image.DecompressionBombError as error:
         raise ValueError(
             f"The picture is too large to be read safely: {error} If you trust the file, "
-            f"raise `PIL.Image.MAX_IMAGE_PIXELS`. Received: path={str(path)!r}"
+            f"raise `PIL.Image.MAX_IMAGE_PIXELS`. Received: {received}"
         ) from error
     except Exception as error:
         # Damaged files make Pillow raise OSError, SyntaxError, struct.error
         # and others; whoever reads a folder of pictures needs one kind.
         raise ValueError(
             f"The picture cannot be read, it is damaged or of an unknown kind: {error}. "
-            f"Received: path={str(path)!r}"
+            f"Received: {received}"
         ) from error
-    return Picture(pixels, alpha, profile, exif)
 
 
-def read_mask(path: str | Path, invert: bool = False) -> NDArray[np.uint8]:
-    """Reads a mask file: 1 in the hole, 0 where the picture is known.
-
-    A pixel belongs to the hole where its luminance is above 127. Transparent
-    pixels count as black, so strokes painted on an empty layer are the hole.
-    Where all pixels have one colour and only alpha differs, alpha is the
-    mask: what is more than half opaque is the hole.
-
-    Args:
-        path: str or Path of a picture file, as `read_picture` takes.
-        invert: bool. Whether the file marks the known pixels instead.
-
-    Returns:
-        uint8 array of shape `(height, width)`, upright, of zeros and ones.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read as a picture.
-
-    Example:
-    >>> import os, tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "mask.png")
-    >>> pixels = np.zeros((2, 2, 3), "uint8")
-    >>> pixels[0, 1] = 255
-    >>> keras_inpaint.pictures.write_picture(
-    ...     path, keras_inpaint.pictures.Picture(pixels))
-    >>> keras_inpaint.pictures.read_mask(path).tolist()
-    [[0, 1], [0, 0]]
-    """
-    picture = read_picture(path)
-    # The weights of ITU-R BT.601, in thousandths: grey keeps its value exactly.
-    weighted = picture.pixels.astype(np.uint32) @ np.array([299, 587, 114], np.uint32)
-    luminance = (weighted + 500) // 1000  # (height, width)
-    if picture.alpha is not None:
-        is_one_colour = np.ptp(picture.pixels, axis=(0, 1)).max() == 0
-        has_shape = np.ptp(picture.alpha) > 0
-        if is_one_colour and has_shape:
-            luminance = picture.alpha.astype(np.uint32)
-        else:
-            luminance = luminance * picture.alpha // 255
-    is_hole: NDArray[np.bool] = (luminance > MASK_THRESHOLD) != invert
-    return is_hole.astype(np.uint8)
+def _missing_decoder(source: Source) -> str | None:
+    if isinstance(source, bytes):
+        return missing_decoder(source[:PREFIX_SIZE])
+    assert not isinstance(source, Image.Image)
+    with open(source, "rb") as file:
+        return missing_decoder(file.read(PREFIX_SIZE))
 
 
 def _check_is_file(path: Path) -> None:
@@ -181,17 +185,23 @@ def _colour_space(profile: bytes) -> bytes:
     return profile[16:20]
 
 
-def _from_grey16(image: Image.Image) -> tuple[Bytes, Bytes | None]:
-    levels = np.asarray(image).astype(np.uint32)  # (height, width)
+def grey16(image: Image.Image) -> tuple[NDArray[np.uint16], Bytes | None]:
+    """Returns the 16-bit levels of a loaded grey image, and its alpha, if any."""
+    levels = np.asarray(image).astype(np.uint16)  # (height, width)
     if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         # Pillow undoes this for 8 bits, not for 16.
         levels = 65535 - levels
-    # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
-    grey = ((levels + 128) // 257).astype(np.uint8)
     transparent = image.info.get("transparency")
     alpha = None
     if isinstance(transparent, int):
         alpha = np.where(levels == transparent, 0, 255).astype(np.uint8)
+    return levels, alpha
+
+
+def _from_grey16(image: Image.Image) -> tuple[Bytes, Bytes | None]:
+    levels, alpha = grey16(image)
+    # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
+    grey = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=-1), alpha
 
 

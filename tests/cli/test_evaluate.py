@@ -57,7 +57,7 @@ def test_masks_of_the_photos_are_used(words, tmp_path, capsys):
     Image.fromarray(mask).save(tmp_path / "masks/a.png")
     masks, numbers = str(tmp_path / "masks"), tmp_path / "numbers.json"
     assert main([*words[:-2], "--masks", masks, "--json", str(numbers)]) == 1
-    assert "b.jpg failed: There is no mask" in capsys.readouterr().err
+    assert "b.jpg failed: there is no mask" in capsys.readouterr().err
     told = json.loads(numbers.read_text("utf-8"))
     assert [row["hole_area"] for row in told["pictures"]] == [200 / 2560]
 

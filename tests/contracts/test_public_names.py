@@ -152,6 +152,7 @@ PUBLIC_NAMES = {
         "SUFFIXES",
         "check_writable",
         "is_lossy",
+        "is_picture_file",
         "is_picture_name",
         "is_plain",
         "list_pictures",

@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from keras_inpaint.data import PictureDataset, SkipLog, photos
-from keras_inpaint.data.mask_files import MaskFiles
 
 READERS = {"pillow": lambda *args, **options: PictureDataset(*args, **options)[0]}
 if keras.backend.backend() == "tensorflow":
@@ -119,7 +118,8 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(folders, read):
     log = SkipLog()
     read(folders[0], 32, 12, masks=folders[1], log=log)
     (reason,) = log.reasons.values()
-    assert "83 x 60 pixels. Received: 20 x 10" in reason
+    assert "83 x 60 pixels" in reason
+    assert "of 20 x 10" in reason
 
 
 def test_masks_that_are_all_of_another_size_are_refused_at_once(folders):
@@ -135,11 +135,32 @@ def test_a_photo_without_a_mask_is_named(folders):
         photos(folders[0], 32, 4, masks=folders[1])
 
 
-def test_masks_that_cannot_be_told_apart_are_refused():
-    log = SkipLog()
-    with pytest.raises(ValueError, match=r"photos must differ.*several named 'x'"):
-        MaskFiles(["m/x.png"], ["a/x.png", "b/x.jpg"], "paired", log)
-    with pytest.raises(ValueError, match=r"masks must differ.*several named 'x'"):
-        MaskFiles(["a/x.png", "b/x.jpg"], ["a/x.png"], "paired", log)
+def test_a_choice_of_masks_that_is_none_is_refused(folders):
     with pytest.raises(ValueError, match="Received: mask_choice='both'"):
-        MaskFiles(["m/x.png"], ["a/x.png"], "both", log)
+        photos(folders[0], 32, 4, masks=folders[1], mask_choice="both")
+
+
+def test_a_mask_of_one_value_is_named_once_and_its_photo_used(folders, read, caplog):
+    save(folders[1] / "03.png", np.full((60, 83), 255))
+    images, masks = read(folders[0], 32, 12, masks=folders[1], shuffle=False)
+    assert len(images) == 12
+    assert not masks[3].any()
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("03.png has no hole: it holds one value, 255" in line for line in told) == 1
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 255), (3, 90), (140, 250)])
+def test_two_values_of_a_mask_are_read_for_what_they_mean(folders, read, values):
+    for path in folders[1].iterdir():
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
+        save(path, np.where(pixels > 0, values[1], values[0]))
+    images, masks = read(folders[0], 64, 12, masks=folders[1])
+    assert np.mean(masks != (images[..., :1] > 0)) < 4 / 64
+
+
+def test_a_photograph_among_the_masks_is_named_and_passed_over(folders, read, rng):
+    save(folders[1] / "03.png", rng.integers(0, 256, (60, 83, 3)))
+    log = SkipLog()
+    read(folders[0], 32, 11, masks=folders[1], log=log)
+    assert ["photograph" in reason for reason in log.reasons.values()] == [True]

@@ -137,8 +137,12 @@ def test_photos_that_vanish_all_end_the_stream_with_their_reason(folder):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_fit_takes_it(folder, workers):
+def test_fit_takes_it(folder, workers, tmp_path_factory):
     seen = []
+    masks = tmp_path_factory.mktemp("masks")
+    for path in folder.iterdir():
+        with Image.open(path) as image:
+            Image.new("1", image.size).save(masks / path.name)
 
     class Watching(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -147,7 +151,7 @@ def test_fit_takes_it(folder, workers):
     model = keras.Sequential([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)])
     model.compile("sgd", loss=lambda truth, found: keras.ops.mean(found), run_eagerly=True)
     # As targets, anything of the right number.
-    dataset = PictureDataset(folder, 32, 2, masks=folder, repeat=True, workers=workers)
+    dataset = PictureDataset(folder, 32, 2, masks=masks, repeat=True, workers=workers)
     model.fit(dataset, steps_per_epoch=5, shuffle=False, verbose=0, callbacks=[Watching()])
     assert seen == [0, 1, 2, 3, 4]
 

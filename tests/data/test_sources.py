@@ -1,14 +1,12 @@
 """A source of photos becomes a list of paths."""
 
-import keras
+import os
+
 import pytest
+from PIL import Image
 
-pytest.importorskip("tensorflow")
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="TensorFlow only"
-)
-
-from keras_inpaint.data import find_photos  # noqa: E402
+from keras_inpaint.data import find_photos
+from keras_inpaint.data.sources import find_files
 
 
 @pytest.fixture
@@ -55,3 +53,100 @@ def test_file_that_is_no_list_is_refused(folder):
 
 def test_single_picture_is_a_source(folder):
     assert find_photos(folder / "a.png") == [str(folder / "a.png")]
+
+
+def picture(path, kind="PNG"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (4, 3)).save(path, kind)
+
+
+def test_content_tells_a_picture_whatever_it_is_called(tmp_path):
+    for name, kind in (
+        *(("a", "JPEG"), ("b.dat", "PNG"), ("c.jfif", "JPEG"), ("d.jpe", "JPEG")),
+        *(("e.gif", "GIF"), ("f.tmp", "WEBP"), ("g.ppm", "PPM"), ("h.bin", "BMP")),
+        *(("i.tga", "TGA"), ("j.jp2", "JPEG2000"), ("k.ico", "ICO")),
+    ):
+        picture(tmp_path / name, kind)
+    texts = {
+        "l.txt": "P1 is the first plan",
+        "m.csv": "BMW;1",
+        "n.py": "Python",
+        "o": "",
+        "p.h": "#define x 1",
+        "q.mov": "\0\0\0\x14ftypqt  ",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    # Named like a picture: it is damaged, and fails with a reason.
+    (tmp_path / "z.jpg").write_text("no picture")
+    found = find_files(tmp_path)
+    assert "".join(os.path.basename(path)[0] for path in found.paths) == "abcdefghijkz"
+    assert sorted(map(os.path.basename, found.left_out.pop("no picture"))) == sorted(texts)
+    assert not found.left_out
+
+
+def test_every_file_left_out_is_counted_by_its_reason(tmp_path):
+    kept = ["a.png", "holiday/b.png"]
+    helpers = [
+        *(".git/c.png", ".hidden.png", "@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg", "._a.png"),
+        *("__MACOSX/._a.png", "$RECYCLE.BIN/x.png", "Thumbnails/a.png", "#recycle/x.png"),
+        *("lost+found/x.png", "holiday/.thumbnails/b.png", ".Trash-1000/files/x.png"),
+    ]
+    for name in (*kept, *helpers, "filled/a.png"):
+        picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("words")
+    os.mkfifo(tmp_path / "pipe.png")
+    os.symlink("nowhere.png", tmp_path / "broken.png")
+    found = find_files(tmp_path, leave_out=[tmp_path / "filled"])
+    assert found.paths == [str(tmp_path / name) for name in kept]
+    assert {reason: len(paths) for reason, paths in found.left_out.items()} == {
+        "hidden, or in a folder of helpers": len(helpers),
+        "no picture": 1,
+        "no regular file": 2,
+        "of the output or the masks": 1,
+    }
+
+
+def test_a_folder_of_helpers_that_is_asked_for_is_searched(tmp_path):
+    picture(tmp_path / ".cache/thumbnails/a.png")
+    assert len(find_photos(tmp_path / ".cache/thumbnails")) == 1
+
+
+def test_a_folder_is_searched_once_however_many_links_lead_there(tmp_path):
+    picture(tmp_path / "photos/z/a.png")
+    picture(tmp_path / "elsewhere/b.png")
+    photos = tmp_path / "photos"
+    for name, target in (
+        *(("a", photos / "z"), ("loop", photos), ("c", tmp_path / "elsewhere")),
+        *(("d", tmp_path / "elsewhere"), ("z/up", tmp_path / "elsewhere")),
+    ):
+        os.symlink(target, photos / name)
+    found = find_files(photos)
+    assert found.paths == [str(photos / "c/b.png"), str(photos / "z/a.png")]
+    assert len(found.left_out["in a folder that was searched before"]) == 4
+
+
+def test_a_name_that_exists_is_taken_literally_before_it_is_a_pattern(tmp_path):
+    for name in ("a[1].png", "a1.png", "photos[2020]/b.png", "photos2/c.png"):
+        picture(tmp_path / name)
+    assert find_photos(tmp_path / "a[1].png") == [str(tmp_path / "a[1].png")]
+    assert find_photos(tmp_path / "photos[2020]") == [str(tmp_path / "photos[2020]/b.png")]
+    assert find_photos(f"{tmp_path}/a[0-9].png") == [str(tmp_path / "a1.png")]
+
+
+def test_a_pattern_passes_over_helpers_too(tmp_path):
+    for name in ("a.png", "@eaDir/a.png", "deep/b.dat", "deep/Thumbs/b.png"):
+        picture(tmp_path / name)
+    (tmp_path / "deep/notes.txt").write_text("words")
+    found = find_files(f"{tmp_path}/**")
+    assert found.paths == [str(tmp_path / "a.png"), str(tmp_path / "deep/b.dat")]
+    assert {reason: len(paths) for reason, paths in found.left_out.items()} == {
+        "hidden, or in a folder of helpers": 2,
+        "no picture": 1,
+    }
+
+
+def test_a_source_of_no_photos_says_what_was_left_out(tmp_path):
+    (tmp_path / "notes.txt").write_text("words")
+    with pytest.raises(ValueError, match=r"left out: 1 no picture \(notes\.txt\)"):
+        find_photos(tmp_path)

@@ -99,10 +99,10 @@ def test_bad_photos_are_named_and_the_others_measured(painter, photos, folder):
     evaluation = ki.evaluate(painter, folder / "photos", folder / "masks")
     assert len(evaluation.pictures) == 3
     words = {
-        "bare": "no mask of the photo's name",
+        "bare": "there is no mask of its name",
         "broken": "this file is none",
-        "small": "mask.shape=(8, 8)",
-        "whole": "leaves nothing known",
+        "small": "of 8 x 8",
+        "whole": "has no hole",
         "empty": "has no hole",
     }
     for name, reason in words.items():

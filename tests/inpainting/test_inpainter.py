@@ -1,3 +1,4 @@
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -5,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from PIL import Image
 
 from keras_inpaint import Inpainter
 from keras_inpaint.models import Generator
@@ -39,6 +41,15 @@ def inpainter():
 @pytest.fixture
 def photo(rng):
     return rng.integers(0, 256, (50, 70, 3)).astype("uint8")
+
+
+SLOPE = np.arange(70, dtype="uint8") * 2 * np.ones((50, 1), "uint8")
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def box(height, width, dtype=bool, hole=1):
@@ -112,8 +123,16 @@ def test_photo_without_a_hole_comes_back_as_a_copy_at_once(photo):
         box(50, 70, "uint8", 255),
         box(50, 70, "uint8", 128),
         box(50, 70, "uint8", 255) + np.uint8(100) * ~box(50, 70),
+        box(50, 70, "uint8", 2),
+        box(50, 70, "int64", 255),
+        box(50, 70, "float32", 0.5),
+        Image.fromarray(box(50, 70)),
+        png(box(50, 70, "uint8")),
     ],
-    ids=["bool", "axis", "ones", "int", "float", "255", "128", "grey"],
+    ids=[
+        *("bool", "axis", "ones", "int", "float", "255", "128", "grey", "labels", "int 255"),
+        *("half", "pil", "bytes"),
+    ],
 )
 def test_masks_of_every_kind_mean_the_same_hole(photo, mask):
     filled = Inpainter(Painter(1.0)).inpaint(photo, mask)
@@ -123,20 +142,46 @@ def test_masks_of_every_kind_mean_the_same_hole(photo, mask):
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (box(50, 70, "float32", 0.5), r"zeros and ones.*values from 0.0 to 0.5"),
-        (box(50, 70, "float32", np.nan), r"zeros and ones.*Received: values from nan"),
-        (box(50, 70, "int64", 255), r"grey levels as uint8.*to 255"),
-        (box(50, 70, "uint8", 2), r"values above 127.*from 0 to 2"),
-        (box(70, 50), r"\(50, 70\).*mask.shape=\(70, 50\)"),
+        (SLOPE / 255, r"zeros and ones.*values from 0.0 to 0.5"),
+        (box(50, 70, "float32", np.nan), r"zeros and ones.*values from nan"),
+        (SLOPE, r"unclear.*levels from 0 to 138, .* as in a photograph"),
+        (SLOPE // 2, r"unclear.*levels from 0 to 69, all of them at or below 127"),
+        (box(70, 50), r"70 x 50 pixels.*turned by 90 degrees.*Received: a mask of 50 x 70"),
         (np.zeros((50, 70, 3), "uint8"), r"one value per pixel.*mask.shape=\(50, 70, 3\)"),
         (np.full((50, 70), "hole"), r"bools, zeros and ones.*mask.dtype=<U4"),
-        (None, r"mask.shape=\(\)"),
+        (None, r"mask.dtype=object"),
     ],
-    ids=["soft", "nan", "int", "labels", "turned", "colours", "words", "none"],
+    ids=["soft", "nan", "slope", "dark", "turned", "colours", "words", "none"],
 )
 def test_unclear_mask_is_refused(photo, mask, message):
     with pytest.raises(ValueError, match=message):
         Inpainter(Painter()).inpaint(photo, mask)
+
+
+@pytest.mark.parametrize("value", [0, 1, 255])
+def test_mask_of_one_value_has_no_hole_and_says_so(photo, value):
+    inpainter = Inpainter(Painter(1.0))
+    with pytest.warns(UserWarning, match=f"has no hole: it holds one value, {value}"):
+        filled = inpainter.inpaint(photo, np.full(photo.shape[:2], value, "uint8"))
+    np.testing.assert_array_equal(filled, photo)
+    # Bools are a program's own: all of the photo is meant.
+    assert (inpainter.inpaint(photo, np.ones(photo.shape[:2], bool)) == 255).all()
+
+
+def test_files_are_filled_as_arrays_are_with_the_options_of_masks(photo, tmp_path):
+    alpha = np.where(box(50, 70), 0, 255).astype("uint8")
+    cutout = np.dstack([photo, alpha])
+    Image.fromarray(cutout).save(tmp_path / "cutout.png")
+    inpainter = Inpainter(Painter(1.0))
+    expected = np.where(box(50, 70)[..., None], 255, photo)
+    for source in (tmp_path / "cutout.png", png(cutout), Image.fromarray(cutout)):
+        filled = inpainter.inpaint(source, None, mask_from_alpha=True)
+        np.testing.assert_array_equal(filled, expected)
+    inverted = inpainter.inpaint(photo, png(box(50, 70)), invert_mask=True)
+    assert (inverted[box(50, 70)] == photo[box(50, 70)]).all()
+    widened = inpainter.inpaint(photo, box(50, 70), grow=2)
+    # The hole begins at row 16 and column 23.
+    assert [(widened[row, 30] == 255).all() for row in (13, 14, 15, 16)] == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(

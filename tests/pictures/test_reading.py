@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from keras_inpaint.pictures import is_plain, read_mask, read_picture
+from keras_inpaint.pictures import is_plain, read_picture
 
 HEIGHT, WIDTH = 5, 7
 GREY = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH) * 7
@@ -301,43 +301,6 @@ def test_decompression_bombs_are_refused_and_large_pictures_not(tmp_path, monkey
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(ValueError, match=r"too large.*a\.png"):
         read_picture(tmp_path / "a.png")
-
-
-def test_mask_is_what_is_brighter_than_127(tmp_path):
-    levels = np.array([[0, 127, 128, 255]], np.uint8)
-    Image.fromarray(levels).save(tmp_path / "mask.png")
-    mask = read_mask(tmp_path / "mask.png")
-    assert (mask.dtype, mask.tolist()) == (np.uint8, [[0, 0, 1, 1]])
-    assert read_mask(tmp_path / "mask.png", invert=True).tolist() == [[1, 1, 0, 0]]
-
-
-def test_mask_weighs_colours_by_luminance(tmp_path):
-    colours = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 0, 255]]], np.uint8)
-    Image.fromarray(colours).save(tmp_path / "mask.png")
-    # 0.299 * 255 = 76, 0.587 * 255 = 150, 0.114 * 255 = 29, 76 + 29 = 105.
-    assert read_mask(tmp_path / "mask.png").tolist() == [[0, 1, 0, 0]]
-
-
-@pytest.mark.parametrize("colour", [0, 90, 255])
-def test_mask_of_one_colour_is_its_alpha(colour, tmp_path):
-    alpha = np.array([[0, 127, 128, 255]], np.uint8)
-    image = Image.fromarray(np.dstack([np.full((1, 4, 3), colour, np.uint8), alpha]))
-    image.save(tmp_path / "mask.png")
-    assert read_mask(tmp_path / "mask.png").tolist() == [[0, 0, 1, 1]]
-
-
-def test_transparent_pixels_of_a_mask_are_known(tmp_path):
-    pixels = np.array([[[255] * 3 + [0], [255] * 3 + [255], [0, 0, 0, 255]]], np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "mask.png")
-    assert read_mask(tmp_path / "mask.png").tolist() == [[0, 1, 0]]
-
-
-def test_mask_is_upright(tmp_path):
-    exif = Image.Exif()
-    exif[274] = 6
-    Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "mask.png", exif=exif)
-    # Orientation 6 is shown turned a quarter clockwise.
-    assert read_mask(tmp_path / "mask.png").tolist() == [[0], [1]]
 
 
 def encoded(kind, exif=None, mode="RGB"):

@@ -70,6 +70,8 @@ def test_only_jpeg_is_lossy():
     assert {suffix for suffix in SUFFIXES if is_lossy("a" + suffix.upper())} == {
         ".jpg",
         ".jpeg",
+        ".jpe",
+        ".jfif",
     }
 
 

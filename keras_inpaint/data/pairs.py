@@ -1,0 +1,323 @@
+"""Which mask belongs to which photo: paired as a person would do it."""
+
+import dataclasses
+import fnmatch
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from keras_inpaint.data.sources import Source, describe_left_out, find_files
+from keras_inpaint.pictures import is_picture_file, is_picture_name
+
+_MASKS = "named like the mask of another"
+# `_mask`, `-mask`, `_mask001`, ` mask (2)`, `.masks`.
+_ENDS_IN_MASK = re.compile(
+    r"(?P<name>.+?)[ ._-]+masks?[ ._-]*(\d+|\(\d+\))?", re.IGNORECASE | re.DOTALL
+)
+
+
+class Pair(NamedTuple):
+    """A photo, its mask, and the photo's path relative to where it was found."""
+
+    photo: str
+    mask: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Photos and their masks, and what is not among them.
+
+    Args:
+        pairs: List of named tuples `(photo, mask, name)` of str: two paths, and the photo's
+            path relative to where it was found.
+        without_mask: dict of str: the reason why a photo has none, by its path.
+        without_photo: dict of str: as `without_mask`, for masks; empty where `photos` was no
+            folder, as others' may well be among the masks then.
+        left_out: dict of lists of str: paths of files that are no photos, by the reason.
+
+    Example:
+    >>> pairs = keras_inpaint.data.find_pairs(["a.jpg", "b.jpg"], ["a_mask.png"])
+    >>> [tuple(pair) for pair in pairs.pairs], pairs.without_mask
+    ([('a.jpg', 'a_mask.png', 'a.jpg')], {'b.jpg': 'there is no mask of its name'})
+    """
+
+    pairs: list[Pair]
+    without_mask: dict[str, str] = field(default_factory=dict)
+    without_photo: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+
+class _File(NamedTuple):
+    """A file, its path within the source, and its folder there as `_spelt` writes it."""
+
+    path: str
+    within: str
+    folder: str
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+    @property
+    def stem(self) -> str:
+        return os.path.splitext(self.name)[0]
+
+
+def find_pairs(
+    photos: Source,
+    masks: Source | None = None,
+    pattern: str | None = None,
+    leave_out: Sequence[str | os.PathLike[str]] = (),
+) -> Pairs:
+    """Finds the mask of each photo.
+
+    One mask file goes with all photos. Of several, a photo's mask has its name but for the
+    suffix, or its name and then `_mask`, `-mask`, `_mask001` or the like; in folders with
+    folders below them, that of the same folder comes first. Names may be written in any
+    Unicode normal form, and in other case where no other photo has that name.
+
+    A photo is never its own mask. In a folder that holds both, what is named like a mask is
+    one, and all else a photo.
+
+    Args:
+        photos: A folder, a file, a pattern, or a list, see `keras_inpaint.data.find_photos`.
+        masks: As `photos`, or None for masks beside the photos.
+        pattern: str or None. What masks are called instead, without the suffix: `{name}`
+            stands for the photo's name, `*` for anything, `?` for one character, as in
+            `"mask of {name} *"`. With a dot in it, it is the whole name of the file.
+        leave_out: Sequence of paths that are not searched, such as that of the output.
+
+    Returns:
+        `Pairs`.
+
+    Raises:
+        FileNotFoundError: If a folder or file is missing.
+        ValueError: If there are no photos or masks, no photo has a mask, `photos` and `masks`
+            are the same file, or `pattern` is none.
+    """
+    namer = _Namer(pattern)
+    if _is_file(masks) and _is_same(photos, masks):
+        raise ValueError(
+            "A photo is never its own mask. Name another file, or take what is transparent "
+            f"for the hole by --mask-from-alpha. Received: {masks!r} for both"
+        )
+    found = find_files(photos, [*leave_out, *apart(masks, photos)])
+    files, left_out = _named(found.paths, photos), dict(found.left_out)
+    if masks is None or _is_same(photos, masks):
+        mask_files = [file for file in files if namer.names(file)]
+        if _is_file(photos):
+            mask_files = _beside(files[0])
+        else:
+            files = [file for file in files if not namer.names(file)]
+        result = _match(files, mask_files, namer, takes_equal=False)
+    else:
+        files, others = _split(files, namer)
+        if others:
+            left_out[_MASKS] = [file.path for file in others]
+        if isinstance(masks, str | os.PathLike) and _is_file(masks):
+            pairs = [Pair(file.path, os.fspath(masks), file.within) for file in files]
+            return Pairs(pairs, left_out=left_out)
+        mask_files = _named(find_files(masks, [*leave_out, *apart(photos, masks)]).paths, masks)
+        _, ending = _split(mask_files, namer)
+        # A photo that lies beside its mask is none itself.
+        bases = {(file.folder, name) for file in ending for name in namer.names(file)}
+        mask_files = [
+            file for file in mask_files if (file.folder, _spelt(file.stem)) not in bases
+        ]
+        result = _match(files, mask_files, namer, takes_equal=namer.takes_equal)
+    if not (isinstance(photos, str | os.PathLike) and os.path.isdir(photos)):
+        result.without_photo.clear()
+    if not result.pairs:
+        first = files[0].path if files else photos
+        reasons = ": ".join(["", *list(result.without_mask.values())[:1]])
+        raise ValueError(
+            "No photo has a mask. Call a mask as its photo, or as that and `_mask`, or say how "
+            f"masks are called by --mask-pattern. Received: {first!r}"
+            f"{' and others' if len(files) > 1 else ''}{reasons}"
+            + describe_left_out(left_out, "; left out: ")
+        )
+    return dataclasses.replace(result, left_out=left_out)
+
+
+class _Namer:
+    """How masks are named after their photos."""
+
+    def __init__(self, pattern: str | None) -> None:
+        self.takes_equal = pattern is None
+        self._parts: tuple[re.Pattern[str], re.Pattern[str]] | None = None
+        if pattern is None:
+            return
+        if pattern.count("{name}") != 1:
+            raise ValueError(
+                "`pattern` is the name of a mask and must hold `{name}` once, which stands for "
+                f"that of its photo. Received: pattern={pattern!r}"
+            )
+        self._is_whole_name = "." in pattern
+        before, after = (
+            re.compile(fnmatch.translate(_spelt(part)), re.IGNORECASE)
+            for part in pattern.split("{name}")
+        )
+        self._parts = before, after
+
+    def names(self, mask: _File) -> list[str]:
+        """The names of photos that a file may be called the mask of, the longest first."""
+        if self._parts is None:
+            match = _ENDS_IN_MASK.fullmatch(_spelt(mask.stem))
+            return [match["name"]] if match else []
+        text = _spelt(mask.name if self._is_whole_name else mask.stem)
+        before, after = self._parts
+        starts = [start for start in range(len(text)) if before.fullmatch(text[:start])]
+        ends = [end for end in range(len(text) + 1) if after.fullmatch(text[end:])]
+        names = {text[start:end] for start in starts for end in ends if start < end}
+        return sorted(names, key=lambda name: (-len(name), name))
+
+
+def _match(photos: list[_File], masks: list[_File], namer: _Namer, takes_equal: bool) -> Pairs:
+    """The pairs among photos and masks, and the files that have no partner."""
+    # By folder, or any folder, and name; once more by names in small letters.
+    index: dict[tuple[str | None, str], list[_File]] = defaultdict(list)
+    photo_names = {name.casefold() for photo in photos for name in _names(photo)}
+    for mask in masks:
+        called = set(_longest(namer.names(mask), photo_names))
+        if takes_equal:
+            called.add(_spelt(mask.stem))
+        for name in sorted({*called, *(f"/{each.casefold()}" for each in called)}):
+            index[mask.folder, name].append(mask)
+            index[None, name].append(mask)
+    chosen: dict[str, tuple[int, list[_File]]] = {}
+    for photo in photos:
+        names = _names(photo)
+        names += [f"/{name.casefold()}" for name in names]
+        keys = [(folder, name) for name in names for folder in (photo.folder, None)]
+        for rank, key in enumerate(keys):
+            found = [mask for mask in index.get(key, ()) if mask.path != photo.path]
+            if found:
+                chosen[photo.path] = rank, _best(found, photo)
+                break
+    return _settle(photos, masks, chosen)
+
+
+def _settle(
+    photos: list[_File], masks: list[_File], chosen: dict[str, tuple[int, list[_File]]]
+) -> Pairs:
+    """Leaves each mask to the photos that are named most like it."""
+    claims: dict[str, list[tuple[int, _File]]] = defaultdict(list)
+    for photo in photos:
+        rank, own = chosen.get(photo.path, (0, []))
+        for mask in own:
+            claims[mask.path].append((rank, photo))
+    result = Pairs([])
+    alone = result.without_mask
+    for photo in photos:
+        rank, own = chosen.get(photo.path, (0, []))
+        if len(own) > 1:
+            names = ", ".join(mask.name for mask in own)
+            alone[photo.path] = f"it has several masks ({names})"
+        elif not own or rank > min(each for each, _ in claims[own[0].path]):
+            alone[photo.path] = "there is no mask of its name"
+        elif _are_different([other for each, other in claims[own[0].path] if each == rank]):
+            shared = own[0].name
+            alone[photo.path] = (
+                f"photos of several folders have its name, and one mask ({shared})"
+            )
+        else:
+            result.pairs.append(Pair(photo.path, own[0].path, photo.within))
+    for mask in masks:
+        if mask.path not in claims:
+            result.without_photo[mask.path] = "there is no photo of its name"
+    return result
+
+
+def _best(masks: list[_File], photo: _File) -> list[_File]:
+    """Of masks for one photo, the one that has its suffix too; all, if there is none."""
+    named = [mask for mask in masks if photo.name in (mask.stem, mask.name)]
+    return named if len(named) == 1 else masks
+
+
+def _are_different(photos: list[_File]) -> bool:
+    # One photo in two formats has one mask.
+    return len({(photo.folder, _spelt(photo.stem)) for photo in photos}) > 1
+
+
+def _longest(names: list[str], known: set[str]) -> list[str]:
+    """The first of several names that is known in any case, as a list."""
+    return [name for name in names if name.casefold() in known][:1]
+
+
+def _names(file: _File) -> list[str]:
+    return [_spelt(file.stem), _spelt(file.name)]
+
+
+def _split(files: list[_File], namer: _Namer) -> tuple[list[_File], list[_File]]:
+    """Files apart from those that are called the mask of one of them."""
+    known = {(file.folder, name) for file in files for name in _names(file)}
+    ending = [
+        file
+        for file in files
+        if any(
+            (file.folder, name) in known
+            for name in namer.names(file)
+            if name not in _names(file)
+        )
+    ]
+    paths = {file.path for file in ending}
+    return [file for file in files if file.path not in paths], ending
+
+
+def _beside(photo: _File) -> list[_File]:
+    """The pictures in the folder of a photo."""
+    folder = os.path.dirname(photo.path)
+    with os.scandir(folder or ".") as entries:
+        paths = sorted(os.path.join(folder, entry.name) for entry in entries if entry.is_file())
+    return [
+        _File(path, os.path.basename(path), photo.folder)
+        for path in paths
+        if path != photo.path and (is_picture_name(path) or is_picture_file(path))
+    ]
+
+
+def _named(paths: list[str], source: Source) -> list[_File]:
+    """Files by their folder and name within a source."""
+    if isinstance(source, str | os.PathLike) and os.path.isdir(source):
+        start = os.fspath(source)
+    else:
+        folders = {os.path.dirname(os.path.abspath(path)) for path in paths}
+        start = os.path.commonpath(folders)
+    files = []
+    for path in paths:
+        within = os.path.relpath(path, start)
+        files.append(_File(path, within, _spelt(os.path.dirname(within))))
+    return files
+
+
+def _spelt(name: str) -> str:
+    """A name in one normal form: macOS writes an accent as a character of its own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _is_file(source: Source | None) -> bool:
+    """Checks whether a source is one picture, not a list of them."""
+    return (
+        isinstance(source, str | os.PathLike)
+        and os.path.isfile(source)
+        and (is_picture_file(source) or is_picture_name(source))
+    )
+
+
+def _is_same(one: Source, other: Source | None) -> bool:
+    if not (isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike)):
+        return False
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def apart(source: Source | None, other: Source | None) -> list[str | os.PathLike[str]]:
+    """What is not to be searched for the other: nothing if it is that, or holds it."""
+    if not isinstance(source, str | os.PathLike) or not isinstance(other, str | os.PathLike):
+        return []
+    inner, outer = os.path.realpath(other), os.path.realpath(source)
+    return [] if os.path.commonpath([inner, outer]) == outer else [source]

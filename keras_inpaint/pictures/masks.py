@@ -1,0 +1,412 @@
+"""What a mask means: which pixels of a file, or of an array, are the hole.
+
+This is decided here alone, for the command line, Python, training, evaluation and servers; a
+table of it stands in docs/masks.md.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from keras_inpaint.pictures.metadata import orientation, turn_upright, upright_array
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Holes
+from keras_inpaint.pictures.reading import Source, grey16, opened
+
+Values = NDArray[Any]
+MaskSource = Source | NDArray[Any]
+
+# Rows that are looked at together: whole pictures would take several times their memory.
+_ROWS = 256
+# The weights of ITU-R BT.601, in thousandths: grey keeps its value exactly.
+_LUMINANCE = np.array([299, 587, 114], np.uint32)
+# Of a file of many levels, a picture of this side at most is judged.
+_JUDGED_SIDE = 512
+# A file of up to so many levels is drawn. A photograph has more.
+_FEW_LEVELS = 8
+# A soft-edged or JPEG mask has two levels, each kept within so many of 255 by most pixels ...
+_NEAR, _LEAST_AT_REST = 12, 0.5
+# ... and, away from the edges, by all but a few. Of 743 photographs 726 do not.
+_MOST_UNSETTLED = 0.15
+# Colours between two are on a line; of pixels between the levels, few are this far from it.
+_OFF_LINE, _MOST_OFF_LINE = 32.0, 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """The hole that a mask marks, and by what.
+
+    Args:
+        holes: bool array of shape `(height, width)`: True in the hole.
+        seen: str. What the mask holds, in words: `"one value, 255"`.
+        is_constant: bool. Whether all of it has one value, and so marks nothing.
+    """
+
+    holes: Holes
+    seen: str
+    is_constant: bool = False
+
+
+def read_mask(
+    source: MaskSource,
+    invert: bool = False,
+    from_alpha: bool = False,
+    grow: int = 0,
+    turn_like: str | os.PathLike[str] | None = None,
+) -> NDArray[np.uint8]:
+    """Reads a mask: 1 in the hole, 0 where the picture is known.
+
+    A mask of two values marks the hole by the brighter one, whatever the two
+    are. One of more levels marks it by those above 127. One value alone marks
+    nothing. What could mean several things, such as a photograph, is refused.
+
+    Transparent pixels count as black; where all that can be seen has one
+    colour, such as strokes on an empty layer, it is the hole.
+
+    Args:
+        source: str or path of a picture file, the bytes of one, a
+            `PIL.Image.Image`, or an array of shape `(height, width)` or
+            `(height, width, 1)`. Of bools, True is the hole.
+        invert: bool. Whether the mask marks the known pixels instead.
+        from_alpha: bool. Whether what is transparent is the hole, whatever
+            the colours are.
+        grow: int. Pixels by which the hole is widened on all sides.
+        turn_like: str, path or None. A photo whose EXIF data turn it, and on
+            which the mask was drawn as it is stored: the mask is turned along.
+
+    Returns:
+        uint8 array of shape `(height, width)`, upright, of zeros and ones.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, or is ambiguous.
+
+    Example:
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "mask.png")
+    >>> pixels = np.zeros((2, 2, 3), "uint8")
+    >>> pixels[0, 1] = 200
+    >>> keras_inpaint.pictures.write_picture(
+    ...     path, keras_inpaint.pictures.Picture(pixels))
+    >>> keras_inpaint.pictures.read_mask(path).tolist()
+    [[0, 1], [0, 0]]
+    """
+    mask = find_holes(source, invert, from_alpha, grow)
+    turned = 1 if turn_like is None else stored_orientation(turn_like)
+    return upright_array(mask.holes, turned).astype(np.uint8)
+
+
+def find_holes(
+    source: MaskSource, invert: bool = False, from_alpha: bool = False, grow: int = 0
+) -> Mask:
+    """Finds the hole that a mask marks: the one function that decides what masks mean.
+
+    Args:
+        source: As all others, see `read_mask`.
+
+    Returns:
+        `Mask`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it cannot be read, or is ambiguous.
+    """
+    values, alpha, received = _decoded(source)
+    if values.dtype == bool:
+        # Of a program, which says what it means.
+        return Mask(grown(values != invert, grow), "bools")
+    if from_alpha:
+        if alpha is None:
+            raise ValueError(
+                "The hole can be taken from the transparency of a mask that has some. Leave "
+                f"out from_alpha (--mask-from-alpha). Received: {received}, without alpha"
+            )
+        values, alpha = 255 - alpha, None
+    layers = values if alpha is None else _visible(values, alpha)
+    distinct = _distinct(layers, 3)
+    if len(distinct) == 1:
+        holes = np.zeros(layers.shape[:2], bool)
+        return Mask(holes, f"one value, {_written(distinct[0])}", is_constant=True)
+    if len(distinct) == 2:
+        brighter, darker = _ordered(distinct, received)
+        holes = _equals(layers, brighter)
+        seen = f"two values, {_written(darker)} and {_written(brighter)}"
+    else:
+        levels = _levels(layers, received)
+        _check_is_mask(levels, layers, received, has_alpha=alpha is not None)
+        holes, seen = levels > MASK_THRESHOLD, f"levels from {levels.min()} to {levels.max()}"
+    if invert:
+        np.logical_not(holes, out=holes)
+    return Mask(grown(holes, grow), seen)
+
+
+def grown(holes: Holes, num_pixels: int) -> Holes:
+    """Widens a hole by all pixels that are no farther from it than a distance.
+
+    Args:
+        holes: bool array of shape `(height, width)`: True in the hole.
+        num_pixels: int, at least 0. The distance.
+
+    Returns:
+        bool array like `holes`.
+
+    Example:
+    >>> from keras_inpaint.pictures.masks import grown
+    >>> grown(np.array([[True, False, False, False]]), 2).tolist()
+    [[True, True, True, False]]
+    """
+    if not num_pixels or not holes.any():
+        return holes
+    wider = holes.copy()
+    # Band by band: distances of a whole photo take 16 times the memory of its mask.
+    height = max(_ROWS, 2 * num_pixels)
+    for top in range(0, len(holes), height):
+        start, end = max(top - num_pixels, 0), top + height + num_pixels
+        band = holes[start:end]
+        if band.any():
+            distances = ndimage.distance_transform_edt(~band)[top - start :][:height]
+            wider[top : top + height] = distances <= num_pixels
+    return wider
+
+
+def stored_orientation(photo: Source) -> int:
+    """Returns how a photo is turned by its EXIF data, from 1 (not at all) to 8."""
+    with opened(photo, decode=False) as image:
+        return orientation(image)
+
+
+def check_mask_size(
+    mask_size: tuple[int, ...],
+    photo_size: tuple[int, ...],
+    mask: object = "a mask",
+    photo_orientation: int = 1,
+) -> None:
+    """Refuses a mask of another size than its photo's, and says what may be the matter.
+
+    Args:
+        mask_size: Height and width of the mask.
+        photo_size: Height and width of the photo, upright.
+        mask: What the mask is called in the message.
+        photo_orientation: int. What `stored_orientation` says of the photo.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    if mask_size == photo_size:
+        return
+    (height, width), (mask_height, mask_width) = photo_size, mask_size
+    advice = "Resize it."
+    if mask_size == photo_size[::-1]:
+        advice = "It has the photo's size turned by 90 degrees: a matter of orientation. " + (
+            "EXIF turns the photo; if the mask was drawn on the photo as it is stored, turn "
+            "it along by --turn-mask (in Python, `turn_like`)."
+            if photo_orientation > 4
+            else "The photo's file names no orientation: turn the mask."
+        )
+    raise ValueError(
+        f"The mask must be of the photo's size, {width} x {height} pixels. {advice} "
+        f"Received: {mask} of {mask_width} x {mask_height}"
+    )
+
+
+def _decoded(source: MaskSource) -> tuple[Values, Values | None, str]:
+    """The values of a mask as they are stored, its alpha, and what to call it."""
+    if isinstance(source, str | os.PathLike | bytes | Image.Image):
+        received = f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
+        with opened(source) as image:
+            return *_values_and_alpha(turn_upright(image)), received
+    values = np.asarray(source)
+    if values.dtype.kind not in "buif":
+        raise ValueError(
+            "`mask` must hold bools, zeros and ones, or uint8 grey levels. "
+            f"Received: mask.dtype={values.dtype}"
+        )
+    if values.ndim == 3 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if values.ndim != 2 or not values.size:
+        raise ValueError(
+            "`mask` must be of shape (height, width) or (height, width, 1), one value per "
+            f"pixel. Received: mask.shape={np.shape(source)}"
+        )
+    if values.dtype != np.uint8 and (values == 1).all():
+        # Numbers of a program, not the bytes of a file: all of it is meant.
+        values = values.astype(bool)
+    return values, None, f"an array of {values.dtype}"
+
+
+def _values_and_alpha(image: Image.Image) -> tuple[Values, Values | None]:
+    if image.mode.startswith("I;16"):
+        return grey16(image)
+    if image.mode in ("1", "L", "I", "F") and not image.has_transparency_data:
+        values = np.asarray(image)
+        return values.view(np.uint8) if image.mode == "1" else values, None
+    if image.has_transparency_data:
+        pixels = np.asarray(image.convert("RGBA"))
+        return pixels[..., :3], pixels[..., 3]
+    return np.asarray(image.convert("RGB")), None
+
+
+def _visible(values: Values, alpha: Values) -> Values:
+    """One layer of colours and their alpha: what of them is to be seen, on black."""
+    if len(_distinct(alpha, 2)) == 1:
+        # The same everywhere: it says nothing.
+        return values
+    if len(_distinct(values[alpha > 0], 2)) == 1:
+        return alpha
+    seen = np.empty_like(values)
+    for rows in _rows(alpha):
+        opacity = alpha[rows].reshape(*alpha[rows].shape, *[1] * (values.ndim - 2))
+        seen[rows] = values[rows].astype(np.uint32) * opacity // 255
+    return seen
+
+
+def _distinct(values: Values, limit: int) -> list[Values]:
+    """The first so many different values of an array, or colours of one with channels."""
+    found: list[Values] = []
+    pixels = values.reshape(-1, values.shape[-1]) if values.ndim == 3 else values.reshape(-1)
+    step = _ROWS * 1024
+    for start in range(0, len(pixels), step):
+        rest = pixels[start : start + step]
+        for value in found:
+            rest = rest[~_equals(rest, value)]
+        while len(rest) and len(found) < limit:
+            found.append(rest[0])
+            rest = rest[~_equals(rest, found[-1])]
+        if len(found) == limit:
+            break
+    return found
+
+
+def _equals(values: Values, value: Values) -> Holes:
+    is_equal = np.asarray(values == value)
+    return np.asarray(is_equal.all(axis=-1)) if np.ndim(value) else is_equal
+
+
+def _ordered(distinct: list[Values], received: str) -> tuple[Values, Values]:
+    """The brighter of two values, and the other."""
+    first, second = distinct
+    keys = [
+        float(np.sum(value * _LUMINANCE)) if np.ndim(value) else float(value)
+        for value in distinct
+    ]
+    if not keys[0] != keys[1] or np.isnan(keys).any():
+        raise ValueError(
+            "A mask of two values must have one that is brighter: the hole. Make it white. "
+            f"Received: {received} of {_written(first)} and {_written(second)}"
+        )
+    return (first, second) if keys[0] > keys[1] else (second, first)
+
+
+def _written(value: Values) -> str:
+    return str(value.tolist() if np.ndim(value) == 0 else tuple(value.tolist()))
+
+
+def _rows(values: Values) -> Iterator[slice]:
+    for top in range(0, len(values), _ROWS):
+        yield slice(top, top + _ROWS)
+
+
+def _luminance(colours: Values) -> Values:
+    """Luminance of colours of bytes; of grey, itself."""
+    if colours.ndim < 3:
+        return colours.astype(np.uint32)
+    return (colours.astype(np.uint32) @ _LUMINANCE + 500) // 1000
+
+
+def _levels(values: Values, received: str) -> NDArray[np.uint8]:
+    """Values as grey levels of 8 bits."""
+    if values.ndim == 3:
+        levels = np.empty(values.shape[:2], np.uint8)
+        for rows in _rows(values):
+            levels[rows] = _luminance(values[rows])
+        return levels
+    if values.dtype == np.uint8:
+        return values
+    least, most = values.min(), values.max()
+    if values.dtype.kind == "f" or least < 0 or most > 65535:
+        raise ValueError(
+            "`mask` of more than two values must be of grey levels whose white is known: of "
+            "uint8, or a picture of 8 or 16 bits. Make two values of it, zeros and ones (1 = "
+            f"hole). Received: {received}, values from {least} to {most}"
+        )
+    if values.dtype.itemsize > 2 and most < 256:
+        return values.astype(np.uint8)
+    levels = np.empty(values.shape, np.uint8)
+    for rows in _rows(values):
+        # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
+        levels[rows] = (values[rows].astype(np.uint32) + 128) // 257
+    return levels
+
+
+def _check_is_mask(
+    levels: NDArray[np.uint8], values: Values, received: str, has_alpha: bool
+) -> None:
+    """Refuses what has many levels, unless they are those of two areas and soft edges.
+
+    Raises:
+        ValueError: If there are no such areas, or none above 127.
+    """
+    step = max(1, -(-max(levels.shape) // _JUDGED_SIDE))
+    reason = _why_ambiguous(levels[::step, ::step], values[::step, ::step])
+    if levels.min() > MASK_THRESHOLD or levels.max() <= MASK_THRESHOLD:
+        side = "above" if levels.min() > MASK_THRESHOLD else "at or below"
+        reason = f"all of them {side} {MASK_THRESHOLD}"
+    if reason is None:
+        return
+    alpha = " If its transparency marks the hole, add --mask-from-alpha." if has_alpha else ""
+    raise ValueError(
+        "A mask must be of two values, or of grey levels above "
+        f"{MASK_THRESHOLD} in the hole and below elsewhere; what this one means is unclear. "
+        f"Save it in black and white.{alpha} Received: {received}, levels from "
+        f"{levels.min()} to {levels.max()}, {reason}"
+    )
+
+
+def _why_ambiguous(levels: NDArray[np.uint8], values: Values) -> str | None:
+    counts = np.bincount(levels.ravel(), minlength=256)
+    split = MASK_THRESHOLD + 1
+    if not counts[:split].any() or not counts[split:].any():
+        return None
+    dark, bright = int(counts[:split].argmax()), split + int(counts[split:].argmax())
+    distance = np.abs(np.arange(256) - dark)
+    distance = np.minimum(distance, np.abs(np.arange(256) - bright))[levels]
+    at_rest = distance <= _NEAR
+    if values.ndim == 3 and _has_other_colours(values, levels, dark, bright, at_rest):
+        return "in many colours, as a photograph has"
+    if np.count_nonzero(counts) <= _FEW_LEVELS:
+        return None
+    is_bright = (levels > MASK_THRESHOLD).astype(np.uint8)
+    window = 2 * (2 + min(levels.shape) // 64) + 1
+    inside = ndimage.maximum_filter(is_bright, window) == ndimage.minimum_filter(
+        is_bright, window
+    )
+    unsettled = 1.0 if not inside.any() else float(np.mean(~at_rest[inside]))
+    if at_rest.mean() < _LEAST_AT_REST or unsettled > _MOST_UNSETTLED:
+        share = round(100 * float(1 - at_rest.mean()))
+        return (
+            f"{share} % of the pixels between the commonest two ({dark} and {bright}), as in "
+            "a photograph"
+        )
+    return None
+
+
+def _has_other_colours(
+    values: Values, levels: NDArray[np.uint8], dark: int, bright: int, at_rest: Holes
+) -> bool:
+    """Whether colours between two levels are others than those between their two colours."""
+    between = values[~at_rest].astype(np.float32)
+    if not len(between):
+        return False
+    first, second = (
+        np.median(values[levels == level].astype(np.float32), axis=0)
+        for level in (dark, bright)
+    )
+    line = second - first
+    places = np.clip((between - first) @ line / (line @ line), 0, 1)
+    distances = np.linalg.norm(between - first - places[:, None] * line, axis=-1)
+    return bool(np.mean(distances > _OFF_LINE) > _MOST_OFF_LINE)
