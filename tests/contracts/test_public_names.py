@@ -42,8 +42,10 @@ PUBLIC_NAMES = {
         "convert",
     ],
     "data": [
+        "Pairs",
         "PictureDataset",
         "SkipLog",
+        "find_pairs",
         "find_photos",
         "photos",
     ],
