@@ -20,7 +20,7 @@ from keras import ops
 
 from keras_inpaint.gan import InpaintingGAN
 from keras_inpaint.training.building import build
-from keras_inpaint.training.photo_streams import measured, measuring_stream
+from keras_inpaint.training.photo_streams import validation_source, validation_stream
 from keras_inpaint.training.run import train
 from keras_inpaint.training.settings import Settings
 
@@ -41,7 +41,7 @@ class MeanColor(keras.Model):
 
 
 def measure_mean_color(settings):
-    validation = measuring_stream(settings, measured(settings))
+    validation = validation_stream(settings, validation_source(settings))
     gan = build(settings)
     # The same sampler and seed: the same holes.
     mean = InpaintingGAN(MeanColor(), gan.critic, gan.objective, gan.masks, settings.seed)

@@ -1,4 +1,9 @@
-"""What the network makes of the same pictures as it learns."""
+"""Callbacks of `fit`, which do not make it wait for the device.
+
+Keras turns the logs of each step into numbers before any callback sees them, and to do so
+waits until the device has finished the step. What stands here works at the beginning of
+steps, where there are no logs, and reads numbers where they are reported.
+"""
 
 from os import PathLike
 from pathlib import Path
@@ -75,9 +80,14 @@ class PictureSheets(keras.callbacks.Callback):
         self._first_step = self.model.num_steps
         self._num_drawn = self._first_step // self.every
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        # Where several steps are one execution, `batch` is the last of them.
-        step = self._first_step + batch + 1
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # After the steps before this one, see above.
+        self._draw_if_due(self._first_step + batch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._draw_if_due(self.model.num_steps)
+
+    def _draw_if_due(self, step: int) -> None:
         if step // self.every > self._num_drawn:
             self._num_drawn = step // self.every
             self.draw(step)

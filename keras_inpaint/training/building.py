@@ -1,8 +1,9 @@
-"""From settings to the model that trains."""
+"""From settings to the model that trains, and the devices that it trains on."""
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import keras
 
 from keras_inpaint.gan.architectures import v2_samplers
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN
+from keras_inpaint.gan.validation import check_equal_parts
 from keras_inpaint.losses import WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
@@ -17,7 +19,7 @@ from keras_inpaint.presets import read_network, read_object
 from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger("keras_inpaint.training")
-# Of photos, as `keras_inpaint.data.photos` reads them.
+# Channels of photos, as `keras_inpaint.data.photos` reads them.
 _NUM_CHANNELS = 3
 
 
@@ -102,11 +104,11 @@ def set_learning_rates(gan: Any, settings: Settings, step: int) -> None:
 
 
 def boxes_and_strokes(image_size: int, box_share: float) -> Mixture:
-    """The holes of v2, of which each is a box or strokes, but not both.
+    """Makes a sampler of the holes of v2, each of which is either a box or strokes.
 
     Args:
         image_size: int. Height and width of the images, in pixels.
-        box_share: float, in `[0, 1]`. The share of boxes.
+        box_share: float, in `[0, 1]`. The fraction of boxes.
 
     Returns:
         `keras_inpaint.masks.Mixture`.
@@ -140,7 +142,7 @@ def _generator_of_preset(generator: Any, settings: Settings) -> Any:
             f"Photos are read in colour: `preset` must hold a generator of {_NUM_CHANNELS} "
             f"channels. Received: channels={generator.channels}, preset={settings.preset!r}"
         )
-    return _made_anew(generator)
+    return _copy_of(generator)
 
 
 def _critic_of_preset(folder: Path, settings: Settings, report: Callable[[str], None]) -> Any:
@@ -153,11 +155,11 @@ def _critic_of_preset(folder: Path, settings: Settings, report: Callable[[str], 
     if difference:
         report(f"The preset's critic is another network ({difference}): a new one is trained.")
         return None
-    return _made_anew(critic)
+    return _copy_of(critic)
 
 
 def _difference(critic: Any, settings: Settings) -> str | None:
-    """In what a critic differs from any that settings ask for."""
+    """Describes how a critic differs from any that settings ask for."""
     kind = GlobalLocalCritic if settings.architecture == "deepfill_v1" else PatchCritic
     if not isinstance(critic, kind):
         return f"a {type(critic).__name__}, where {settings.architecture} has a {kind.__name__}"
@@ -171,9 +173,70 @@ def _difference(critic: Any, settings: Settings) -> str | None:
     return None
 
 
-def _made_anew(network: Any) -> Any:
-    """A twin in the precision of now, not in that which the preset was trained in."""
+def _copy_of(network: Any) -> Any:
+    """A copy in the current precision, instead of that which the preset was trained in."""
     config = {**network.get_config(), "name": None, "dtype": None}
-    twin = type(network).from_config(config)
-    twin.set_weights(network.get_weights())
-    return twin
+    copy = type(network).from_config(config)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def devices_scope(
+    settings: Settings, report: Callable[[str], None] = _LOG.info
+) -> AbstractContextManager[Any]:
+    """Finds the devices that a run trains on, and the scope for its model.
+
+    Args:
+        settings: `keras_inpaint.training.settings.Settings`.
+        report: Function. Called with each message.
+
+    Returns:
+        The scope in which the model is to be made.
+
+    Raises:
+        ValueError: If a batch cannot be split between the devices, or the backend has no
+            `"mirrored"`.
+
+    Example:
+    >>> from keras_inpaint.training.building import devices_scope
+    >>> with devices_scope(keras_inpaint.training.Settings("photos", "run")) as strategy:
+    ...     strategy is None
+    True
+    """
+    is_wanted = settings.distribution == "mirrored"
+    if keras.backend.backend() != "tensorflow":
+        if is_wanted:
+            raise ValueError(
+                "Runs are spread over devices on the TensorFlow backend alone; in Python, "
+                "`fit` is on JAX under `keras.distribution.DataParallel`. Received: "
+                f"distribution='mirrored' on the backend {keras.backend.backend()!r}"
+            )
+        return nullcontext()
+    if settings.distribution == "none":
+        return nullcontext()
+    # Late: on JAX, TensorFlow may not be installed.
+    import tensorflow as tf
+
+    # CPUs only on demand: several logical parts of one are no faster.
+    kinds = ("GPU", "CPU") if is_wanted else ("GPU",)
+    found = [tf.config.list_logical_devices(kind) for kind in kinds]
+    names = tuple(device.name for device in next(filter(None, found), []))
+    if len(names) < 2:
+        if is_wanted:
+            report("There is one device: it does not share with any.")
+        return nullcontext()
+    try:
+        check_equal_parts(settings.batch_size, len(names), max(1, settings.critic_steps))
+    except ValueError as error:
+        raise ValueError(f"{error}. On one device: distribution='none'") from error
+    report(f"{len(names)} devices share each batch.")
+    scope: AbstractContextManager[Any] = _strategy(names).scope()
+    return scope
+
+
+@cache
+def _strategy(names: tuple[str, ...]) -> Any:
+    # One per process, also for several runs: a model cannot change its strategy.
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)

@@ -1,4 +1,4 @@
-"""The photos of a run: those to learn from, and those to measure on."""
+"""The photos of a run: those to train on, and those for validation."""
 
 from typing import Any
 
@@ -8,31 +8,31 @@ from keras_inpaint.data.sources import Source
 from keras_inpaint.training.settings import Settings
 
 # Photos, mask files or `None`, and how these are chosen, see `keras_inpaint.data.photos`.
-Choice = tuple[Source, Source | None, str]
+PhotoSource = tuple[Source, Source | None, str]
 
 
-def learned(settings: Settings) -> Choice:
-    """The photos that settings name to learn from."""
+def training_source(settings: Settings) -> PhotoSource:
+    """Returns the photos that settings name to train on."""
     return settings.data, settings.masks, settings.mask_choice
 
 
-def measured(settings: Settings) -> Choice:
-    """The photos that settings name to measure on; those to learn from without any."""
+def validation_source(settings: Settings) -> PhotoSource:
+    """Returns the photos that settings name for validation, else those to train on."""
     if settings.validation is None:
-        return learned(settings)
+        return training_source(settings)
     return settings.validation, settings.validation_masks, "paired"
 
 
-def learning_stream(
-    settings: Settings, choice: Choice, step: int, log: SkipLog | None = None
+def training_stream(
+    settings: Settings, source: PhotoSource, step: int, log: SkipLog | None = None
 ) -> Any:
-    """Streams photos to learn from, for ever.
+    """Streams photos to train on, without end.
 
     Args:
         settings: `Settings`.
-        choice: What `learned` returns.
-        step: int. The step that the stream begins at: a run that goes on there draws what
-            it would have drawn.
+        source: What `training_source` returns.
+        step: int. The step that the stream begins at: a resumed run draws what it would
+            have drawn without the interruption.
         log: `keras_inpaint.data.SkipLog` or `None`.
 
     Returns:
@@ -40,7 +40,7 @@ def learning_stream(
     """
     return _stream(
         settings,
-        choice,
+        source,
         batch_size=settings.batch_size,
         seed=seed_at_step(settings.seed, step),
         repeat=True,
@@ -49,16 +49,16 @@ def learning_stream(
     )
 
 
-def measuring_stream(
+def validation_stream(
     settings: Settings,
-    choice: Choice,
+    source: PhotoSource,
     batch_size: int | None = None,
     log: SkipLog | None = None,
 ) -> Any:
-    """Streams the middles of photos, always in the same order.
+    """Streams the centre squares of photos, always in the same order.
 
     Args:
-        settings: As all but `batch_size`, see `learning_stream`.
+        settings: As `source` and `log`, see `training_stream`.
         batch_size: int or `None`, for that of the settings.
 
     Returns:
@@ -66,7 +66,7 @@ def measuring_stream(
     """
     return _stream(
         settings,
-        choice,
+        source,
         batch_size=batch_size or settings.batch_size,
         shuffle=False,
         flip=False,
@@ -76,7 +76,7 @@ def measuring_stream(
     )
 
 
-def _stream(settings: Settings, choice: Choice, **options: Any) -> Any:
-    source, masks, mask_choice = choice
+def _stream(settings: Settings, source: PhotoSource, **options: Any) -> Any:
+    files, masks, mask_choice = source
     size = settings.image_size
-    return photos(source, image_size=size, masks=masks, mask_choice=mask_choice, **options)
+    return photos(files, image_size=size, masks=masks, mask_choice=mask_choice, **options)

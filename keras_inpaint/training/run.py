@@ -1,10 +1,14 @@
 """A whole training run: from photos on disk to a preset."""
 
 import logging
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Self
 
+import keras
 from keras import ops
 
 from keras_inpaint.data import SkipLog
@@ -12,21 +16,19 @@ from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.gan.validation import unpack
 from keras_inpaint.ops.random import picture_seeds
-from keras_inpaint.training.building import build, set_learning_rates
-from keras_inpaint.training.distribution import devices_scope
+from keras_inpaint.training.building import build, devices_scope, set_learning_rates
 from keras_inpaint.training.photo_streams import (
-    learned,
-    learning_stream,
-    measured,
-    measuring_stream,
+    training_source,
+    training_stream,
+    validation_source,
+    validation_stream,
 )
 from keras_inpaint.training.run_folder import RunFolder
 from keras_inpaint.training.settings import Settings
-from keras_inpaint.training.stop_request import StopRequest
 
 _LOG = logging.getLogger("keras_inpaint.training")
-# Pictures on a sheet.
-_NUM_SHOWN = 4
+# Rows of a sheet.
+_NUM_ROWS = 4
 
 
 def train(
@@ -34,9 +36,9 @@ def train(
 ) -> int:
     """Trains a network on photos, or goes on where an earlier run stopped.
 
-    Every `save_every` steps the run is measured, logged and saved. Ctrl-C ends it after
-    the step under way, and saves. A run that was stopped, or killed, and goes on from a
-    checkpoint sees the photos and masks that it would have seen without the stop.
+    Every `save_every` steps the run is validated, logged and saved. Ctrl-C ends it after
+    the current step, and saves. A run that was stopped, or killed, and is resumed from a
+    checkpoint sees the photos and masks that it would have seen without the interruption.
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
@@ -53,11 +55,11 @@ def train(
         ValueError: If the settings do not fit each other, the photos, or the run that
             `output` holds; or if the training diverges.
     """
-    # What can be wrong is looked at before anything is written.
-    learning_stream(settings, learned(settings), step=0)
+    # Raises for wrong settings before anything is written.
+    training_stream(settings, training_source(settings), step=0)
     validation = None
     if settings.validation is not None:
-        validation = measuring_stream(settings, measured(settings))
+        validation = validation_stream(settings, validation_source(settings))
     info, warn = report or _LOG.info, report or _LOG.warning
     with devices_scope(settings, info):
         gan = build(settings, warn)
@@ -75,32 +77,32 @@ def _train(
     verbose: int,
     report: Callable[[str], None],
 ) -> int:
-    """Makes the steps that are missing; returns how many were made in all."""
+    """Makes the remaining steps; returns how many were made in all."""
     step: int = gan.num_steps
     # One for the run, so that a damaged photo is named once.
     log = SkipLog()
     callbacks: list[Any] = []
     if settings.sheets_every and step < settings.steps:
-        shown = _shown(gan, settings, log)
-        callbacks.append(PictureSheets(*shown, folder.sheets, settings.sheets_every))
+        rows = _sheet_rows(gan, settings, log)
+        callbacks.append(PictureSheets(*rows, folder.sheets, settings.sheets_every))
     with StopRequest() as stop:
         callbacks.append(stop)
         while step < settings.steps and not stop.asked:
-            # Up to the next multiple, so that an interrupted run falls into step again.
+            # Up to the next multiple, also where an interruption came between two.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
             set_learning_rates(gan, settings, step)
-            batches = learning_stream(settings, learned(settings), step, log)
-            measures = _fit(gan, batches, end - step, verbose, callbacks)
+            batches = training_stream(settings, training_source(settings), step, log)
+            metrics = _fit(gan, batches, end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
                     validation, verbose=0, return_dict=True
                 ).items():
-                    measures[f"val_{name}"] = float(value)
+                    metrics[f"val_{name}"] = float(value)
             step = gan.num_steps
             folder.check_is_finite(gan, step)
-            _save(gan, folder, settings, step, measures)
-            told = "  ".join(f"{name} {value:.4g}" for name, value in measures.items())
-            report(f"step {step}/{settings.steps}  {told}")
+            _save(gan, folder, settings, step, metrics)
+            line = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            report(f"step {step}/{settings.steps}  {line}")
     return step
 
 
@@ -119,7 +121,7 @@ def _fit(
 
 
 def _save(
-    gan: Any, folder: RunFolder, settings: Settings, step: int, measures: dict[str, float]
+    gan: Any, folder: RunFolder, settings: Settings, step: int, metrics: dict[str, float]
 ) -> None:
     metadata = {
         "architecture": f"{settings.architecture}, width {gan.generator.width}",
@@ -127,18 +129,72 @@ def _save(
         "image_size": settings.image_size,
     }
     with folder.writing(gan, step):
-        folder.log.add({"step": step, **measures})
+        folder.log.add({"step": step, **metrics})
         gan.save_to_preset(folder.preset, metadata)
-        # Last: what goes on from here finds all else written.
+        # Last: a run that is resumed from it finds all else written.
         folder.save(gan, step)
 
 
-def _shown(gan: Any, settings: Settings, log: SkipLog) -> tuple[Any, Any]:
-    """The images of the sheets, and the masks that validation has for them."""
-    batches = measuring_stream(settings, measured(settings), _NUM_SHOWN, log)
+def _sheet_rows(gan: Any, settings: Settings, log: SkipLog) -> tuple[Any, Any]:
+    """The images of the sheets, with the masks that validation draws for them."""
+    batches = validation_stream(settings, validation_source(settings), _NUM_ROWS, log)
     images, masks, _ = unpack(next(iter(batches)))
     if masks is None:
         num, height, width, _ = images.shape
         seeds = picture_seeds(gan.seed, VALIDATION_INDEX, ops.arange(num, dtype="int32"))
         masks, _ = gan.masks(seeds, height, width)
     return images, ops.convert_to_numpy(masks)
+
+
+class StopRequest(keras.callbacks.Callback):
+    """Ends `fit` after the current step on Ctrl-C, or when the machine is shut down.
+
+    An exception in the middle of a step would leave one network updated and the other
+    not. As a context manager, it handles SIGINT and SIGTERM; the second signal raises
+    KeyboardInterrupt at once.
+
+    Example:
+    >>> from keras_inpaint.training.run import StopRequest
+    >>> with StopRequest() as request:
+    ...     request.asked
+    False
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = False
+        # Not Keras's `model`, which on JAX collects all weights: a signal may come at any time.
+        self._trained: Any = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        self._trained = model
+
+    def __enter__(self) -> Self:
+        # Python lets the main thread alone set what signals do.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        if self._trained is not None:
+            self._trained.stop_training = True
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        # `fit` resets the flag as it begins.
+        if self.asked:
+            self._trained.stop_training = True

@@ -1,5 +1,6 @@
-"""What a training run leaves on disk."""
+"""The folder of a training run: settings, checkpoints, log, sheets and preset."""
 
+import csv
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -17,16 +18,16 @@ from keras_inpaint.files import (
     sweep,
     weights_size,
     write_json,
+    write_table,
 )
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
 from keras_inpaint.files.room import DiskFullError
 from keras_inpaint.presets import read_object
-from keras_inpaint.training.run_log import RunLog
 from keras_inpaint.training.settings import Settings
 
-# They make the networks and their optimizers: a checkpoint fits no others.
+# The networks and their optimizers are made of these: a checkpoint fits no others.
 _FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
-# The one before the newest serves where a disk was full or failed.
+# The one before the newest is for disks that were full or failed.
 _NUM_KEPT = 2
 
 
@@ -34,18 +35,18 @@ class RunFolder:
     """A training run's folder: settings, checkpoints, log and preset.
 
         settings.json    as given; `keras-inpaint train --config` goes on from it
-        log.csv          losses and measures, a line a checkpoint
+        log.csv          losses and metrics, one row per checkpoint
         sheets/          filled pictures, see `PictureSheets`
         checkpoint/      weights and both optimizers, the newest two
         preset/          for `Inpainter.from_preset`
 
-    Whenever a run is cut off, a file that is there under its name is whole. As a context
-    manager, it lets other processes have the folder at the end.
+    Whenever a run is interrupted, each file under its name is complete. As a context
+    manager, it unlocks the folder at its end.
 
     Args:
         settings: `Settings`.
-        gan: `InpaintingGAN` made of them, or `None`. To go on with a run, its networks must
-            be those of the run.
+        gan: `InpaintingGAN` made of them, or `None`. A run is resumed with its own networks
+            only.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -62,7 +63,7 @@ class RunFolder:
         self._checkpoints = self.path / "checkpoint"
         try:
             for path in (self.path, self.settings_file, self.log.path):
-                # Read before they are written: a FIFO would keep a reader waiting.
+                # They are read before they are written: a FIFO would block the reader.
                 if os.path.lexists(path):
                     check_target(path, is_folder=path == self.path, name="output")
             self._check(settings)
@@ -70,7 +71,7 @@ class RunFolder:
                 self._check_networks(settings, gan)
             self._checkpoints.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.path, "training")
-            # At once, not before each first writes: old sheets need not have new ones.
+            # All at once: a folder that is not written to again is swept too.
             for folder in (self.path, self._checkpoints, self.sheets):
                 sweep(folder)
             write_json(self.settings_file, settings.to_dict())
@@ -112,7 +113,7 @@ class RunFolder:
                 )
 
     def _is_free(self) -> bool:
-        """Whether there is nothing but what a run makes before its settings."""
+        """Whether it holds nothing but what a run makes before its settings."""
         made = (FolderLock.NAME, self._checkpoints.name)
         return self.path.is_dir() and all(
             path.name in made or path.name.endswith(TEMPORARY_SUFFIX)
@@ -120,8 +121,8 @@ class RunFolder:
         )
 
     def _check_networks(self, settings: Settings, gan: Any) -> None:
-        # Settings do not tell: a preset brings its own networks, and into those of another
-        # padding the weights would fit.
+        # Settings are not enough: a preset brings its own networks, and weights also fit
+        # networks of another padding.
         if not (self.preset / "config.json").exists():
             return
         for name, network in (("model", gan.generator), ("critic", gan.critic)):
@@ -138,10 +139,10 @@ class RunFolder:
 
         Args:
             gan: `InpaintingGAN`, compiled.
-            report: Called with a line of text for each that cannot be read.
+            report: Function. Called with one line of text per checkpoint that cannot be read.
 
         Returns:
-            bool: Whether there is one.
+            bool: Whether one was loaded.
 
         Raises:
             ValueError: If there are checkpoints, and none can be read.
@@ -166,7 +167,7 @@ class RunFolder:
         return False
 
     def check_is_finite(self, gan: Any, step: int) -> None:
-        """Refuses networks that have diverged: saved, they would replace those that had not.
+        """Refuses networks that have diverged, before they replace those on disk.
 
         Args:
             gan: `InpaintingGAN`.
@@ -186,20 +187,20 @@ class RunFolder:
 
     @contextmanager
     def writing(self, gan: Any, step: int) -> Iterator[None]:
-        """Makes sure of room for a checkpoint and a preset, and says if there is none.
+        """Reserves room for a checkpoint and a preset, and describes errors of the disk.
 
         Args:
             gan: `InpaintingGAN`.
-            step: int. The step of which something is written.
+            step: int. The step that is saved.
         """
         try:
             self._claim_room(gan)
             yield
-        # HDF5 has RuntimeErrors too for a disk that is full.
+        # HDF5 raises RuntimeErrors too where a disk is full.
         except (OSError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             if isinstance(error, DiskFullError):
-                # Without its own way out: it is told for a run here.
+                # Without its advice: that for a run follows.
                 reason = reason.partition(". ")[0]
             raise OSError(
                 f"The training up to step {step} cannot be saved: {reason}. Make room on the "
@@ -208,13 +209,13 @@ class RunFolder:
             ) from error
 
     def _claim_room(self, gan: Any) -> None:
-        """Makes sure of room for all at once, before the first of it is written."""
+        """Reserves room for everything before the first file is written."""
         networks = [*gan.generator.variables, *gan.critic.variables]
         everything = [*gan.variables, *gan.optimizer.variables]
         reserve_room(self.path, weights_size(networks) + weights_size(everything))
 
     def save(self, gan: Any, step: int) -> None:
-        """Writes a checkpoint; one that was cut short does not count as one."""
+        """Writes a checkpoint, which appears complete or not at all."""
         path = self._checkpoints / f"step-{step:09d}.weights.h5"
         gan.save_weights(path)
         for old in self._saved()[:-_NUM_KEPT]:
@@ -224,13 +225,13 @@ class RunFolder:
         return sorted(self._checkpoints.glob("step-*.weights.h5"))
 
     def _where_from(self) -> str:
-        """Where the run goes on when it is started again, in words."""
+        """Describes where the run goes on when it is started again."""
         saved = self._saved()
         return f"from step {_step_of(saved[-1])}" if saved else "anew"
 
 
 def _differing(network: Any, other: Any) -> list[str]:
-    """Arguments in which two networks differ; names and types are none."""
+    """Names of the arguments in which two networks differ, but for name and dtype."""
     if type(network) is not type(other):
         return ["class"]
     ours, theirs = network.get_config(), other.get_config()
@@ -241,3 +242,69 @@ def _differing(network: Any, other: Any) -> list[str]:
 
 def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-").removesuffix(".weights.h5"))
+
+
+class RunLog:
+    """The table of losses and metrics of a run, one row per checkpoint.
+
+    It agrees with the checkpoints: rows of later steps, which a resumed run makes again, are
+    removed. Keras's `CSVLogger` only appends, and leaves part of a row where it is killed.
+
+    Args:
+        path: Path of the CSV file, which need not exist yet.
+
+    Example:
+    >>> import pathlib, tempfile
+    >>> from keras_inpaint.training.run_folder import RunLog
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "log.csv")
+    >>> RunLog(path).add({"step": 10, "critic_loss": 0.5})
+    >>> path.read_text().splitlines()
+    ['step,critic_loss', '10,0.5']
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Adds a row, and removes those of its `step` or later.
+
+        Args:
+            row: dict of values by column, one of which is `step`.
+
+        Raises:
+            OSError: If the file cannot be written.
+            ValueError: If the file holds something else.
+        """
+        self._write([*self._rows(before=row["step"]), row])
+
+    def cut(self, after: int) -> None:
+        """Removes the rows of later steps.
+
+        Args:
+            after: int. The last step that is kept.
+
+        Raises:
+            OSError: If the file cannot be written.
+            ValueError: If the file holds something else.
+        """
+        rows = self._rows(before=after + 1)
+        if rows:
+            self._write(rows)
+
+    def _rows(self, before: int) -> list[dict[str, Any]]:
+        """The rows of the steps before one."""
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        try:
+            return [row for row in rows if int(row["step"]) < before]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{self.path} must have a number in its column `step`, a line a "
+                "checkpoint. Repair it, or move it away."
+            ) from error
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        columns = list(dict.fromkeys(name for each in rows for name in each))
+        write_table(self.path, columns, rows)

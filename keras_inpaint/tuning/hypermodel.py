@@ -19,11 +19,11 @@ from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import boxes_and_strokes, build, set_learning_rates
 from keras_inpaint.training.photo_streams import (
-    Choice,
-    learned,
-    learning_stream,
-    measured,
-    measuring_stream,
+    PhotoSource,
+    training_source,
+    training_stream,
+    validation_source,
+    validation_stream,
 )
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.search_space import search_ranges
@@ -192,7 +192,7 @@ def training_photos(settings: Settings, step: int) -> Any:
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    return learning_stream(settings, _training_choice(settings), step)
+    return training_stream(settings, _training_choice(settings), step)
 
 
 def validation_photos(settings: Settings, sampler: Any = None) -> Any:
@@ -207,22 +207,22 @@ def validation_photos(settings: Settings, sampler: Any = None) -> Any:
         What `keras_inpaint.data.photos` returns.
     """
     choice = _validation_choice(settings)
-    batches = measuring_stream(settings, choice)
+    batches = validation_stream(settings, choice)
     _, masks, _ = choice
     if sampler is None or masks is not None:
         return batches
     return _with_masks(batches, sampler, settings)
 
 
-def _training_choice(settings: Settings) -> Choice:
-    source, masks, choice = learned(settings)
+def _training_choice(settings: Settings) -> PhotoSource:
+    source, masks, choice = training_source(settings)
     if settings.validation is None:
         source = _split(settings)[0]
     return source, masks, choice
 
 
-def _validation_choice(settings: Settings) -> Choice:
-    source, masks, choice = measured(settings)
+def _validation_choice(settings: Settings) -> PhotoSource:
+    source, masks, choice = validation_source(settings)
     if settings.validation is None:
         source = _split(settings)[1]
     return source, masks, choice

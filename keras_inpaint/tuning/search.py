@@ -15,7 +15,7 @@ from keras_tuner.engine.trial import TrialStatus
 
 from keras_inpaint.files import FolderLock, check_target, sweep, write_json
 from keras_inpaint.metrics import PerceptualDistance
-from keras_inpaint.training.distribution import devices_scope
+from keras_inpaint.training.building import devices_scope
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.hypermodel import InpaintingHyperModel, check_photos
 from keras_inpaint.tuning.report import BEST, TRIALS, failure_of, has_plots, write_report

@@ -115,14 +115,17 @@ def test_sheets_are_drawn_at_multiples_whatever_an_epoch_or_an_execution_holds(
     sheets.set_model(model)
     drawn = []
     monkeypatch.setattr(sheets, "draw", drawn.append)
-    # A training of which six steps were made; the first epoch has three, one by one.
-    for first, ends in ((6, [0, 1, 2]), (9, [1, 3, 5, 7, 9])):
+    # A training of which six steps were made; the first epoch has three, one by one, the
+    # second eleven, by twos.
+    for first, begins, last in ((6, [0, 1, 2], 9), (9, [0, 2, 4, 6, 8, 10], 20)):
         model.steps.assign(first)
         sheets.on_epoch_begin(0)
-        for end in ends:
-            sheets.on_train_batch_end(end)
-    # The steps that end the executions in which 8, 12 and 16 lie.
-    assert drawn == [8, 13, 17]
+        for begin in begins:
+            sheets.on_train_batch_begin(begin)
+        model.steps.assign(last)
+        sheets.on_epoch_end(0)
+    # The steps that end the executions in which 8, 12, 16 and 20 lie.
+    assert drawn == [8, 13, 17, 20]
 
 
 @pytest.mark.skipif(

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_inpaint.training.distribution import devices_scope
+from keras_inpaint.training.building import devices_scope
 from keras_inpaint.training.settings import Settings
 
 
