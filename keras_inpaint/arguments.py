@@ -2,10 +2,10 @@
 
 import numbers
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 
-def is_int(value: Any, at_least: int | None = None) -> bool:
+def is_int(value: Any, at_least: int | None = None) -> TypeGuard[int]:
     """Checks whether a value is a whole number: an int of Python or NumPy, and no bool.
 
     Args:

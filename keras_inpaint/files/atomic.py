@@ -12,10 +12,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from keras_inpaint.files.room import DiskFullError, is_full, no_room, reserve_room
+from keras_inpaint.files.room import (
+    DiskFullError,
+    is_full,
+    no_room,
+    reserve_room,
+    weights_size,
+)
 
 # The one temporary name of this package: a hidden folder beside what it will become, on the
 # same disk, where renaming is one step. In it the draft has the name that it will have, for
@@ -101,6 +108,39 @@ def atomic_write(
         if not isinstance(error, DiskFullError) and is_full(error):
             raise no_room(path, error, size or None) from error
         raise
+
+
+@contextmanager
+def keras_draft(
+    filepath: str | os.PathLike[str], model: Any, is_whole: bool = True
+) -> Iterator[str | os.PathLike[str]]:
+    """Gives the path that Keras is to save a model to, see `atomic_write`.
+
+    Args:
+        filepath: str or path of the file to be; one on a remote disk, such as `gs://...`,
+            is written to itself.
+        model: `keras.Model`, of which all variables and those of the optimizer are saved.
+        is_whole: bool. Whether one file is written that may replace another; else
+            `filepath` itself is given.
+
+    Raises:
+        OSError: If it cannot be written; a `DiskFullError` if there is no room.
+
+    Example:
+    >>> import os, tempfile
+    >>> critic, folder = keras_inpaint.models.PatchCritic(4), tempfile.mkdtemp()
+    >>> path = os.path.join(folder, "critic.weights.h5")
+    >>> with keras_inpaint.files.keras_draft(path, critic) as draft:
+    ...     critic.save_weights(draft)
+    >>> os.listdir(folder)
+    ['critic.weights.h5']
+    """
+    if not is_whole or "://" in os.fspath(filepath):
+        yield filepath
+        return
+    variables = [*model.variables, *(model.optimizer.variables if model.compiled else [])]
+    with atomic_write(filepath, size=weights_size(variables)) as draft:
+        yield draft
 
 
 def check_target(

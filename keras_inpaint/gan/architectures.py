@@ -1,15 +1,18 @@
 """The named architectures: sets of arguments, and nothing else."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from keras_inpaint.gan.parts import MaskSampler, Objective
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, Strokes, Union
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 
+if TYPE_CHECKING:
+    from keras_inpaint.gan.inpainting_gan import InpaintingGAN
+
 
 def deepfill_v1(
-    cls: Any,
+    cls: type["InpaintingGAN"],
     width: int = 32,
     image_size: int = 256,
     patch_size: int | None = None,
@@ -18,9 +21,9 @@ def deepfill_v1(
     objective: Objective | None = None,
     masks: MaskSampler | None = None,
     seed: int = 0,
-    generator: Any = None,
-    critic: Any = None,
-) -> Any:
+    generator: Generator | None = None,
+    critic: GlobalLocalCritic | None = None,
+) -> "InpaintingGAN":
     """The model of the CVPR 2018 paper, for square images.
 
     Args:
@@ -29,19 +32,17 @@ def deepfill_v1(
             unless `patch_size` is given.
         patch_size: int. Height and width of the local patch, a multiple of 16; half
             of the image's unless given.
-        critic_width: int. Filters of the critics' first convolutions.
-        dialect: `"tensorflow"` or `"pytorch"`, see
-            `keras_inpaint.models.Generator.deepfill_v1`. The objective is the paper's
-            in both: pass another one to train as a published program does.
-        objective: Its own `WassersteinObjective` unless given.
+        critic_width: int. Filters of the critic's first convolutions.
+        dialect: `"tensorflow"` or `"pytorch"`, see `keras_inpaint.models.Generator`. The
+            objective is the paper's in both: pass another one to train as a published
+            program does.
+        objective: `WassersteinObjective` unless given.
         masks: A box as large as the patch, shrunk on each side by up to an eighth,
             unless given.
         seed: int, see `InpaintingGAN`.
-        generator: `keras_inpaint.models.Generator` in place of a new one; `width`
-            and `dialect` are not looked at.
-        critic: `keras_inpaint.models.GlobalLocalCritic` in place of a new one, which
-            pads as the generator does; `critic_width`, `image_size` and `patch_size` are
-            not looked at.
+        generator: In place of a new one, of which `width` and `dialect` are not looked at.
+        critic: In place of a new one, of which `critic_width` and the sizes are not looked
+            at; a new one pads as the generator does.
     """
     generator = generator or Generator.deepfill_v1(width, dialect=dialect)
     critic = critic or GlobalLocalCritic(
@@ -59,7 +60,7 @@ def deepfill_v1(
 
 
 def deepfill_v2(
-    cls: Any,
+    cls: type["InpaintingGAN"],
     width: int = 48,
     image_size: int = 256,
     critic_width: int = 64,
@@ -67,23 +68,19 @@ def deepfill_v2(
     objective: Objective | None = None,
     masks: MaskSampler | None = None,
     seed: int = 0,
-    generator: Any = None,
-    critic: Any = None,
-) -> Any:
+    generator: Generator | None = None,
+    critic: PatchCritic | None = None,
+) -> "InpaintingGAN":
     """The model of the ICCV 2019 paper.
+
+    Args that are not listed are those of `deepfill_v1`.
 
     Args:
         width: int. Filters of the generator's first convolutions, half of them gates.
         image_size: int. Height and width of the images; masks are drawn in proportion. The
             networks take any size.
-        critic_width: int. Filters of the critic's first convolution.
-        dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
         objective: `HingeObjective` unless given.
-        masks: A box of half the image's size together with brush strokes unless
-            given.
-        seed: int, see `InpaintingGAN`.
-        generator: `keras_inpaint.models.Generator`, see `deepfill_v1`.
-        critic: `keras_inpaint.models.PatchCritic`, see `deepfill_v1`.
+        masks: A box of half the image's size together with brush strokes unless given.
     """
     generator = generator or Generator.deepfill_v2(width, dialect=dialect)
     critic = critic or PatchCritic(critic_width, padding=generator.padding)
@@ -92,6 +89,6 @@ def deepfill_v2(
     return cls(generator, critic, losses, masks, seed, image_size=image_size)
 
 
-def v2_samplers(image_size: int) -> list[Any]:
+def v2_samplers(image_size: int) -> tuple[Boxes, Strokes]:
     """The published boxes and strokes for 256 pixels, in proportion."""
-    return [Boxes.published(image_size // 2), Strokes.published(image_size)]
+    return Boxes.published(image_size // 2), Strokes.published(image_size)

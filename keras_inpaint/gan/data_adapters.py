@@ -6,166 +6,19 @@ image. Here the first batch of every kind is looked at, and Keras is given batch
 `{"images", "masks", "boxes", "indices"}` as the only input, those that there are.
 """
 
-import functools
-import inspect
 import itertools
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_inpaint.gan.batches import BATCH_SIZE, read_batch
 from keras_inpaint.gan.parts import Tensors
-from keras_inpaint.gan.validation import (
-    BATCH_SIZE,
-    BatchChecker,
-    check_callbacks,
-    check_weights_of_samples,
-    read_batch,
-)
-
-
-def with_arguments_of(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a method that takes keyword arguments the signature of one of Keras's.
-
-    Args:
-        method: Method of `keras.Model`. The decorated one is given its arguments by name,
-            those that were left out with their defaults.
-    """
-    signature = inspect.signature(method)
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def call(*args: Any, **options: Any) -> Any:
-            bound = signature.bind(*args, **options)
-            bound.apply_defaults()
-            arguments = dict(bound.arguments)
-            self, others = arguments.pop("self"), arguments.pop("kwargs", {})
-            return function(self, **arguments, **others)
-
-        call.__signature__ = signature  # type: ignore[attr-defined]
-        return call
-
-    return decorate
-
-
-@contextmanager
-def adapted_for_fit(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """In which Keras's `fit` is to run.
-
-    Args:
-        gan: `InpaintingGAN`.
-        arguments: dict. All arguments of `fit`.
-
-    Yields:
-        dict: the arguments for Keras.
-
-    Raises:
-        ValueError: If something cannot be trained on.
-    """
-    if not gan.compiled:  # Keras says so.
-        yield arguments
-        return
-    adapted = dict(arguments)
-    check_weights_of_samples(adapted.pop("sample_weight"), adapted.pop("class_weight"))
-    check_callbacks(gan, arguments["callbacks"])
-    x, y, checker = adapted["x"], adapted.pop("y"), BatchChecker(gan, "fit")
-    fraction, validation_data = adapted.pop("validation_split"), arguments["validation_data"]
-    if fraction and validation_data is None:
-        x, validation_data = split_arrays(x, y, fraction, checker)
-        y = None
-    batch_size = arguments["batch_size"]
-    data = [adapt_data(x, y, checker, batch_size, arguments["steps_per_epoch"])]
-    gan.backend.check_devices(data[0].source, data[0].num_images, batch_size or BATCH_SIZE)
-    adapted["x"] = data[0].x
-    adapted["shuffle"] = arguments["shuffle"] and not data[0].is_sequential
-    if validation_data is not None:
-        # Of a tuple, Keras takes the second part for `y`.
-        if isinstance(validation_data, (tuple, list)) and len(validation_data) == 1:
-            validation_data = validation_data[0]
-        validation = adapt_data(
-            validation_data,
-            None,
-            BatchChecker(gan, "validation"),
-            arguments["validation_batch_size"] or batch_size,
-            arguments["validation_steps"],
-        )
-        adapted["validation_data"] = (validation.x,)
-        data.append(validation)
-    with _running(gan, data):
-        yield adapted
-
-
-@contextmanager
-def adapted_for_evaluate(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """In which Keras's `evaluate` is to run; see `adapted_for_fit`."""
-    # `fit` evaluates so on data that were looked at already.
-    is_in_fit = isinstance(arguments["callbacks"], keras.callbacks.CallbackList)
-    if not gan.compiled or is_in_fit:
-        yield arguments
-        return
-    adapted = dict(arguments)
-    check_weights_of_samples(adapted.pop("sample_weight"))
-    data = adapt_data(
-        adapted["x"],
-        adapted.pop("y"),
-        BatchChecker(gan, "evaluate"),
-        arguments["batch_size"],
-        arguments["steps"],
-    )
-    gan.backend.check_devices()
-    with _running(gan, [data]):
-        yield {**adapted, "x": data.x}
-
-
-@contextmanager
-def adapted_for_predict(gan: Any, arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """In which Keras's `predict` is to run; see `adapted_for_fit`."""
-    data = adapt_data(
-        arguments["x"],
-        None,
-        BatchChecker(gan, "predict"),
-        arguments["batch_size"],
-        arguments["steps"],
-        add_indices=True,
-    )
-    with _running(gan, [data]):
-        yield {**arguments, "x": data.x}
-
-
-@contextmanager
-def adapted_batch(
-    gan: Any, arguments: dict[str, Any], purpose: str
-) -> Iterator[dict[str, Any]]:
-    """In which Keras's `train_on_batch` and its like are to run; see `adapted_for_fit`."""
-    adapted = dict(arguments)
-    check_weights_of_samples(
-        adapted.pop("sample_weight", None), adapted.pop("class_weight", None)
-    )
-    x, checker = adapted["x"], BatchChecker(gan, purpose)
-    if not _is_array_like(x):
-        raise ValueError(
-            "One batch must be images in an array, `(images, masks)` or a dict of them. "
-            f"Received: x of type {type(x).__name__}"
-        )
-    arrays = _read_arrays(x, adapted.pop("y", None), checker)
-    checker.check_first(arrays)
-    with _running(gan, [AdaptedData(arrays, checker, has_known_sizes=True)]):
-        yield {**adapted, "x": arrays}
-
-
-@contextmanager
-def _running(gan: Any, data: list["AdaptedData"]) -> Iterator[None]:
-    with ExitStack() as stack:
-        has_known_sizes = all(each.has_known_sizes for each in data)
-        stack.enter_context(gan.backend.running(has_known_sizes, data[0].checker.image_shape))
-        for each in data:
-            stack.enter_context(each.checker)
-        yield
+from keras_inpaint.gan.validation import BatchChecker
 
 
 class AdaptedData(NamedTuple):
@@ -237,6 +90,18 @@ def adapt_data(
     return AdaptedData(x, checker)
 
 
+def adapt_batch(x: Any, y: Any, checker: BatchChecker) -> AdaptedData:
+    """Brings one batch to the one form, and looks at it; see `adapt_data`."""
+    if not _is_array_like(x):
+        raise ValueError(
+            "One batch must be images in an array, `(images, masks)` or a dict of them. "
+            f"Received: x of type {type(x).__name__}"
+        )
+    arrays = _read_arrays(x, y, checker)
+    checker.check_first(arrays)
+    return AdaptedData(arrays, checker, has_known_sizes=True)
+
+
 def split_arrays(x: Any, y: Any, fraction: float, checker: BatchChecker) -> tuple[Any, Any]:
     """Splits arrays into those for training and the last ones, for validation.
 
@@ -287,7 +152,7 @@ def _adapt_arrays(
         warnings.warn(
             f"`fit` leaves out the last {left_out} of {num_images} images: each of the "
             f"critic's {checker.num_micro_batches} updates per step needs equally many.",
-            stacklevel=5,
+            stacklevel=6,
         )
     num_images -= left_out
     if add_indices and "masks" not in arrays:
@@ -374,7 +239,7 @@ def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> Ad
     checker.check_first(read_batch(first))
     checker.check_shapes(specs)
     shapes = {
-        "images": (None, None, None, checker.generator.channels),
+        "images": (None, None, None, checker.required.channels),
         "masks": (None, None, None, 1),
         "boxes": (None, 4),
     }
@@ -446,7 +311,7 @@ class _BatchAdapter:
 
     def __call__(self, batch: Any, index: int) -> Tensors:
         arrays = {name: _to_array(array) for name, array in read_batch(batch).items()}
-        if index and self._checker.checks_all:
+        if self._checker.checks_all:
             self._checker.check(arrays)
         # All batches but the last one are as large as the first.
         return _finish(arrays, index * self._size, self._add_indices)
@@ -474,17 +339,22 @@ def _adapt_generator(
     batch = _read_host_batch(first, "generator")
     checker.check_first(batch)
 
-    def all_batches() -> Iterator[tuple[Tensors]]:
-        index = 0
-        for number, each in enumerate(itertools.chain([batch], generator)):
-            arrays = _read_host_batch(each, "generator")
-            if number and checker.checks_all:
-                checker.check(arrays)
-            size = len(arrays["images"])
-            yield (_finish(arrays, index, add_indices),)
-            index += size
+    batches = _batches(itertools.chain([first], generator), "generator", checker, add_indices)
+    return AdaptedData(batches, checker, num_images=len(batch["images"]))
 
-    return AdaptedData(all_batches(), checker, num_images=len(batch["images"]))
+
+def _batches(
+    given: Iterable[Any], source: str, checker: BatchChecker, add_indices: bool
+) -> Iterator[tuple[Tensors]]:
+    """The batches of Python code in the one form."""
+    index = 0
+    for each in given:
+        batch = _read_host_batch(each, source)
+        if checker.checks_all:
+            checker.check(batch)
+        size = len(batch["images"])
+        yield (_finish(batch, index, add_indices),)
+        index += size
 
 
 # ---- PyTorch ------------------------------------------------------------------------
@@ -518,14 +388,61 @@ class _LoaderBatches(keras.utils.PyDataset):
 
 def _adapt_data_loader(loader: Any, checker: BatchChecker, add_indices: bool) -> AdaptedData:
     if not hasattr(loader.dataset, "__len__"):
-        # It may have one pass, of which nothing may be taken away: the steps see the shapes.
-        return AdaptedData(loader, checker)
+        return _adapt_stream(loader, checker, add_indices)
     if not len(loader):
         raise ValueError("There is no batch in `x`. Received: a DataLoader of 0 batches")
     first = _read_host_batch(next(iter(loader)), "DataLoader")
     checker.check_first(first)
     batches = _LoaderBatches(loader, checker, add_indices)
     return AdaptedData(batches, checker, is_sequential=True, num_images=len(first["images"]))
+
+
+# Keras looks at so many, to find what their shapes have in common.
+_LOOKED_AT = 2
+
+
+class _Stream:
+    """Passes over batches of an iterable dataset, of which there may be only one.
+
+    What was looked at of the first pass, and no further, comes once more.
+    """
+
+    def __init__(self, loader: Iterable[Any]) -> None:
+        self._loader = loader
+        self._rest: Iterator[Any] | None = iter(loader)
+        self._seen: list[Any] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        for number in range(_LOOKED_AT):
+            if self._rest is None:
+                break
+            if number == len(self._seen):
+                self._seen.extend(itertools.islice(self._rest, 1))
+            if number < len(self._seen):
+                yield self._seen[number]
+        if self._rest is None:
+            yield from self._loader
+            return
+        rest, self._rest, self._seen = self._rest, None, []
+        yield from rest
+
+
+def _adapt_stream(loader: Any, checker: BatchChecker, add_indices: bool) -> AdaptedData:
+    import torch.utils.data
+
+    stream = _Stream(loader)
+    first = next(iter(stream), None)
+    if first is None:
+        raise ValueError("There is no batch in `x`. Received: a DataLoader of no batch")
+    batch = _read_host_batch(first, "DataLoader")
+    checker.check_first(batch)
+
+    class Batches(torch.utils.data.IterableDataset[tuple[Tensors]]):
+        def __iter__(self) -> Iterator[tuple[Tensors]]:
+            return _batches(stream, "DataLoader", checker, add_indices)
+
+    adapted = torch.utils.data.DataLoader(Batches(), batch_size=None)
+    return AdaptedData(adapted, checker, is_sequential=True, num_images=len(batch["images"]))
 
 
 def _is_data_loader(x: Any) -> bool:

@@ -1,26 +1,24 @@
 """The model that is trained, from its construction to its files."""
 
-import inspect
-from collections.abc import Iterator
-from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any, Self
 
 import keras
 from keras import ops
 
-from keras_inpaint.files import atomic_write, weights_size
+from keras_inpaint.files import keras_draft
+from keras_inpaint.gan import keras_methods
 from keras_inpaint.gan.architectures import deepfill_v1, deepfill_v2
-from keras_inpaint.gan.backends import keras_step, make_backend
-from keras_inpaint.gan.data_adapters import (
-    adapted_batch,
-    adapted_for_evaluate,
-    adapted_for_fit,
-    adapted_for_predict,
-    with_arguments_of,
+from keras_inpaint.gan.backends import Record, keras_step, make_backend
+from keras_inpaint.gan.batches import (
+    Requirements,
+    check_shapes,
+    local_boxes,
+    read_batch,
+    split_batch,
+    with_masks,
 )
-from keras_inpaint.gan.paired_optimizer import pair_optimizers
+from keras_inpaint.gan.paired_optimizer import PART_NAMES, OptimizerLike, pair_optimizers
 from keras_inpaint.gan.parts import (
     Corruption,
     Critic,
@@ -31,38 +29,21 @@ from keras_inpaint.gan.parts import (
     Tensor,
     Tensors,
     check_parts,
+    square_side,
 )
-from keras_inpaint.gan.validation import (
-    NO_SAMPLER,
-    USUAL_FORMAT,
-    check_compile,
-    check_shapes,
-    is_old_export,
-    local_boxes,
-    read_batch,
-    split_batch,
-)
+from keras_inpaint.gan.preset import from_preset, save_to_preset
+from keras_inpaint.gan.step_metrics import StepMetrics
+from keras_inpaint.gan.validation import check_compile
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.losses import LossWeights
-from keras_inpaint.metrics import l1, psnr, ssim
-from keras_inpaint.models.exporting import export_signature
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.random import picture_seeds, uniform
-from keras_inpaint.presets import read_metadata, read_network, read_object, write_preset
-from keras_inpaint.presets.reading import read_all
 
 # Masks for validation are drawn as no training step draws them.
 VALIDATION_INDEX = 2**32 - 1
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
-_MEASURES: dict[str, Measure] = {
-    "hole_l1": l1,
-    "l1": lambda images, completed, masks: l1(images, completed),
-    "psnr": lambda images, completed, masks: psnr(images, completed),
-    "ssim": lambda images, completed, masks: ssim(images, completed),
-}
 _PARTS = ("generator", "critic", "objective", "masks", "corruption")
-_OPTIMIZERS = ("generator_optimizer", "critic_optimizer")
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -134,15 +115,9 @@ class InpaintingGAN(keras.Model):
         self.masks = masks
         self.seed = seed
         self.corruption = corruption
-        self.image_size = image_size or _square_side(critic.image_size)
-        self.loss_metric = keras.metrics.Mean(name="loss")
-        self.trackers = {
-            name: keras.metrics.Mean(name=name)
-            for name in (*objective.critic_term_names, *objective.generator_term_names)
-        }
-        self.measures = {name: keras.metrics.Mean(name=name) for name in _MEASURES}
-        self._measured = dict(_MEASURES)
-        self.pictures_seen = keras.metrics.Sum(name="pictures_seen", dtype="float32")
+        self.image_size = image_size or square_side(critic)
+        term_names = (*objective.critic_term_names, *objective.generator_term_names)
+        self.step_metrics = StepMetrics(self.backend, term_names)
         self.built = True
 
     # Until `compile` says otherwise.
@@ -152,13 +127,24 @@ class InpaintingGAN(keras.Model):
 
     deepfill_v1 = classmethod(deepfill_v1)
     deepfill_v2 = classmethod(deepfill_v2)
+    from_preset = classmethod(from_preset)
+    save_to_preset = save_to_preset
+
+    # Keras's own, which take data of every kind here.
+    fit = keras_methods.fit
+    evaluate = keras_methods.evaluate
+    predict = keras_methods.predict
+    train_on_batch = keras_methods.train_on_batch
+    test_on_batch = keras_methods.test_on_batch
+    predict_on_batch = keras_methods.predict_on_batch
+    export = keras_methods.export
 
     # ---- Compiling -------------------------------------------------------------------
 
     def compile(
         self,
-        generator_optimizer: Any = None,
-        critic_optimizer: Any = None,
+        generator_optimizer: OptimizerLike = None,
+        critic_optimizer: OptimizerLike = None,
         loss_weights: LossWeights | dict[str, float] | None = None,
         critic_steps: int = 1,
         *,
@@ -197,35 +183,34 @@ class InpaintingGAN(keras.Model):
         weights = self.objective.default_weights.replaced(loss_weights)
         check_compile(self.objective, weights, critic_steps, others)
         self.backend.check_compile(jit_compile, steps_per_execution)
-        networks = (self.generator, self.critic)
         with self.backend.scope():
-            pair = pair_optimizers(
-                generator_optimizer, critic_optimizer, self.objective.adam_betas
-            )
-            if auto_scale_loss:
-                pair = pair.scaled_for(*networks)
-            pair.build_parts(*(network.trainable_variables for network in networks))
             super().compile(
-                optimizer=pair,
+                optimizer=pair_optimizers(
+                    generator_optimizer,
+                    critic_optimizer,
+                    self.objective.adam_betas,
+                    (self.generator, self.critic),
+                    auto_scale_loss,
+                ),
                 run_eagerly=run_eagerly,
                 jit_compile=jit_compile,
                 steps_per_execution=steps_per_execution,
                 # Each part scales its own loss in half precision, the pair must not.
                 auto_scale_loss=False,
             )
-        self.critic_steps = critic_steps
+        self.critic_steps = int(critic_steps)
         self.check_values = check_values
         self.loss_weights = weights
         # As asked for, not what it is resolved to on this machine.
         self.jit_compile_asked = jit_compile
 
     def get_compile_config(self) -> dict[str, Any]:
-        if not self.compiled or _is_cloning():
+        if not self.compiled:
             return {}
         return {
             **{
                 name: keras.optimizers.serialize(getattr(self.optimizer, name))
-                for name in _OPTIMIZERS
+                for name in PART_NAMES
             },
             "loss_weights": self.loss_weights.get_config(),
             "critic_steps": self.critic_steps,
@@ -237,7 +222,7 @@ class InpaintingGAN(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         config = dict(config)
-        for name in _OPTIMIZERS:
+        for name in PART_NAMES:
             with self.backend.scope():
                 config[name] = keras.optimizers.deserialize(config[name])
         if self.backend.num_devices > 1:
@@ -256,26 +241,9 @@ class InpaintingGAN(keras.Model):
 
     # ---- Training --------------------------------------------------------------------
 
-    @with_arguments_of(keras.Model.fit)
-    def fit(self, **arguments: Any) -> Any:
-        """Trains, see `keras.Model.fit`, whose arguments it has.
-
-        `x` may be images, `(images, masks)`, `(images, masks, boxes)` or a dict of them, in
-        arrays; or a `tf.data.Dataset`, a `keras.utils.PyDataset`, a PyTorch `DataLoader` or a
-        generator of batches of them, and so may `validation_data`. `y` holds masks where `x`
-        are images in an array.
-
-        Raises:
-            ValueError: If something cannot be trained on: of the first batch before the
-                first step, and of every batch with `check_values=True`.
-        """
-        with adapted_for_fit(self, arguments) as adapted:
-            return super().fit(**adapted)
-
     @keras_step
     def train_step(self, data: Any) -> Tensors:
-        batch = self._draw_for_training(data)
-        micro_batches = split_batch(batch, max(1, self.critic_steps))
+        micro_batches = split_batch(self._draw_for_training(data), max(1, self.critic_steps))
         for micro_batch in micro_batches[:-1]:
             outputs = self.generator(self._corrupt(micro_batch), training=True)
             self._update_critic(micro_batch, outputs)
@@ -292,7 +260,7 @@ class InpaintingGAN(keras.Model):
         loss = terms[self.objective.generator_term_names[0]]
         with self.backend.after(loss):
             self.steps.assign_add(1)
-        return self._update_metrics(self.trackers, loss, terms)
+        return self.step_metrics.report_terms(loss, terms)
 
     def _update_critic(self, batch: Tensors, outputs: Tensors) -> Tensors:
         completed = ops.stop_gradient(
@@ -313,7 +281,7 @@ class InpaintingGAN(keras.Model):
             ),
         )
 
-    def _update_generator(self, batch: Tensors, outputs: Tensors, record: Any) -> Tensors:
+    def _update_generator(self, batch: Tensors, outputs: Tensors, record: Record) -> Tensors:
         return self.backend.update_recorded(
             self.optimizer.generator_optimizer,
             self.optimizer.generator_variables,
@@ -329,27 +297,21 @@ class InpaintingGAN(keras.Model):
             ),
         )
 
-    @with_arguments_of(keras.Model.train_on_batch)
-    def train_on_batch(self, **arguments: Any) -> Any:
-        """Makes one step, see `keras.Model.train_on_batch`; on one device only."""
-        self.backend.check_single_batch("train_on_batch", "fit")
-        with adapted_batch(self, arguments, "fit") as adapted:
-            return super().train_on_batch(**adapted)
-
     # ---- What the networks see -------------------------------------------------------
 
     def _draw_for_training(self, data: Any) -> Tensors:
         """A batch with its masks, local patches and points of the penalty."""
         batch = self._draw(data, self.steps.value, num_micro_batches=max(1, self.critic_steps))
-        boxes = local_boxes(batch["masks"], batch["boxes"], self.critic, self.backend.require)
+        size, require = self.critic.patch_size, self.backend.require
+        boxes = local_boxes(batch["masks"], batch["boxes"], size, require)
         interpolation = uniform(batch.pop("seeds"), 2, stream=_INTERPOLATION_STREAM)
         return {**batch, "boxes": boxes, "interpolation": interpolation}
 
     def _draw(
         self,
         data: Any,
-        index: Any,
-        first: Any = 0,
+        index: Tensor,
+        first: Tensor = 0,
         num_micro_batches: int | None = None,
         is_trained: bool = True,
     ) -> Tensors:
@@ -362,26 +324,14 @@ class InpaintingGAN(keras.Model):
             num_micro_batches: int or `None`, see `Backend.image_indices`.
             is_trained: bool. Whether the critic sees the images too.
         """
-        parts = read_batch(data)
-        images, masks, boxes = (parts.get(name) for name in ("images", "masks", "boxes"))
+        batch = read_batch(data)
         critic = self.critic if is_trained else None
-        check_shapes(images, masks, boxes, self.generator, critic)
-        _, height, width, _ = ops.shape(images)
-        indices = parts.get("indices")
+        check_shapes(batch, Requirements.of(self.generator, critic))
+        indices = batch.get("indices")
         if indices is None:
-            indices = first + self.backend.image_indices(images, num_micro_batches)
+            indices = first + self.backend.image_indices(batch["images"], num_micro_batches)
         seeds = picture_seeds(self.seed, index, indices)
-        if masks is None:
-            if self.masks is None:
-                raise ValueError(NO_SAMPLER)
-            masks, boxes = self.masks(seeds, height, width)
-        return {
-            "images": ops.cast(images, self.variable_dtype),
-            # Ones and zeros: the losses count with them.
-            "masks": ops.cast(ops.cast(masks, "bool"), self.variable_dtype),
-            "boxes": boxes,
-            "seeds": seeds,
-        }
+        return with_masks(batch, self.masks, seeds, self.variable_dtype)
 
     def _corrupt(self, batch: Tensors) -> Tensors:
         images, masks = batch["images"], batch["masks"]
@@ -394,49 +344,25 @@ class InpaintingGAN(keras.Model):
 
     # ---- Evaluation ------------------------------------------------------------------
 
-    @with_arguments_of(keras.Model.evaluate)
-    def evaluate(self, **arguments: Any) -> Any:
-        """Measures, see `keras.Model.evaluate`, whose arguments it has.
-
-        Takes what `fit` takes. Where batches bring no masks, an image's follows from its
-        index in the whole of the data, whatever the size of the batches and the number of
-        devices. `loss` is the weighted reconstruction, which does not depend on the critic.
-        """
-        with adapted_for_evaluate(self, arguments) as adapted:
-            return super().evaluate(**adapted)
-
     @keras_step
     def test_step(self, data: Any) -> Tensors:
         data, size = self.backend.fill(data)
-        batch = self._draw(data, VALIDATION_INDEX, first=self._count_images(size))
+        batch = self._draw(data, VALIDATION_INDEX, first=self.step_metrics.count(size))
         images, masks = batch["images"], batch["masks"]
         outputs = self.generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)
-        values = {name: of(images, completed, masks) for name, of in self._measured.items()}
+        measured = self.step_metrics.measure(images, completed, masks)
         loss = self._reconstruction_loss(batch, outputs)
-        values = {name: value[:size] for name, value in values.items()}
-        return self._update_metrics(self.measures, loss[:size], values)
+        measured = {name: values[:size] for name, values in measured.items()}
+        return self.step_metrics.report_measured(loss[:size], measured)
 
     def _reconstruction_loss(self, batch: Tensors, outputs: Tensors) -> Tensor:
-        boxes = local_boxes(batch["masks"], batch["boxes"], self.critic)
+        boxes = local_boxes(batch["masks"], batch["boxes"], self.critic.patch_size)
         weights = self.loss_weights.replaced({"adversarial": 0.0})
         terms = self.objective.generator_terms(
             self.critic, batch["images"], outputs, batch["masks"], weights, boxes=boxes
         )
         return terms[self.objective.generator_term_names[0]]
-
-    def _count_images(self, size: Tensor) -> Tensor:
-        """Counts this batch's images; returns how many came before, on all devices."""
-        seen = self.backend.sum_over_devices(self.pictures_seen.result())
-        self.pictures_seen.update_state(ops.cast(size, "float32"))
-        return ops.cast(seen, "int32")
-
-    @with_arguments_of(keras.Model.test_on_batch)
-    def test_on_batch(self, **arguments: Any) -> Any:
-        """Measures a batch, see `keras.Model.test_on_batch`; on one device only."""
-        self.backend.check_single_batch("test_on_batch", "evaluate")
-        with adapted_batch(self, arguments, "evaluate") as adapted:
-            return super().test_on_batch(**adapted)
 
     def add_measure(self, name: str, measure: Measure) -> None:
         """Measures one more thing in validation; it is not saved with the model.
@@ -449,50 +375,20 @@ class InpaintingGAN(keras.Model):
         Raises:
             ValueError: If something is measured under that name already.
         """
-        if name in ("loss", *self._measured):
-            raise ValueError(
-                f"Each measure needs a name of its own beside {', '.join(self._measured)}. "
-                f"Received: name={name!r}"
-            )
-        self.measures[name] = keras.metrics.Mean(name=name)
-        self._measured[name] = measure
+        self.step_metrics.add_measure(name, measure)
         # Compiled without it.
         self.test_function = None
 
-    def _update_metrics(self, metrics: Any, loss: Tensor, values: Tensors) -> Tensors:
-        updated = {"loss": self.loss_metric, **{name: metrics[name] for name in values}}
-        with self.backend.after(loss):
-            for metric, value in zip(updated.values(), (loss, *values.values()), strict=True):
-                metric.update_state(value)
-        return self.backend.means(updated)
-
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        trackers, measures = self.trackers.values(), self.measures.values()
-        return [self.loss_metric, *trackers, *measures, self.pictures_seen]
+        return self.step_metrics.all
 
     @property
     def metrics_names(self) -> list[str]:
         """list of str: what `evaluate` returns, in its order."""
-        return ["loss", *self.measures]
+        return self.step_metrics.evaluated_names
 
     # ---- Prediction ------------------------------------------------------------------
-
-    @with_arguments_of(keras.Model.predict)
-    def predict(self, **arguments: Any) -> Any:
-        """Fills holes, see `keras.Model.predict`, whose arguments it has.
-
-        Takes what `fit` takes as `x`, in any size that the generator takes. Without masks it
-        draws them as `evaluate` does.
-        """
-        with adapted_for_predict(self, arguments) as adapted:
-            return super().predict(**adapted)
-
-    @with_arguments_of(keras.Model.predict_on_batch)
-    def predict_on_batch(self, **arguments: Any) -> Any:
-        """Fills the holes of a batch, see `keras.Model.predict_on_batch`."""
-        with adapted_batch(self, arguments, "predict") as adapted:
-            return super().predict_on_batch(**adapted)
 
     @keras_step
     def predict_step(self, data: Any) -> Tensors:
@@ -534,7 +430,8 @@ class InpaintingGAN(keras.Model):
         **kwargs: Any,
     ) -> None:
         """Saves everything, whole or not at all, see `keras.Model.save`."""
-        with self._draft(filepath, is_plain=overwrite and zipped is not False) as draft:
+        is_whole = overwrite and zipped is not False
+        with keras_draft(filepath, self, is_whole) as draft:
             super().save(draft, overwrite, zipped, **kwargs)
 
     def save_weights(
@@ -548,105 +445,6 @@ class InpaintingGAN(keras.Model):
         The file appears whole or not at all, and room is made sure of before: HDF5 ends the
         process where a disk is full.
         """
-        with self._draft(filepath, is_plain=overwrite and max_shard_size is None) as draft:
+        is_whole = overwrite and max_shard_size is None
+        with keras_draft(filepath, self, is_whole) as draft:
             super().save_weights(draft, overwrite, max_shard_size)
-
-    @contextmanager
-    def _draft(self, filepath: str | PathLike[str], is_plain: bool) -> Iterator[Any]:
-        """Where to write a file first; itself if on a remote disk, or no plain file."""
-        if not is_plain or "://" in str(filepath):
-            yield filepath
-            return
-        optimizer = getattr(self, "optimizer", None)
-        variables = [] if optimizer is None else optimizer.variables
-        size = weights_size([*self.variables, *variables])
-        with atomic_write(filepath, size=size) as draft:
-            yield draft
-
-    def save_to_preset(
-        self,
-        folder: str | PathLike[str],
-        metadata: dict[str, Any] | None = None,
-        card: str | None = None,
-        dtype: str = "float32",
-    ) -> None:
-        """Saves both networks and what they are trained with, but no optimizer state.
-
-        Args:
-            folder: str or path, see `keras_inpaint.presets.write_preset`, and so the
-                other arguments.
-            metadata: dict or `None`. What to say of the weights.
-            card: str or `None`. The text of README.md.
-            dtype: `"float32"` or `"float16"`.
-
-        Raises:
-            OSError: As `write_preset`, and so `ValueError`.
-        """
-        known = {} if self.image_size is None else {"image_size": self.image_size}
-        networks = {"model": self.generator, "critic": self.critic}
-        objects = {name: getattr(self, name) for name in ("objective", "masks", "corruption")}
-        write_preset(folder, networks, {**known, **(metadata or {})}, card, dtype, objects)
-
-    @classmethod
-    def from_preset(cls, preset: str | PathLike[str], seed: int = 0) -> Self:
-        """Loads what `save_to_preset` saved, to train it further.
-
-        Args:
-            preset: str or path, see `keras_inpaint.Inpainter.from_preset`. A preset of
-                a generator alone cannot be trained further without a critic.
-            seed: int, see `InpaintingGAN`.
-
-        Returns:
-            `InpaintingGAN`, not compiled.
-
-        Raises:
-            FileNotFoundError: If the preset, or a file of it, is missing.
-            OSError: If the hub refuses or does not answer.
-            ValueError: If the preset is damaged, newer, or holds a generator alone.
-        """
-
-        def read(folder: Path) -> tuple[Any, ...]:
-            networks = [read_network(folder, name)[0] for name in ("model", "critic")]
-            objects = [read_object(folder, name) for name in ("objective", "masks")]
-            # Early presets do not say.
-            objects.append(read_object(folder, "corruption", optional=True))
-            return *networks, *objects, read_metadata(folder).get("image_size")
-
-        generator, critic, objective, masks, corruption, size = read_all(preset, read)
-        image_size = size if isinstance(size, int) and size > 0 else None
-        return cls(generator, critic, objective, masks, seed, corruption, image_size)
-
-    def export(
-        self,
-        filepath: str | PathLike[str] | None = None,
-        format: str = USUAL_FORMAT,
-        verbose: bool | None = None,
-        input_signature: Any = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Writes the model for inference, see `keras.Model.export`.
-
-        It takes what a call takes, by default any number of images of any size. What fills
-        photos of bytes, and writes versions for a server, is `export_saved_model`.
-
-        Raises:
-            ValueError: If the folder holds versions for a server, or sizes are unknown on
-                JAX.
-        """
-        if is_old_export(filepath, format, kwargs):
-            return self.inpainter.export(kwargs["folder"])
-        channels = {"images": self.generator.channels, "masks": 1}
-        input_signature = export_signature(input_signature, channels)
-        return super().export(filepath, format, verbose, input_signature, **kwargs)
-
-
-def _is_cloning() -> bool:
-    """Tells whether `clone_model` asks, which would compile its copy of a subclass."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code is not keras.models.clone_model.__code__:
-        frame = frame.f_back
-    return frame is not None
-
-
-def _square_side(size: tuple[int, int] | None) -> int | None:
-    return size[0] if size is not None and size[0] == size[1] else None

@@ -1,12 +1,16 @@
 """One optimizer that holds two."""
 
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import keras
 
 from keras_inpaint.gan.parts import Network
 
-_NAMES = ("generator_optimizer", "critic_optimizer")
+PART_NAMES = ("generator_optimizer", "critic_optimizer")
+# What `compile` takes for an optimizer: one, its name, or a schedule for the published Adam.
+OptimizerLike: TypeAlias = (
+    keras.optimizers.Optimizer | str | keras.optimizers.schedules.LearningRateSchedule | None
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -48,7 +52,7 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
-        for optimizer, own_name in zip(self.optimizers, _NAMES, strict=True):
+        for optimizer, own_name in zip(self.optimizers, PART_NAMES, strict=True):
             optimizer.name = own_name
         # As in Keras, what is trained is settled by `compile`.
         self.generator_variables: list[keras.Variable] = []
@@ -58,19 +62,6 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
         """list of keras.optimizers.Optimizer: the generator's and the critic's."""
         return [self.generator_optimizer, self.critic_optimizer]
-
-    def scaled_for(self, *networks: Network) -> Self:
-        """Returns a pair that scales the losses of those networks that compute in float16."""
-        wrap = keras.optimizers.LossScaleOptimizer
-        return type(self)(
-            *(
-                wrap(optimizer)
-                if network.dtype_policy.compute_dtype == "float16"
-                and not isinstance(optimizer, wrap)
-                else optimizer
-                for optimizer, network in zip(self.optimizers, networks, strict=True)
-            )
-        )
 
     def build_parts(
         self,
@@ -114,21 +105,23 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            **{name: keras.optimizers.serialize(getattr(self, name)) for name in _NAMES},
+            **{name: keras.optimizers.serialize(getattr(self, name)) for name in PART_NAMES},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
-        for name in _NAMES:
+        for name in PART_NAMES:
             config[name] = keras.optimizers.deserialize(config[name], custom_objects)
         return cls(**config)
 
 
 def pair_optimizers(
-    generator_optimizer: Any,
-    critic_optimizer: Any,
+    generator_optimizer: OptimizerLike,
+    critic_optimizer: OptimizerLike,
     adam_betas: tuple[float, float],
+    networks: tuple[Network, Network],
+    auto_scale_loss: bool = True,
 ) -> PairedOptimizer:
     """Makes the pair that `InpaintingGAN.compile` was asked for.
 
@@ -137,9 +130,12 @@ def pair_optimizers(
         critic_optimizer: What `compile` takes; `None` for a copy of the generator's where
             that is given.
         adam_betas: pair of floats. Of the published Adam, where nothing else is given.
+        networks: The generator and the critic.
+        auto_scale_loss: bool. Whether the losses of networks that compute in float16 are
+            scaled.
 
     Returns:
-        `PairedOptimizer`, not built.
+        `PairedOptimizer`, built for what is trainable of the networks.
 
     Raises:
         ValueError: If one is no optimizer, or the generator's cannot be copied.
@@ -149,10 +145,25 @@ def pair_optimizers(
         critic_part = _copy(generator_part)
     else:
         critic_part = _optimizer("critic_optimizer", critic_optimizer, adam_betas)
-    return PairedOptimizer(generator_part, critic_part)
+    # One for both is refused as it is given.
+    if auto_scale_loss and generator_part is not critic_part:
+        generator_part = _scaled(generator_part, networks[0])
+        critic_part = _scaled(critic_part, networks[1])
+    pair = PairedOptimizer(generator_part, critic_part)
+    pair.build_parts(*(network.trainable_variables for network in networks))
+    return pair
 
 
-def _optimizer(name: str, given: Any, adam_betas: tuple[float, float]) -> Any:
+def _scaled(optimizer: keras.optimizers.Optimizer, network: Network) -> Any:
+    """An optimizer that scales the loss of a network that computes in float16."""
+    wrap = keras.optimizers.LossScaleOptimizer
+    is_half = network.dtype_policy.compute_dtype == "float16"
+    return wrap(optimizer) if is_half and not isinstance(optimizer, wrap) else optimizer
+
+
+def _optimizer(
+    name: str, given: OptimizerLike, adam_betas: tuple[float, float]
+) -> keras.optimizers.Optimizer:
     beta_1, beta_2 = adam_betas
     if given is None:
         return keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
@@ -170,7 +181,7 @@ def _optimizer(name: str, given: Any, adam_betas: tuple[float, float]) -> Any:
     return optimizer
 
 
-def _copy(optimizer: Any) -> Any:
+def _copy(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     try:
         return type(optimizer).from_config(optimizer.get_config())
     except Exception as error:

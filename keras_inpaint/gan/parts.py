@@ -7,6 +7,7 @@ published ones.
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.losses import LossWeights
 
 # A tensor of the backend, of which type checkers know nothing.
@@ -69,12 +70,18 @@ class Objective(Protocol):
     must have a `patch_size`.
     """
 
-    default_weights: LossWeights
-    weight_names: tuple[str, ...]
-    critic_term_names: tuple[str, ...]
-    generator_term_names: tuple[str, ...]
-    adam_betas: tuple[float, float]
-    needs_patches: bool
+    @property
+    def default_weights(self) -> LossWeights: ...
+    @property
+    def weight_names(self) -> tuple[str, ...]: ...
+    @property
+    def critic_term_names(self) -> tuple[str, ...]: ...
+    @property
+    def generator_term_names(self) -> tuple[str, ...]: ...
+    @property
+    def adam_betas(self) -> tuple[float, float]: ...
+    @property
+    def needs_patches(self) -> bool: ...
 
     def critic_terms(
         self,
@@ -118,16 +125,15 @@ def check_parts(
         ValueError: If one lacks an attribute, the objective is not one for the critic, or
             `image_size` is no int of at least 1.
     """
-    is_size = isinstance(image_size, int) and not isinstance(image_size, bool)
-    if image_size is not None and (not is_size or image_size < 1):
-        raise ValueError(
-            "`image_size` must be an int of at least 1, the height and width of the images, "
-            f"or None. Received: image_size={image_size!r}"
-        )
-    required: Sequence[tuple[str, Any, tuple[str, ...]]] = (
+    meaning = "is the height and width of the images"
+    check_int("image_size", image_size, meaning, at_least=1, or_none="any size")
+    attributes_of_objective = tuple(
+        name for name, member in vars(Objective).items() if isinstance(member, property)
+    )
+    required: Sequence[tuple[str, object, tuple[str, ...]]] = (
         ("generator", generator, ("channels", "size_multiple", "trainable_variables")),
         ("critic", critic, ("image_size", "patch_size", "trainable_variables")),
-        ("objective", objective, tuple(Objective.__annotations__)),
+        ("objective", objective, attributes_of_objective),
     )
     for name, part, attributes in required:
         missing = [attribute for attribute in attributes if not hasattr(part, attribute)]
@@ -142,3 +148,9 @@ def check_parts(
             "A WassersteinObjective needs a GlobalLocalCritic, a HingeObjective a PatchCritic. "
             f"Received: objective={type(objective).__name__}, critic={type(critic).__name__}"
         )
+
+
+def square_side(critic: Critic) -> int | None:
+    """The height and width of a critic's images, where it takes one square size."""
+    height, width = critic.image_size or (None, None)
+    return height if height == width else None

@@ -2,27 +2,46 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
-from typing import Any, Self
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import keras
 import numpy as np
-from keras import ops
+from numpy.typing import NDArray
 
-from keras_inpaint.gan.parts import Critic, Generator, Objective, Tensor, Tensors
+from keras_inpaint.arguments import check_int
+from keras_inpaint.gan.batches import (
+    NO_SAMPLER,
+    Requirements,
+    check_shapes,
+    describe,
+    indivisible_batch,
+    local_boxes,
+    read_batch,
+    unpack,
+)
+from keras_inpaint.gan.paired_optimizer import PairedOptimizer
+from keras_inpaint.gan.parts import MaskSampler, Objective, Tensor, Tensors
 from keras_inpaint.losses import LossWeights
-from keras_inpaint.ops.local_patches import boxes_around_holes, boxes_hold_holes, hole_sizes
+from keras_inpaint.ops.random import picture_seeds
 
+if TYPE_CHECKING:
+    from keras_inpaint.gan.inpainting_gan import InpaintingGAN
+
+# What a batch is for.
+Purpose: TypeAlias = Literal["fit", "validation", "evaluate", "predict"]
+# What Keras takes for callbacks.
+Callbacks: TypeAlias = (
+    keras.callbacks.Callback
+    | keras.callbacks.CallbackList
+    | list[keras.callbacks.Callback]
+    | None
+)
 # Half precision rounds numbers near 1 to this.
 _ROUNDING = 1e-3
-# What Keras takes for a batch of arrays unless told.
-BATCH_SIZE = 32
-NO_SAMPLER = (
-    "Batches without masks need a sampler of them: pass `masks=` to `InpaintingGAN`, or "
-    "batches of `(images, masks)`. Received: masks=None"
-)
 # Another object than the literal: it tells whether `format` was left out.
 USUAL_FORMAT = str(b"tf_saved_model", "ascii")
 # Arguments of `keras.Model.compile` that have no meaning here, and what to use instead.
@@ -39,7 +58,7 @@ _NOT_FOR_COMPILE = {
 
 
 def check_compile(
-    objective: Objective, weights: LossWeights, critic_steps: Any, others: dict[str, Any]
+    objective: Objective, weights: LossWeights, critic_steps: int, others: dict[str, Any]
 ) -> None:
     """Refuses what `InpaintingGAN.compile` cannot be told.
 
@@ -60,12 +79,8 @@ def check_compile(
                 f"`compile` of InpaintingGAN takes no `{name}`. {_NOT_FOR_COMPILE[name]} "
                 f"Received: {name}={value!r}"
             )
-    is_count = isinstance(critic_steps, int) and not isinstance(critic_steps, bool)
-    if not is_count or critic_steps < 0:
-        raise ValueError(
-            "`critic_steps` counts the critic's updates for one of the generator's and "
-            f"must be an int of at least 0. Received: critic_steps={critic_steps}"
-        )
+    meaning = "counts the critic's updates for one of the generator's"
+    check_int("critic_steps", critic_steps, meaning, at_least=0)
     usual = objective.default_weights.get_config()
     for name, weight in weights.get_config().items():
         if name not in objective.weight_names and weight != usual[name]:
@@ -101,7 +116,7 @@ def check_weights_of_samples(sample_weight: Any, class_weight: Any = None) -> No
         raise ValueError(
             "`sample_weight` has no meaning here: every image counts alike, and `loss_weights` "
             "of `compile` weighs the terms of the loss. Boxes are the third part of "
-            f"`(images, masks, boxes)`. Received: sample_weight of {_describe(sample_weight)}"
+            f"`(images, masks, boxes)`. Received: sample_weight of {describe(sample_weight)}"
         )
     if class_weight is not None:
         raise ValueError(
@@ -122,21 +137,17 @@ class BatchChecker:
         purpose: `"fit"`, `"validation"`, `"evaluate"` or `"predict"`.
 
     Attributes:
+        required: What the networks need of a batch.
         checks_all: Whether every batch is to be looked at.
         num_micro_batches: Equal parts that a batch must have.
         image_shape: Shape of the images of the first batch, once it was looked at.
+        has_masks: Whether the first batch brings masks.
     """
 
-    def __init__(self, gan: Any, purpose: str) -> None:
-        # What it needs of the networks, and not these: worker processes take it along.
-        self.generator: Any = SimpleNamespace(
-            channels=gan.generator.channels, size_multiple=gan.generator.size_multiple
-        )
-        self.critic: Any = None
-        if purpose != "predict":
-            self.critic = SimpleNamespace(
-                image_size=gan.critic.image_size, patch_size=gan.critic.patch_size
-            )
+    def __init__(self, gan: "InpaintingGAN", purpose: Purpose) -> None:
+        # And not the networks: worker processes take it along.
+        critic = None if purpose == "predict" else gan.critic
+        self.required = Requirements.of(gan.generator, critic)
         self.is_training = purpose == "fit"
         self.num_devices = gan.backend.num_devices
         self.num_micro_batches = max(1, gan.critic_steps) if self.is_training else 1
@@ -145,12 +156,13 @@ class BatchChecker:
         self._prefix = "In `validation_data`: " if purpose == "validation" else ""
         self._refusal: str | None = None
         self.image_shape: tuple[int, ...] | None = None
+        self.has_masks = False
 
     def check_shapes(self, batch: Tensors) -> None:
         """Refuses a batch, or all of an array, of other types or shapes."""
         with self._refusing():
-            images, masks, boxes = unpack(batch)
-            check_shapes(images, masks, boxes, self.generator, self.critic)
+            batch = read_batch(batch)
+            check_shapes(batch, self.required)
             if "masks" not in batch and not self._has_sampler:
                 raise ValueError(NO_SAMPLER)
 
@@ -162,27 +174,32 @@ class BatchChecker:
             size = len(images)
             if self.num_devices == 1 and size % self.num_micro_batches:
                 raise ValueError(indivisible_batch(size, self.num_micro_batches))
-            check_values(images, masks, boxes, self.critic)
+            check_values(images, masks, boxes, self.required)
             if masks is not None and self.is_training:
-                check_patches(masks, boxes, self.critic)
+                check_patches(masks, boxes, self.required.patch_size)
 
     def check_first(self, batch: Tensors) -> None:
         """Refuses the first batch, and warns of images that are probably of another range."""
         self.check(batch)
         images = np.asarray(batch["images"])
-        self.image_shape = images.shape
+        self.image_shape, self.has_masks = images.shape, "masks" in batch
         if self.is_training and images.min() >= 0:
             warnings.warn(
                 "All images of the first batch lie within [0, 1]: they are probably not in "
                 "[-1, 1], as they must be. Of images in [0, 1] take twice their values, less "
                 f"1. Received: values from {images.min():g} to {images.max():g}",
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if error is not None and self._refusal is not None and str(error) != self._refusal:
             raise ValueError(self._refusal) from None
 
@@ -195,11 +212,11 @@ class BatchChecker:
             raise ValueError(self._refusal) from None
 
 
-def check_callbacks(gan: Any, callbacks: Any) -> None:
+def check_callbacks(pair: PairedOptimizer, callbacks: Callbacks) -> None:
     """Refuses callbacks that Keras cannot run with the model's optimizers.
 
     Args:
-        gan: `InpaintingGAN`, compiled.
+        pair: The model's optimizers.
         callbacks: What `fit` was given: a callback, a list of them, or `None`.
 
     Raises:
@@ -211,146 +228,23 @@ def check_callbacks(gan: Any, callbacks: Any) -> None:
         callbacks = [callbacks]
     if not any(isinstance(each, keras.callbacks.SwapEMAWeights) for each in callbacks or ()):
         return
-    optimizers = gan.optimizer.optimizers
-    if any(isinstance(each, keras.optimizers.LossScaleOptimizer) for each in optimizers):
+    is_scaled = [
+        isinstance(each, keras.optimizers.LossScaleOptimizer) for each in pair.optimizers
+    ]
+    if any(is_scaled):
         raise ValueError(
             "SwapEMAWeights does not find the averages of optimizers that scale their loss for "
             "float16. Train in float32 or mixed_bfloat16, or leave it out: with `use_ema=True` "
             "the averages take the place of the weights at the end of `fit`. Received: "
-            f"{', '.join(type(each).__name__ for each in optimizers)}"
+            f"{', '.join(type(each).__name__ for each in pair.optimizers)}"
         )
 
 
-# ---- export ------------------------------------------------------------------------
-
-
-def is_old_export(filepath: Any, format: str, options: dict[str, Any]) -> bool:
-    """Tells whether `gan.export` is meant as it was before it was Keras's, and warns.
-
-    Until version 0.2, `gan.export(folder)` wrote versions for a server. By that name of its
-    argument it still does; a call that could be either is Keras's.
-
-    Raises:
-        ValueError: If `filepath` holds versions for a server.
-    """
-    if "folder" in options:
-        message = "`gan.export(folder=...)` will be removed in the next release: call"
-    elif format is USUAL_FORMAT:
-        message = (
-            "`gan.export(filepath)` writes what `keras.Model.export` does (pass `format=` to "
-            "say that you mean it). To write versions for a server, as it did, call"
-        )
-    else:
-        return False
-    warnings.warn(
-        f"{message} `keras_inpaint.export_saved_model(gan.inpainter, folder)`.",
-        DeprecationWarning,
-        stacklevel=3,
-    )
-    if "folder" in options:
-        return True
-    has_versions = os.path.isdir(filepath) and any(n.isdigit() for n in os.listdir(filepath))
-    if has_versions:
-        raise ValueError(
-            "`filepath` holds versions for a server: write the next one with "
-            "`keras_inpaint.export_saved_model(gan.inpainter, folder)`, or choose another one. "
-            f"Received: filepath={str(filepath)!r}"
-        )
-    return False
-
-
-# ---- Batches ------------------------------------------------------------------------
-
-
-def read_batch(data: Any) -> Tensors:
-    """Reads `images`, `(images, masks)`, `(images, masks, boxes)`, or a dict of them.
-
-    Args:
-        data: What `fit` was given or hands to a step: one of those, possibly as the only
-            input, and possibly padded with `None`.
-
-    Returns:
-        dict of `"images"` and, where there are any, `"masks"`, `"boxes"` and `"indices"`, the
-        numbers of the images in the whole of the data.
-
-    Raises:
-        ValueError: If there are other parts.
-    """
-    parts = list(data) if isinstance(data, (tuple, list)) else [data]
-    while parts and parts[-1] is None:
-        parts.pop()
-    if len(parts) == 1 and isinstance(parts[0], (tuple, list)):
-        return read_batch(parts[0])
-    if len(parts) == 1 and isinstance(parts[0], dict):
-        batch = {name: part for name, part in parts[0].items() if part is not None}
-        unexpected = set(batch) - {"images", "masks", "boxes", "indices"}
-        is_complete = "images" in batch and ("boxes" not in batch or "masks" in batch)
-        if unexpected or not is_complete:
-            raise ValueError(
-                'A dict must hold "images", and may hold "masks" and with them "boxes". '
-                f"Received: a dict of {', '.join(map(repr, parts[0])) or 'nothing'}"
-            )
-        return batch
-    if not 1 <= len(parts) <= 3 or any(part is None for part in parts):
-        raise ValueError(
-            "A batch must be images, (images, masks) or (images, masks, boxes). "
-            f"Received: {len(parts)} parts, of which "
-            f"{sum(part is None for part in parts)} are None"
-        )
-    return dict(zip(("images", "masks", "boxes"), parts, strict=False))
-
-
-def unpack(data: Any) -> Any:
-    """Reads a batch, see `read_batch`.
-
-    Returns:
-        tuple: images, masks or `None`, boxes or `None`.
-    """
-    batch = read_batch(data)
-    return tuple(batch.get(name) for name in ("images", "masks", "boxes"))
-
-
-def indivisible_batch(size: int, num_micro_batches: int) -> str:
-    """The message about a batch that the updates of the critic cannot share."""
-    needed = num_micro_batches * -(-size // num_micro_batches)
-    return (
-        f"A batch must hold images for each of the {num_micro_batches} critic updates: a "
-        f"multiple of {num_micro_batches} images per device, say {needed}, the last batch too "
-        f"(`drop_remainder=True`). Received: a batch of {size}"
-    )
-
-
-def check_shapes(
-    images: Tensor,
-    masks: Tensor | None,
-    boxes: Tensor | None,
-    generator: Generator,
-    critic: Critic | None,
-) -> None:
-    """Refuses a batch of other types or shapes, as far as they are known.
-
-    Args:
-        images: Tensor or array. What should be `(batch, height, width, channels)`.
-        masks: Tensor or array, or `None`. What should be `(batch, height, width, 1)`.
-        boxes: Tensor or array, or `None`. What should be `(batch, 4)`.
-        generator: The network to train, with its `channels` and `size_multiple`.
-        critic: What it is trained against; `None` where it sees nothing of the batch.
-
-    Raises:
-        ValueError: If something does not fit.
-    """
-    shape = _check_images(images, generator.channels)
-    if shape is None:
-        return
-    _check_size(shape[1:3], generator.size_multiple, critic)
-    if masks is not None:
-        _check_fits("masks", masks, (*shape[:3], 1))
-    if boxes is not None:
-        _check_are_boxes(boxes, shape[0])
+# ---- Values of batches --------------------------------------------------------------
 
 
 def check_values(
-    images: Tensor, masks: Tensor | None, boxes: Tensor | None, critic: Critic | None
+    images: Tensor, masks: Tensor | None, boxes: Tensor | None, required: Requirements
 ) -> None:
     """Refuses a batch of the right shapes whose numbers cannot be meant.
 
@@ -358,7 +252,7 @@ def check_values(
         images: Tensor or array of shape `(batch, height, width, channels)`.
         masks: Tensor or array of shape `(batch, height, width, 1)`, or `None`.
         boxes: Tensor or array of shape `(batch, 4)`, or `None`.
-        critic: What is trained against.
+        required: What the networks need.
 
     Raises:
         ValueError: If images are not within [-1, 1], masks not of 0 and 1, or boxes not
@@ -369,8 +263,9 @@ def check_values(
     # A comparison with NaN is false.
     if not (least >= -1 - _ROUNDING and most <= 1 + _ROUNDING):
         raise ValueError(
-            "Images must lie within [-1, 1]: bytes divided by 127.5, less 1; clip what "
-            f"filters overshoot. Received: values from {least:g} to {most:g}"
+            "Images must lie within [-1, 1]. Of bytes, `keras_inpaint.pictures.to_images` "
+            "makes them; clip what filters overshoot. "
+            f"Received: values from {least:g} to {most:g}"
         )
     if masks is not None:
         values = np.unique(np.asarray(masks, "float32"))
@@ -380,81 +275,47 @@ def check_values(
                 "between: compare them with a threshold first. "
                 f"Received: values from {values[0]:g} to {values[-1]:g}"
             )
-    if boxes is not None and critic is not None:
-        _check_boxes(np.asarray(boxes), images.shape[1:3], critic)
+    if boxes is not None and required.has_critic:
+        _check_boxes(np.asarray(boxes), images.shape[1:3], required.patch_size)
 
 
-def check_patches(masks: Tensor, boxes: Tensor | None, critic: Critic) -> None:
+def check_patches(
+    masks: Tensor, boxes: Tensor | None, patch_size: tuple[int, int] | None
+) -> None:
     """Refuses a batch whose holes do not lie in the local patches.
 
     Args:
         masks: Tensor or array of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
         boxes: Tensor or array of shape `(batch, 4)`, or `None`.
-        critic: What is trained against; one without a `patch_size` takes all holes.
+        patch_size: Height and width of the critic's patches; `None` if it looks at none.
 
     Raises:
         ValueError: If a hole sticks out.
     """
 
-    def require(condition: Any, message: str, value: Any) -> None:
+    def require(condition: Tensor, message: str, value: Tensor) -> None:
         if not condition:
             raise ValueError(f"{message}{np.asarray(value).tolist()}")
 
     # Arrays, as the tensors may be those of another backend.
     boxes = None if boxes is None else np.asarray(boxes)
-    local_boxes(np.asarray(masks, "float32"), boxes, critic, require)
+    local_boxes(np.asarray(masks, "float32"), boxes, patch_size, require)
 
 
-def split_batch(batch: Tensors, num_micro_batches: int) -> list[Tensors]:
-    """Splits a batch: image `i` goes to micro-batch `i mod num_micro_batches`.
-
-    Raises:
-        ValueError: If the batch does not divide, where its size is known.
-    """
-    size = batch["images"].shape[0]
-    if size is not None and size % num_micro_batches:
-        raise ValueError(indivisible_batch(size, num_micro_batches))
-    return [
-        {
-            name: None if values is None else values[first::num_micro_batches]
-            for name, values in batch.items()
-        }
-        for first in range(num_micro_batches)
-    ]
-
-
-def local_boxes(
-    masks: Tensor,
-    boxes: Tensor | None,
-    critic: Critic,
-    require: Callable[[Tensor, str, Tensor], None] | None = None,
-) -> Tensor | None:
-    """The boxes of the local patches, for a critic that looks at some.
+def check_sampler(sampler: MaskSampler | None, checker: BatchChecker) -> None:
+    """Refuses a sampler of masks that do not lie in the local patches, as the first one shows.
 
     Args:
-        masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
-        boxes: int tensor of shape `(batch, 4)`, or `None` where the masks bring none.
-        critic: The critic; one with a `patch_size` needs boxes.
-        require: function of a bool tensor, a message and a tensor that completes it,
-            which stops where the former is false; `None` to take what does not fit.
+        sampler: What draws the masks of batches that bring none.
+        checker: `BatchChecker` that has looked at the first batch, where that was possible.
 
-    Returns:
-        int tensor of shape `(batch, 4)`, or `None` where none are needed.
+    Raises:
+        ValueError: If the hole sticks out, or the box is not of the patches' size.
     """
-    size = critic.patch_size
-    if size is None:
-        return None
-    if boxes is None:
-        boxes = boxes_around_holes(masks, size)
-    if require is not None:
-        require(
-            ops.all(boxes_hold_holes(boxes, masks, size)),
-            f"A local patch of {size[0]} x {size[1]} pixels must lie in the image and hold its "
-            "whole hole. Draw smaller holes, enlarge the critic's `patch_size`, or use a "
-            "PatchCritic. Received: a largest hole, height and width, of ",
-            ops.max(hole_sizes(masks), axis=0),
-        )
-    return boxes
+    size, shape = checker.required.patch_size, checker.image_shape
+    if sampler is None or size is None or shape is None or checker.has_masks:
+        return
+    check_patches(*sampler(picture_seeds(0, 0, [0]), *shape[1:3]), size)
 
 
 def check_equal_parts(size: int | None, num_devices: int, num_micro_batches: int) -> None:
@@ -481,99 +342,9 @@ def check_equal_parts(size: int | None, num_devices: int, num_micro_batches: int
         )
 
 
-def _check_images(images: Any, channels: int) -> Any:
-    """Returns the images' shape, `None` where not even its length is known."""
-    if not hasattr(images, "shape") or not hasattr(images, "dtype"):
-        raise ValueError(
-            "A batch must be images, (images, masks) or (images, masks, boxes), each an "
-            "array or tensor. In arrays, pass `fit(images, masks)`. "
-            f"Received: images of type {type(images).__name__}"
-        )
-    shape = _shape(images)
-    if shape is None:
-        return None
-    if len(shape) != 4 or shape[-1] not in (channels, None):
-        raise ValueError(
-            f"Images must be of shape (batch, height, width, {channels}), channels last, as "
-            f"the generator has `channels={channels}`. Received: images.shape={shape}"
-        )
-    dtype = keras.backend.standardize_dtype(images.dtype)
-    if "float" not in dtype:
-        raise ValueError(
-            "Images must be floats within [-1, 1]: divide bytes by 127.5 and take 1 from "
-            f"them. Received: images.dtype={dtype}{_range(images)}"
-        )
-    return shape
-
-
-def _range(images: Any) -> str:
-    """The values of an array, for a message; tensors of a graph have none."""
-    if not hasattr(images, "__array__") or not all(images.shape):
-        return ""
-    try:
-        values = np.asarray(images[:BATCH_SIZE])
-    except Exception:  # Each backend has its own error for tensors without values.
-        return ""
-    return f", values from {values.min()} to {values.max()}"
-
-
-def _check_size(size: Any, multiple: int, critic: Any) -> None:
-    if any(length is not None and length % multiple for length in size):
-        raise ValueError(
-            f"The images' height and width must be divisible by {multiple}, the stride of "
-            "the generator. Crop or resize them first. "
-            f"Received: height={size[0]}, width={size[1]}"
-        )
-    if critic is None:
-        return
-    patch = critic.patch_size or (0, 0)
-    if any(length is not None and length < patch[axis] for axis, length in enumerate(size)):
-        raise ValueError(
-            f"Images must be at least as large as the local patch, {patch[0]} x {patch[1]} "
-            "pixels. Take larger ones, make the critic's `patch_size` smaller, or use a "
-            f"PatchCritic. Received: height={size[0]}, width={size[1]}"
-        )
-    expected = critic.image_size or size
-    if any(length not in (expected[axis], None) for axis, length in enumerate(size)):
-        raise ValueError(
-            f"Images must be of the size that the critic was made for, {expected[0]} x "
-            f"{expected[1]} pixels. Crop or resize them, make the critic with "
-            "another `image_size`, or use a PatchCritic, which takes any. "
-            f"Received: height={size[0]}, width={size[1]}"
-        )
-
-
-def _check_fits(name: str, values: Any, expected: Any) -> None:
-    shape = _shape(values) if hasattr(values, "shape") else np.shape(values)
-    if shape is None:
-        return
-    fits = len(shape) == len(expected) and all(
-        length is None or wanted is None or length == wanted
-        for length, wanted in zip(shape, expected, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"`{name}` must be of shape {expected}, as the images are. "
-            f"Received: {name}.shape={shape}"
-        )
-
-
-def _check_are_boxes(boxes: Any, num_images: Any) -> None:
-    shape = _shape(boxes) if hasattr(boxes, "shape") else np.shape(boxes)
-    if shape is None:
-        return
-    fits = len(shape) == 2 and shape[1] in (4, None)
-    fits = fits and (shape[0] == num_images or None in (shape[0], num_images))
-    if not fits or "int" not in keras.backend.standardize_dtype(boxes.dtype):
-        raise ValueError(
-            "The third part of a batch are boxes of whole numbers (top, left, height, width), "
-            f"of shape {(num_images, 4)}, and no sample weights. "
-            f"Received: {_describe(boxes)}"
-        )
-
-
-def _check_boxes(boxes: Any, size: Any, critic: Any) -> None:
-    patch = critic.patch_size
+def _check_boxes(
+    boxes: NDArray[Any], size: tuple[int, int], patch: tuple[int, int] | None
+) -> None:
     if patch is not None and (boxes[:, 2:] != patch).any():
         wrong = boxes[(boxes[:, 2:] != patch).any(axis=1)][0]
         raise ValueError(
@@ -588,13 +359,41 @@ def _check_boxes(boxes: Any, size: Any, critic: Any) -> None:
         )
 
 
-def _describe(values: Any) -> str:
-    if not hasattr(values, "dtype"):
-        return f"type {type(values).__name__}"
-    return f"shape {_shape(values)}, {keras.backend.standardize_dtype(values.dtype)}"
+# ---- export ------------------------------------------------------------------------
 
 
-def _shape(values: Any) -> Any:
-    if getattr(values.shape, "rank", 0) is None:
-        return None
-    return tuple(values.shape)
+def is_old_export(
+    filepath: str | PathLike[str] | None, format: str, options: dict[str, Any]
+) -> bool:
+    """Tells whether `gan.export` is meant as it was before it was Keras's, and warns.
+
+    Until version 0.2, `gan.export(folder)` wrote versions for a server. By that name of its
+    argument it still does; a call that could be either is Keras's.
+
+    Raises:
+        ValueError: If `filepath` holds versions for a server.
+    """
+    if "folder" in options:
+        message = "`gan.export(folder=...)` will be removed in the next release: call"
+    elif format is USUAL_FORMAT:
+        message = (
+            "`gan.export(filepath)` writes what `keras.Model.export` does (pass `format=` to "
+            "say that you mean it). To write versions for a server, as it did, call"
+        )
+    else:
+        return False
+    warnings.warn(
+        f"{message} `keras_inpaint.export_saved_model(gan.inpainter, folder)`.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    if "folder" in options:
+        return True
+    folder = "" if filepath is None else os.fspath(filepath)
+    if os.path.isdir(folder) and any(name.isdigit() for name in os.listdir(folder)):
+        raise ValueError(
+            "`filepath` holds versions for a server: write the next one with "
+            "`keras_inpaint.export_saved_model(gan.inpainter, folder)`, or choose another one. "
+            f"Received: filepath={str(filepath)!r}"
+        )
+    return False

@@ -12,9 +12,9 @@ import keras
 from keras import ops
 
 from keras_inpaint.data import SkipLog
+from keras_inpaint.gan.batches import unpack
 from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
-from keras_inpaint.gan.validation import unpack
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import build, devices_scope, set_learning_rates
 from keras_inpaint.training.photo_streams import (

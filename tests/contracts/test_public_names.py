@@ -65,6 +65,7 @@ PUBLIC_NAMES = {
         "FolderLock",
         "atomic_write",
         "check_target",
+        "keras_draft",
         "reserve_room",
         "sweep",
         "weights_size",

@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 
 from keras_inpaint.gan import InpaintingGAN
-from keras_inpaint.gan.data_adapters import (
-    adapted_for_evaluate,
-    adapted_for_fit,
-    with_arguments_of,
-)
+from keras_inpaint.gan.keras_methods import for_evaluate, for_fit, with_arguments_of
 from keras_inpaint.losses import HingeObjective
-from keras_inpaint.masks import Boxes
+from keras_inpaint.masks import Boxes, Strokes
 from keras_inpaint.models import Generator, PatchCritic
 
 SIZE = 32
@@ -24,7 +20,8 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 class Checked:
     """With what is looked at of networks, and no networks; keeps what Keras would be given."""
 
-    compiled, critic_steps, check_values, masks = True, 1, False, "a sampler"
+    compiled, critic_steps, check_values, optimizer = True, 1, False, None
+    masks = Boxes(16, 16, jitter=2)
 
     def __init__(self, image_size=None, patch_size=None):
         self.generator = SimpleNamespace(channels=3, size_multiple=8)
@@ -35,15 +32,13 @@ class Checked:
             running=lambda *about: nullcontext(),
         )
 
-    @with_arguments_of(keras.Model.fit)
+    @with_arguments_of(keras.Model.fit, for_fit)
     def fit(self, **arguments):
-        with adapted_for_fit(self, arguments) as self.given:
-            pass
+        self.given = arguments
 
-    @with_arguments_of(keras.Model.evaluate)
+    @with_arguments_of(keras.Model.evaluate, for_evaluate)
     def evaluate(self, **arguments):
-        with adapted_for_evaluate(self, arguments):
-            pass
+        pass
 
 
 @pytest.fixture
@@ -94,7 +89,7 @@ def refused(fit, *data, match, **options):
 def test_images_outside_of_the_range_are_refused_with_their_values(gan, images):
     levels = (images + 1) * 127.5
     refused(gan.fit, np.float32(levels * 0 + 255), match=r"\[-1, 1\].*from 255 to 255")
-    refused(gan.fit, levels, match=r"divided by 127.5, less 1.*Received: values from 0\.\d+ to")
+    refused(gan.fit, levels, match=r"pictures.to_images.*Received: values from 0\.\d+ to")
     refused(gan.fit, levels.astype("uint8"), match="images.dtype=uint8")
     refused(gan.evaluate, levels, match="Received: values from")
     images[3, 2, 1, 0] = np.nan
@@ -160,6 +155,16 @@ def test_the_first_batch_of_a_dataset_is_looked_at(gan, images, masks):
         dataset = tf.data.Dataset.range(9)
         gan.fit(dataset.map(lambda index: tf.py_function(show, [index], "float32")))
         assert shown == [0]
+
+
+def test_a_sampler_whose_boxes_are_not_the_critics_patches_is_refused_by_name(gan, images):
+    gan.masks = Boxes(16, 12, jitter=2)
+    match = r"`patch_size`, 16 x 16 .*sampler of masks.*Received: a box .*\[16, 12\]"
+    refused(gan.fit, images, match=match)
+    gan.masks = Boxes(16, 16, jitter=2)
+    gan.fit(images)
+    gan.masks = Strokes(widths=(20, 20))
+    refused(gan.fit, images, match=r"local patch of 16 x 16 .*Received: a largest hole")
 
 
 def test_what_is_right_is_taken(gan, patch_gan, images, masks):

@@ -112,7 +112,7 @@ def test_trial_that_is_not_finite_fails(settings, eagerly):
     model = InpaintingHyperModel(settings, measures={"perceptual": PerceptualDistance(abs)})
     hp = numbers(hole=1.0)
     gan = model.build(hp)
-    assert "perceptual" in gan.measures
+    assert "perceptual" in gan.metrics_names
     weights = gan.generator.trainable_variables[0]
     weights.assign(tf.fill(weights.shape, math.nan))
     with pytest.raises(FailedTrialError, match=r"became nan in epoch 1"):

@@ -1,88 +1,42 @@
 """What differs by backend: taking gradients, applying them, several devices."""
 
 import functools
+from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import keras
+from keras import ops
 
-from keras_inpaint.gan.parts import Tensor, Tensors
+from keras_inpaint.gan.parts import InputGradients, Tensor, Tensors
+
+if TYPE_CHECKING:
+    from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 
 # Returns the terms of a loss, one value per image each; the mean of the first is minimised.
-Loss = Callable[[], Tensors]
-Variables = list[keras.Variable]
+Loss: TypeAlias = Callable[[], Tensors]
+Variables: TypeAlias = list[keras.Variable]
+# What a backend keeps of a network's run: a tape of TensorFlow, a function of JAX.
+Record: TypeAlias = Any
+# What Keras hands to a step: a structure of tensors.
+Batch = TypeVar("Batch")
 
 
 class Backend(Protocol):
-    """What `InpaintingGAN` needs of TensorFlow or of JAX."""
+    """What `InpaintingGAN` needs of TensorFlow or of JAX.
 
+    What this class does itself is right for one program that sees all of each batch.
+    """
+
+    @abstractmethod
     def call_step(self, step: Callable[[Any], Any], *arguments: Any) -> Any:
         """Runs `step(data)` on the arguments that Keras passes to a step here."""
 
-    # ---- Gradients -------------------------------------------------------------------
-
-    def update(self, optimizer: Any, variables: Variables, loss: Loss) -> Tensors:
-        """Makes one update of `variables`; returns the terms of the loss."""
-
-    def record(self, variables: Variables, call: Callable[[], Tensors]) -> tuple[Tensors, Any]:
-        """Runs a network, so that `update_recorded` can go on; returns outputs and record."""
-
-    def update_recorded(
-        self,
-        optimizer: Any,
-        variables: Variables,
-        outputs: Tensors,
-        record: Any,
-        loss: Callable[[Tensors], Tensors],
-    ) -> Tensors:
-        """Makes one update by a loss of outputs that were recorded; returns its terms."""
-
-    def input_gradients(self, function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
-        """Gradients of the sum of all that `function` returns, differentiable themselves."""
-
-    def require(self, condition: Tensor, message: str, value: Tensor) -> None:
-        """Stops with a message and a value unless `condition`, a bool tensor, holds."""
-
-    def after(self, value: Tensor) -> AbstractContextManager[Any]:
-        """Returns a context in which variables change only once `value` was computed.
-
-        TensorFlow finds in the graph of a step that the data have ended, and runs what does
-        not depend on them all the same.
-        """
-
-    # ---- Several devices -------------------------------------------------------------
-
-    @property
-    def num_devices(self) -> int:
-        """How many devices must be given equal parts of each batch."""
-
-    def scope(self) -> AbstractContextManager[Any]:
-        """Returns the scope in which variables are made, one on each device."""
-
-    def sum_over_devices(self, values: Tensor) -> Tensor:
-        """Sums a float tensor over the devices."""
-
-    def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
-        """Indices of this device's images in the global batch.
-
-        Stops unless all devices hold equally many, a multiple of `num_micro_batches`;
-        `None` for parts of any size, also of none.
-        """
-
-    def fill(self, data: Any) -> tuple[Any, Tensor]:
-        """Puts a blank image where a last, small batch left this device none.
-
-        Convolutions refuse to run on nothing. Returns a structure like `data` of at least
-        one image, and how many are real.
-        """
-
-    def means(self, metrics: dict[str, Any]) -> Tensors:
-        """Results of `keras.metrics.Mean` by name, over the images of all devices."""
-
+    @abstractmethod
     def running(
         self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
-    ) -> AbstractContextManager[Any]:
+    ) -> AbstractContextManager[None]:
         """Returns a context in which Keras runs steps.
 
         Args:
@@ -90,13 +44,89 @@ class Backend(Protocol):
             image_shape: Shape of the images of the first batch, where it was looked at.
         """
 
+    # ---- Gradients -------------------------------------------------------------------
+
+    @abstractmethod
+    def update(
+        self, optimizer: keras.optimizers.Optimizer, variables: Variables, loss: Loss
+    ) -> Tensors:
+        """Makes one update of `variables`; returns the terms of the loss."""
+
+    @abstractmethod
+    def record(
+        self, variables: Variables, call: Callable[[], Tensors]
+    ) -> tuple[Tensors, Record]:
+        """Runs a network, so that `update_recorded` can go on; returns outputs and record."""
+
+    @abstractmethod
+    def update_recorded(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: Variables,
+        outputs: Tensors,
+        record: Record,
+        loss: Callable[[Tensors], Tensors],
+    ) -> Tensors:
+        """Makes one update by a loss of outputs that were recorded; returns its terms."""
+
+    # Gradients of the sum of all that a function returns, differentiable themselves.
+    input_gradients: InputGradients
+
+    @abstractmethod
+    def require(self, condition: Tensor, message: str, value: Tensor) -> None:
+        """Stops with a message and a value unless `condition`, a bool tensor, holds."""
+
+    def after(self, value: Tensor) -> AbstractContextManager[None]:
+        """Returns a context in which variables change only once `value` was computed.
+
+        TensorFlow finds in the graph of a step that the data have ended, and runs what does
+        not depend on them all the same.
+        """
+        return nullcontext()
+
+    # ---- Several devices -------------------------------------------------------------
+
+    @property
+    def num_devices(self) -> int:
+        """How many devices must be given equal parts of each batch."""
+        return 1
+
+    def scope(self) -> AbstractContextManager[None]:
+        """Returns the scope in which variables are made, one on each device."""
+        return nullcontext()
+
+    def sum_over_devices(self, values: Tensor) -> Tensor:
+        """Sums a float tensor over the devices."""
+        return values
+
+    def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
+        """Indices of this device's images in the global batch.
+
+        Stops unless all devices hold equally many, a multiple of `num_micro_batches`;
+        `None` for parts of any size, also of none.
+        """
+        return ops.arange(ops.shape(images)[0], dtype="int32")
+
+    def fill(self, data: Batch) -> tuple[Batch, Tensor]:
+        """Puts a blank image where a last, small batch left this device none.
+
+        Convolutions refuse to run on nothing. Returns a structure like `data` of at least
+        one image, and how many are real.
+        """
+        first = next(part for part in keras.tree.flatten(data) if part is not None)
+        return data, ops.shape(first)[0]
+
     # ---- What is refused before the first step ---------------------------------------
 
-    def check_compile(self, jit_compile: Any, steps_per_execution: int) -> None:
+    def check_compile(self, jit_compile: bool | str, steps_per_execution: int) -> None:
         """Refuses what several devices cannot do, and a model made under another strategy."""
+        return None
 
     def check_devices(
-        self, data: Any = None, num_images: int | None = None, batch_size: int | None = None
+        self,
+        data: Any = None,
+        num_images: int | None = None,
+        batch_size: int | None = None,
     ) -> None:
         """Refuses data of which the devices cannot have equal parts.
 
@@ -105,12 +135,26 @@ class Backend(Protocol):
             num_images: int or `None`. Images of the first batch, where it was looked at.
             batch_size: int or `None`. Images per batch, where `data` is an array.
         """
-
-    def check_single_batch(self, method: str, other: str) -> None:
-        """Refuses, on several devices, a method that gives each of them a whole batch."""
+        return None
 
 
-def make_backend(gan: keras.Model) -> Backend:
+def mean_loss(terms: Tensors) -> Tensor:
+    """What is minimised: the mean of the first term over the images."""
+    values = next(iter(terms.values()))
+    # A sum in half precision would overflow.
+    return ops.mean(ops.cast(values, keras.backend.result_type(values.dtype, "float32")))
+
+
+def differentiable(outputs: Tensors) -> Tensors:
+    """Those outputs of a network that a gradient can flow through: floats."""
+    return {
+        name: output
+        for name, output in outputs.items()
+        if "float" in keras.backend.standardize_dtype(output.dtype)
+    }
+
+
+def make_backend(gan: "InpaintingGAN") -> Backend:
     """Makes the backend object of an `InpaintingGAN`.
 
     Raises:

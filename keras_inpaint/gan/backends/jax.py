@@ -1,18 +1,46 @@
 """Taking gradients and applying them, on JAX."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import jax
 import keras
 from jax import numpy as jnp
 
-from keras_inpaint.gan.backends import Loss, Variables
+from keras_inpaint.gan.backends import (
+    Backend,
+    Loss,
+    Record,
+    Variables,
+    differentiable,
+    mean_loss,
+)
 from keras_inpaint.gan.parts import Tensor, Tensors
 
+if TYPE_CHECKING:
+    from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 
-class JaxBackend:
+
+def input_gradients(function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
+    """Gradients with respect to `inputs` of the sum of all that `function` returns.
+
+    Args:
+        function: function of a dict of tensors to a tensor, or a structure of tensors.
+        inputs: dict of tensors.
+
+    Returns:
+        dict of tensors like `inputs`, differentiable themselves.
+    """
+
+    def total(inputs: Tensors) -> Tensor:
+        return sum(jnp.sum(output) for output in jax.tree.leaves(function(inputs)))
+
+    gradients: Tensors = jax.grad(total)(inputs)
+    return gradients
+
+
+class JaxBackend(Backend):
     """The `Backend` of JAX.
 
     JAX's functions are pure: Keras hands the values of all variables to a step and takes
@@ -20,9 +48,7 @@ class JaxBackend:
     reading and assigning variables works as ever.
     """
 
-    num_devices = 1
-
-    def __init__(self, gan: keras.Model) -> None:
+    def __init__(self, gan: "InpaintingGAN") -> None:
         self._gan = gan
         self._is_built = False
 
@@ -54,51 +80,44 @@ class JaxBackend:
             state = tuple([variable.value for variable in variables] for variables in groups)
         return result, state if len(state) > 2 else state[1]
 
-    def update(self, optimizer: Any, variables: Variables, loss: Loss) -> Tensors:
-        def total(values: Any) -> Any:
-            terms, changes = self._run(variables, values, loss)
-            return optimizer.scale_loss(_mean(terms)), (terms, changes)
-
-        gradients, (terms, changes) = jax.grad(total, has_aux=True)(_values(variables))
-        self._assign(changes)
-        _apply(optimizer, gradients, variables)
-        return dict(terms)
-
-    def record(self, variables: Variables, call: Callable[[], Tensors]) -> tuple[Tensors, Any]:
-        def outputs(values: Any) -> Any:
-            outputs, changes = self._run(variables, values, call)
-            differentiable, others = _split(outputs)
-            return differentiable, (others, changes)
-
-        differentiable, pull_back, (others, changes) = jax.vjp(
-            outputs, _values(variables), has_aux=True
+    def update(
+        self, optimizer: keras.optimizers.Optimizer, variables: Variables, loss: Loss
+    ) -> Tensors:
+        gradients, terms = self._gradients(
+            optimizer, lambda values: self._run(variables, values, loss), _values(variables)
         )
+        _apply(optimizer, gradients, variables)
+        return terms
+
+    def record(
+        self, variables: Variables, call: Callable[[], Tensors]
+    ) -> tuple[Tensors, Record]:
+        def run(values: list[Tensor]) -> tuple[Tensors, Any]:
+            outputs, changes = self._run(variables, values, call)
+            return differentiable(outputs), (outputs, changes)
+
+        floats, pull_back, (outputs, changes) = jax.vjp(run, _values(variables), has_aux=True)
         self._assign(changes)
-        return differentiable | others, pull_back
+        return {**outputs, **floats}, pull_back
 
     def update_recorded(
         self,
-        optimizer: Any,
+        optimizer: keras.optimizers.Optimizer,
         variables: Variables,
         outputs: Tensors,
-        record: Any,
+        record: Record,
         loss: Callable[[Tensors], Tensors],
     ) -> Tensors:
-        differentiable, others = _split(outputs)
-
-        def total(differentiable: Any) -> Any:
-            terms, changes = self._run([], [], lambda: loss(differentiable | others))
-            return optimizer.scale_loss(_mean(terms)), (terms, changes)
-
-        gradients, (terms, changes) = jax.grad(total, has_aux=True)(differentiable)
-        self._assign(changes)
+        gradients, terms = self._gradients(
+            optimizer,
+            lambda floats: self._run([], [], lambda: loss({**outputs, **floats})),
+            differentiable(outputs),
+        )
         (gradients,) = record(gradients)
         _apply(optimizer, gradients, variables)
-        return dict(terms)
+        return terms
 
-    def input_gradients(self, function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
-        gradients: Tensors = input_gradients(function, inputs)
-        return gradients
+    input_gradients = staticmethod(input_gradients)
 
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         def check(holds: Any, value: Any) -> None:
@@ -107,10 +126,22 @@ class JaxBackend:
 
         jax.debug.callback(check, condition, value)
 
-    def after(self, value: Tensor) -> AbstractContextManager[Any]:
-        return nullcontext()
+    def _gradients(
+        self, optimizer: keras.optimizers.Optimizer, run: Callable[[Any], Any], values: Any
+    ) -> tuple[Any, Tensors]:
+        """Gradients by `values` of the loss of which `run` returns the terms; these too."""
 
-    def _run(self, variables: Variables, values: Any, function: Callable[[], Any]) -> Any:
+        def scaled(values: Any) -> tuple[Tensor, Any]:
+            terms, changes = run(values)
+            return optimizer.scale_loss(mean_loss(terms)), (terms, changes)
+
+        gradients, (terms, changes) = jax.grad(scaled, has_aux=True)(values)
+        self._assign(changes)
+        return gradients, dict(terms)
+
+    def _run(
+        self, variables: Variables, values: Sequence[Tensor], function: Callable[[], Any]
+    ) -> tuple[Any, list[Tensor]]:
         """Calls `function` with `variables` set to `values`.
 
         Assignments made inside, as those of spectral vectors, are returned and not made:
@@ -124,26 +155,9 @@ class JaxBackend:
             changes = _values(self._gan.non_trainable_variables)
         return result, changes
 
-    def _assign(self, changes: Any) -> None:
+    def _assign(self, changes: list[Tensor]) -> None:
         for variable, value in zip(self._gan.non_trainable_variables, changes, strict=True):
             variable.assign(value)
-
-    # ---- Several devices: with `keras.distribution`, one program sees the whole batch ----
-
-    def scope(self) -> AbstractContextManager[Any]:
-        return nullcontext()
-
-    def sum_over_devices(self, values: Tensor) -> Tensor:
-        return values
-
-    def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
-        return jnp.arange(images.shape[0], dtype="int32")
-
-    def fill(self, data: Any) -> tuple[Any, Tensor]:
-        return data, jax.tree.leaves(data)[0].shape[0]
-
-    def means(self, metrics: dict[str, Any]) -> Tensors:
-        return {name: metric.result() for name, metric in metrics.items()}
 
     @contextmanager
     def running(
@@ -171,34 +185,6 @@ class JaxBackend:
                     variable.assign(value)
             raise
 
-    def check_compile(self, jit_compile: Any, steps_per_execution: int) -> None:
-        pass
-
-    def check_devices(
-        self, data: Any = None, num_images: int | None = None, batch_size: int | None = None
-    ) -> None:
-        pass
-
-    def check_single_batch(self, method: str, other: str) -> None:
-        pass
-
-
-def input_gradients(function: Any, inputs: Any) -> Any:
-    """Gradients with respect to `inputs` of the sum of all that `function` returns.
-
-    Args:
-        function: function of a dict of tensors to a tensor, or a structure of tensors.
-        inputs: dict of tensors.
-
-    Returns:
-        dict of tensors like `inputs`, differentiable themselves.
-    """
-
-    def total(inputs: Any) -> Any:
-        return sum(jnp.sum(output) for output in jax.tree.leaves(function(inputs)))
-
-    return jax.grad(total)(inputs)
-
 
 def _is_empty(variable: keras.Variable) -> bool:
     try:
@@ -211,22 +197,9 @@ def _values(variables: Variables) -> list[Tensor]:
     return [variable.value for variable in variables]
 
 
-def _split(outputs: Any) -> Any:
-    """Outputs that a gradient can flow through, and the others."""
-    floats = {
-        name for name, output in outputs.items() if jnp.issubdtype(output.dtype, jnp.floating)
-    }
-    return (
-        {name: output for name, output in outputs.items() if name in floats},
-        {name: output for name, output in outputs.items() if name not in floats},
-    )
-
-
-def _mean(terms: Any) -> Any:
-    return jnp.mean(next(iter(terms.values())).astype("float32"))
-
-
-def _apply(optimizer: Any, gradients: Any, variables: Variables) -> None:
+def _apply(
+    optimizer: keras.optimizers.Optimizer, gradients: list[Tensor], variables: Variables
+) -> None:
     # Not `optimizer.apply`: scaled losses decide with JAX's own conditions, out of which
     # no assignment may leak.
     weights, state = optimizer.stateless_apply(

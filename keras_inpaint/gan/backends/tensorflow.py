@@ -2,18 +2,46 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_inpaint.gan.backends import Loss, Variables
+from keras_inpaint.gan.backends import (
+    Backend,
+    Batch,
+    Loss,
+    Record,
+    Variables,
+    differentiable,
+    mean_loss,
+)
 from keras_inpaint.gan.parts import Tensor, Tensors
 from keras_inpaint.gan.validation import check_equal_parts
 
+if TYPE_CHECKING:
+    from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 
-class TensorFlowBackend:
+
+def input_gradients(function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
+    """Gradients with respect to `inputs` of the sum of all that `function` returns.
+
+    Args:
+        function: function of a dict of tensors to a tensor, or a structure of tensors.
+        inputs: dict of tensors.
+
+    Returns:
+        dict of tensors like `inputs`, differentiable themselves.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        outputs = tf.nest.flatten(function(inputs))
+    gradients: Tensors = tape.gradient(outputs, inputs)
+    return gradients
+
+
+class TensorFlowBackend(Backend):
     """The `Backend` of TensorFlow, which knows of `tf.distribute` strategies.
 
     Each device holds a replica of the networks and a contiguous part of the global batch.
@@ -21,7 +49,7 @@ class TensorFlowBackend:
     replicas is asked for here.
     """
 
-    def __init__(self, gan: keras.Model) -> None:
+    def __init__(self, gan: "InpaintingGAN") -> None:
         self._gan = gan
         # Under a strategy, Keras takes a batch away, of a generator for good, to build the
         # model; this one is built. There is no public way to say so.
@@ -30,66 +58,87 @@ class TensorFlowBackend:
     def call_step(self, step: Callable[[Any], Any], *arguments: Any) -> Any:
         return step(*arguments)
 
-    def update(self, optimizer: Any, variables: Variables, loss: Loss) -> Tensors:
+    @contextmanager
+    def running(
+        self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
+    ) -> Iterator[None]:
+        gan = self._gan
+        if gan.jit_compile and not has_known_sizes:
+            # XLA compiles neither the attention's choice by size nor `require`.
+            if gan.jit_compile_asked is True:
+                raise ValueError(
+                    "XLA needs batches of one known size: leave out a smaller last batch "
+                    "(`drop_remainder=True`), or leave `jit_compile` to 'auto'. Received: "
+                    "jit_compile=True for batches of unknown size"
+                )
+            gan.jit_compile = False
+            gan.train_function = gan.test_function = gan.predict_function = None
+        yield
+
+    def update(
+        self, optimizer: keras.optimizers.Optimizer, variables: Variables, loss: Loss
+    ) -> Tensors:
         with tf.GradientTape() as tape:
             terms = loss()
-            total = optimizer.scale_loss(self._mean(terms))
-        gradients = tape.gradient(total, variables)
-        with self.after(total):
-            self._apply(optimizer, gradients, variables)
+            total = self._scaled(optimizer, terms)
+        self._apply(optimizer, total, tape.gradient(total, variables), variables)
         return terms
 
-    def record(self, variables: Variables, call: Callable[[], Tensors]) -> tuple[Tensors, Any]:
+    def record(
+        self, variables: Variables, call: Callable[[], Tensors]
+    ) -> tuple[Tensors, Record]:
         with tf.GradientTape() as tape:
             outputs = call()
         return outputs, tape
 
     def update_recorded(
         self,
-        optimizer: Any,
+        optimizer: keras.optimizers.Optimizer,
         variables: Variables,
         outputs: Tensors,
-        record: Any,
+        record: Record,
         loss: Callable[[Tensors], Tensors],
     ) -> Tensors:
-        differentiable = {
-            name: output for name, output in outputs.items() if output.dtype.is_floating
-        }
+        floats = differentiable(outputs)
         with tf.GradientTape() as tape:
-            tape.watch(differentiable)
+            tape.watch(floats)
             terms = loss(outputs)
-            total = optimizer.scale_loss(self._mean(terms))
-        gradients = tape.gradient(total, differentiable, unconnected_gradients="zero")
-        gradients = record.gradient(differentiable, variables, output_gradients=gradients)
-        with self.after(total):
-            self._apply(optimizer, gradients, variables)
+            total = self._scaled(optimizer, terms)
+        gradients = tape.gradient(total, floats, unconnected_gradients="zero")
+        gradients = record.gradient(floats, variables, output_gradients=gradients)
+        self._apply(optimizer, total, gradients, variables)
         return terms
 
-    def input_gradients(self, function: Callable[[Tensors], Any], inputs: Tensors) -> Tensors:
-        gradients: Tensors = input_gradients(function, inputs)
-        return gradients
+    input_gradients = staticmethod(input_gradients)
 
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         # XLA drops the check: where `jit_compile` is on, nothing stops.
         tf.debugging.Assert(condition, [message, value])
 
-    def after(self, value: Tensor) -> AbstractContextManager[Any]:
-        dependencies: AbstractContextManager[Any] = tf.control_dependencies([value])
+    def after(self, value: Tensor) -> AbstractContextManager[None]:
+        dependencies: AbstractContextManager[None] = tf.control_dependencies([value])
         return dependencies
 
-    def _apply(self, optimizer: Any, gradients: Any, variables: Variables) -> None:
-        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if is_scaled and _replica()[1] > 1:
-            # Keras leaves a step out where gradients overflow on the first replica alone.
-            is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
-            num_overflown = self.sum_over_devices(1.0 - tf.cast(is_finite, tf.float32))
-            gradients = [tf.where(num_overflown > 0, np.nan, g) for g in gradients]
-        optimizer.apply(gradients, variables)
-
-    def _mean(self, terms: Tensors) -> Tensor:
-        total = next(iter(terms.values()))
+    def _scaled(self, optimizer: keras.optimizers.Optimizer, terms: Tensors) -> Tensor:
         # Optimizers sum gradients over replicas.
-        return tf.reduce_mean(tf.cast(total, tf.float32)) / _replica()[1]
+        return optimizer.scale_loss(mean_loss(terms) / _replica()[1])
+
+    def _apply(
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        total: Tensor,
+        gradients: list[Tensor],
+        variables: Variables,
+    ) -> None:
+        is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        with self.after(total):
+            if is_scaled and _replica()[1] > 1:
+                # Keras leaves a step out where gradients overflow on the first replica alone.
+                is_finite = [tf.reduce_all(tf.math.is_finite(each)) for each in gradients]
+                is_finite = tf.cast(tf.reduce_all(is_finite), tf.float32)
+                num_overflown = self.sum_over_devices(1.0 - is_finite)
+                gradients = [tf.where(num_overflown > 0, np.nan, each) for each in gradients]
+            optimizer.apply(gradients, variables)
 
     # ---- Several devices -------------------------------------------------------------
 
@@ -97,8 +146,8 @@ class TensorFlowBackend:
     def num_devices(self) -> int:
         return int(self._gan.distribute_strategy.num_replicas_in_sync)
 
-    def scope(self) -> AbstractContextManager[Any]:
-        scope: AbstractContextManager[Any] = self._gan.distribute_strategy.scope()
+    def scope(self) -> AbstractContextManager[None]:
+        scope: AbstractContextManager[None] = self._gan.distribute_strategy.scope()
         return scope
 
     def sum_over_devices(self, values: Tensor) -> Tensor:
@@ -124,13 +173,13 @@ class TensorFlowBackend:
         before = tf.reduce_sum(tf.where(tf.range(count) < index, sizes, 0))
         return before + tf.range(size)
 
-    def fill(self, data: Any) -> tuple[Any, Tensor]:
-        size = tf.shape(next(part for part in tf.nest.flatten(data) if part is not None))[0]
+    def fill(self, data: Batch) -> tuple[Batch, Tensor]:
+        data, size = super().fill(data)
         if _replica()[1] == 1:
             return data, size
         missing = tf.cast(size == 0, tf.int32)
 
-        def fill(values: Any) -> Any:
+        def fill(values: Tensor | None) -> Tensor | None:
             if values is None:
                 return None
             padding = [[0, missing]] + [[0, 0]] * (len(values.shape) - 1)
@@ -138,37 +187,9 @@ class TensorFlowBackend:
 
         return tf.nest.map_structure(fill, data), size
 
-    def means(self, metrics: dict[str, Any]) -> Tensors:
-        if _replica()[1] == 1:
-            return {name: metric.result() for name, metric in metrics.items()}
-        sums = [
-            [tf.convert_to_tensor(metric.total.value), tf.convert_to_tensor(metric.count.value)]
-            for metric in metrics.values()
-        ]
-        totals, counts = tf.unstack(self.sum_over_devices(tf.stack(sums)), axis=1)
-        means = tf.unstack(tf.math.divide_no_nan(totals, counts), num=len(sums))
-        return dict(zip(metrics, means, strict=True))
-
-    @contextmanager
-    def running(
-        self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
-    ) -> Iterator[None]:
-        gan = self._gan
-        if gan.jit_compile and not has_known_sizes:
-            # XLA compiles neither the attention's choice by size nor `require`.
-            if gan.jit_compile_asked is True:
-                raise ValueError(
-                    "XLA needs batches of one known size: leave out a smaller last batch "
-                    "(`drop_remainder=True`), or leave `jit_compile` to 'auto'. Received: "
-                    "jit_compile=True for batches of unknown size"
-                )
-            gan.jit_compile = False
-            gan.train_function = gan.test_function = gan.predict_function = None
-        yield
-
     # ---- What is refused before the first step ---------------------------------------
 
-    def check_compile(self, jit_compile: Any, steps_per_execution: int) -> None:
+    def check_compile(self, jit_compile: bool | str, steps_per_execution: int) -> None:
         _check_scope(self._gan.distribute_strategy, self._gan.variables)
         if self.num_devices > 1 and jit_compile is True:
             raise ValueError(
@@ -205,36 +226,12 @@ class TensorFlowBackend:
         if num_images is not None:
             check_equal_parts(num_images, num_devices, num_micro_batches)
 
-    def check_single_batch(self, method: str, other: str) -> None:
-        if self.num_devices > 1:
-            raise ValueError(
-                f"`{method}` would give each device the whole batch. Call "
-                f"`{other}(images, batch_size=len(images))`, which splits it. "
-                f"Received: {self.num_devices} devices"
-            )
-
-
-def input_gradients(function: Any, inputs: Any) -> Any:
-    """Gradients with respect to `inputs` of the sum of all that `function` returns.
-
-    Args:
-        function: function of a dict of tensors to a tensor, or a structure of tensors.
-        inputs: dict of tensors.
-
-    Returns:
-        dict of tensors like `inputs`, differentiable themselves.
-    """
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(inputs)
-        outputs = tf.nest.flatten(function(inputs))
-    return tape.gradient(outputs, inputs)
-
 
 def _do_nothing(*arguments: Any, **options: Any) -> None:
     pass
 
 
-def _replica() -> tuple[Any, int]:
+def _replica() -> tuple[Tensor, int]:
     """This replica's index, and how many there are."""
     context = tf.distribute.get_replica_context()
     if context is None:  # A plain call outside of `fit`.
@@ -242,7 +239,7 @@ def _replica() -> tuple[Any, int]:
     return context.replica_id_in_sync_group, context.num_replicas_in_sync
 
 
-def _check_scope(strategy: Any, variables: Variables) -> None:
+def _check_scope(strategy: tf.distribute.Strategy, variables: Variables) -> None:
     """Refuses another strategy than the model's, and variables that were made outside."""
     active = tf.distribute.get_strategy()
     if not tf.distribute.has_strategy() and active is strategy:
@@ -263,5 +260,5 @@ def _check_scope(strategy: Any, variables: Variables) -> None:
             )
 
 
-def _described(strategy: Any) -> str:
+def _described(strategy: tf.distribute.Strategy) -> str:
     return f"a {type(strategy).__name__} of {strategy.num_replicas_in_sync} devices"
