@@ -1,7 +1,8 @@
 """A box in each image."""
 
+import itertools
+
 import keras
-import numpy as np
 from keras import ops
 
 from keras_inpaint.arguments import check_int
@@ -95,30 +96,24 @@ class Boxes:
         holes = ops.logical_and(rows[:, :, None, None], columns[:, None, :, None])
         return ops.cast(holes, "float32"), ops.concatenate([corners, sizes], axis=1)
 
-    def areas_within(self, least, most, height, width):
-        """Finds what areas its holes can have within bounds.
+    def areas(self, height, width):
+        """Finds the areas that its holes can have.
 
         Args:
-            least: int. Least area, in pixels.
-            most: int. Greatest area, in pixels.
             height: int. Height of the pictures, in pixels.
             width: int. Width of the pictures, in pixels.
 
         Returns:
-            Pair of ints: the least and the greatest area of those within the bounds;
-            `None` if no hole's is.
+            List of pairs of ints: from and to how many pixels.
 
         Example:
-        >>> keras_inpaint.masks.Boxes(32, 32, jitter=2).areas_within(0, 800, 64, 64)
-        (784, 784)
+        >>> keras_inpaint.masks.Boxes(4, 3, jitter=1).areas(64, 64)
+        [(2, 2), (3, 3), (4, 4), (6, 6), (8, 8), (9, 9), (12, 12)]
         """
         del height, width  # A box that does not fit is refused when it is drawn.
-        sides = (
-            np.arange(side - 2 * self.jitter, side + 1) for side in (self.height, self.width)
-        )
-        areas = np.multiply.outer(*sides)
-        areas = areas[(areas >= least) & (areas <= most)]
-        return (int(areas.min()), int(areas.max())) if areas.size else None
+        sides = (range(side - 2 * self.jitter, side + 1) for side in (self.height, self.width))
+        areas = {rows * columns for rows, columns in itertools.product(*sides)}
+        return [(area, area) for area in sorted(areas)]
 
     def get_config(self):
         return {

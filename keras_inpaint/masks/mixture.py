@@ -7,13 +7,13 @@ from keras import ops
 
 from keras_inpaint.arguments import check_int
 from keras_inpaint.masks.nesting import (
-    areas_within,
+    areas_of,
     bounds_in_pixels,
     check_areas,
     check_samplers,
     deserialize,
-    overlap,
     serialize,
+    within,
 )
 from keras_inpaint.masks.sizes import picture_size
 from keras_inpaint.ops.random import as_seeds, derived_seeds, uniform
@@ -113,36 +113,29 @@ class Mixture:
         )
         return masks, None if boxes is None else kept_boxes
 
-    def areas_within(self, least, most, height, width):
-        """Finds what areas its holes may have within bounds, and within its own.
+    def areas(self, height, width):
+        """Bounds the areas that its holes can have.
+
+        They are those of its samplers, within its own bounds where holes are drawn again.
 
         Args:
-            least: int. Least area, in pixels.
-            most: int. Greatest area, in pixels.
             height: int. Height of the pictures, in pixels.
             width: int. Width of the pictures, in pixels.
 
         Returns:
-            Pair of ints: the least and the greatest area of those within the bounds;
-            `None` if no hole's is.
+            List of pairs of ints: from and to how many pixels.
 
         Example:
         >>> from keras_inpaint.masks import Boxes, Mixture
-        >>> sampler = Mixture([Boxes(8, 8, jitter=0), Boxes(16, 16, jitter=0)])
-        >>> sampler.areas_within(100, 64 * 64, 64, 64)
-        (256, 256)
+        >>> parts = [Boxes(8, 8, jitter=0), Boxes(16, 16, jitter=0)]
+        >>> Mixture(parts).areas(64, 64), Mixture(parts, max_area=0.05).areas(64, 64)
+        ([(64, 64), (256, 256)], [(64, 64)])
         """
-        bounds = (least, most)
-        if self._is_bounded and self.num_draws > 1:
-            own = bounds_in_pixels(self.min_area, self.max_area, height, width)
-            bounds = overlap(bounds, own)
-        if bounds is None:
-            return None
-        areas = [areas_within(part, bounds, height, width) for part in self._used_samplers]
-        areas = [part for part in areas if part is not None]
-        if not areas:
-            return None
-        return min(part[0] for part in areas), max(part[1] for part in areas)
+        parts = [areas_of(part, height, width) for part in self._used_samplers]
+        areas = list(itertools.chain(*parts))
+        if not self._is_bounded or self.num_draws == 1:
+            return areas
+        return within(areas, bounds_in_pixels(self.min_area, self.max_area, height, width))
 
     def get_config(self):
         return {

@@ -29,20 +29,20 @@ def deserialize(configs):
     return [keras.saving.deserialize_keras_object(config) for config in configs]
 
 
-def overlap(one, other):
-    """Gives what two ranges, pairs of ints, have in common; `None` if nothing."""
-    least, most = max(one[0], other[0]), min(one[1], other[1])
-    return (least, most) if least <= most else None
+def areas_of(sampler, height, width):
+    """Gives the areas that a sampler's holes can have, pairs of least and greatest.
 
-
-def areas_within(sampler, bounds, height, width):
-    """Gives what areas a sampler's holes may have within bounds; `None` if no hole's is.
-
-    A sampler of the user's own, without a method `areas_within`, may have any.
+    A sampler of the user's own, without a method `areas`, may have any.
     """
-    if not hasattr(sampler, "areas_within"):
-        return overlap((0, height * width), bounds)
-    return sampler.areas_within(*bounds, height, width)
+    if not hasattr(sampler, "areas"):
+        return [(0, height * width)]
+    return sampler.areas(height, width)
+
+
+def within(areas, bounds):
+    """Gives what of areas, pairs of ints, lies within bounds, another pair."""
+    clipped = [(max(least, bounds[0]), min(most, bounds[1])) for least, most in areas]
+    return [(least, most) for least, most in clipped if least <= most]
 
 
 def bounds_in_pixels(min_area, max_area, height, width):
@@ -65,10 +65,12 @@ def check_areas(samplers, min_area, max_area, height, width):
     """
     bounds = bounds_in_pixels(min_area, max_area, height, width)
     for sampler in samplers:
-        if bounds[0] <= bounds[1] and areas_within(sampler, bounds, height, width) is not None:
+        areas = areas_of(sampler, height, width)
+        if within(areas, bounds):
             continue
-        own = areas_within(sampler, (0, height * width), height, width)
-        drawn = "none" if own is None else f"{own[0]} to {own[1]} pixels"
+        drawn = "none"
+        if areas:
+            drawn = f"{min(areas)[0]} to {max(most for _, most in areas)} pixels"
         raise ValueError(
             "The bounds of the holes' area must leave holes that each sampler can draw. Pass "
             "others, other samplers, or another size of pictures. "

@@ -8,7 +8,6 @@ from keras import ops
 
 from keras_inpaint.arguments import is_int
 from keras_inpaint.masks.brush import GRID, MAX_LENGTH, integer_root, paint
-from keras_inpaint.masks.nesting import overlap
 from keras_inpaint.masks.sizes import picture_size
 from keras_inpaint.ops.random import integers, normal
 
@@ -116,25 +115,22 @@ class Strokes:
         )
         return masks, None
 
-    def areas_within(self, least, most, height, width):
-        """Finds what areas its holes may have within bounds.
+    def areas(self, height, width):
+        """Bounds the areas that its holes can have.
 
         No hole is smaller than a brush of the least width in a corner, nor larger than all
         strokes, each as long and wide as can be, side by side. Most lie far from both.
 
         Args:
-            least: int. Least area, in pixels.
-            most: int. Greatest area, in pixels.
             height: int. Height of the pictures, in pixels.
             width: int. Width of the pictures, in pixels.
 
         Returns:
-            Pair of ints: the least and the greatest area of those within the bounds;
-            `None` if no hole's is.
+            List of one pair of ints: from and to how many pixels.
 
         Example:
-        >>> keras_inpaint.masks.Strokes().areas_within(0, 64 * 64, 64, 64)
-        (35, 4096)
+        >>> keras_inpaint.masks.Strokes().areas(64, 64)
+        [(35, 4096)]
         """
         reach = self.widths[0] // 2 + 1
         rows, columns = np.ogrid[: min(height, reach), : min(width, reach)]
@@ -145,8 +141,7 @@ class Strokes:
         # Both ends of a segment are rounded, and so are sines and cosines.
         strip = 2 * radius * (1.001 * length + 1)
         stroke = math.pi * radius**2 + self.num_segments[1] * strip
-        largest = min(height * width, math.ceil(self.num_strokes[1] * stroke))
-        return overlap((smallest, largest), (least, most))
+        return [(smallest, min(height * width, math.ceil(self.num_strokes[1] * stroke)))]
 
     def get_config(self):
         return {

@@ -3,13 +3,7 @@
 import keras
 from keras import ops
 
-from keras_inpaint.masks.nesting import (
-    areas_within,
-    check_samplers,
-    deserialize,
-    overlap,
-    serialize,
-)
+from keras_inpaint.masks.nesting import areas_of, check_samplers, deserialize, serialize
 from keras_inpaint.masks.sizes import picture_size
 from keras_inpaint.ops.random import derived_seeds
 
@@ -64,33 +58,29 @@ class Union:
             first_boxes = boxes if first_boxes is None else first_boxes
         return union, first_boxes
 
-    def areas_within(self, least, most, height, width):
-        """Finds what areas its holes may have within bounds.
+    def areas(self, height, width):
+        """Bounds the areas that its holes can have.
 
         No hole is smaller than the largest of its parts, nor larger than their sum.
 
         Args:
-            least: int. Least area, in pixels.
-            most: int. Greatest area, in pixels.
             height: int. Height of the pictures, in pixels.
             width: int. Width of the pictures, in pixels.
 
         Returns:
-            Pair of ints: the least and the greatest area of those within the bounds;
-            `None` if no hole's is.
+            List of pairs of ints, one at most: from and to how many pixels.
 
         Example:
         >>> from keras_inpaint.masks import Boxes, Union
-        >>> sampler = Union([Boxes(8, 8, jitter=0), Boxes(16, 16, jitter=0)])
-        >>> sampler.areas_within(0, 64 * 64, 64, 64)
-        (256, 320)
+        >>> Union([Boxes(8, 8, jitter=0), Boxes(16, 16, jitter=0)]).areas(64, 64)
+        [(256, 320)]
         """
-        everything = (0, height * width)
-        areas = [areas_within(part, everything, height, width) for part in self.samplers]
-        if None in areas:
-            return None
-        largest = min(height * width, sum(part[1] for part in areas))
-        return overlap((max(part[0] for part in areas), largest), (least, most))
+        areas = [areas_of(part, height, width) for part in self.samplers]
+        if not all(areas):
+            return []
+        largest = sum(max(most for _, most in each) for each in areas)
+        smallest = max(min(least for least, _ in each) for each in areas)
+        return [(smallest, min(height * width, largest))]
 
     def get_config(self):
         return {"samplers": serialize(self.samplers)}
