@@ -12,6 +12,7 @@ import keras
 
 # Presets name classes of these; Keras finds a class once its module is imported.
 import keras_inpaint.models  # noqa: F401
+from keras_inpaint.arguments import is_int
 from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
@@ -129,7 +130,7 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     """
     metadata = _read_json(folder / "metadata.json")
     version = metadata.get("format_version")
-    if not isinstance(version, int) or version < 1:
+    if not is_int(version, at_least=1):
         raise ValueError(
             "`format_version` in metadata.json must be an int of at least 1; the file is "
             f"damaged or none of a preset. Received: format_version={version!r} in {folder}"

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keras_tuner.engine.trial import TrialStatus
+
+# Exported, as by no means all of Keras Tuner is, but not documented: `trial.status` can be
+# compared with nothing else.
+from keras_tuner.engine.trial import TrialStatus as TrialStatus
 
 from keras_inpaint.files import atomic_write, write_json, write_table, write_text
 from keras_inpaint.tuning.search_space import SearchRange

@@ -11,14 +11,21 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner.engine.trial import TrialStatus
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.files import FolderLock, check_target, sweep, write_json
 from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.training.building import devices_scope
 from keras_inpaint.training.settings import Settings
 from keras_inpaint.tuning.hypermodel import InpaintingHyperModel, check_photos
-from keras_inpaint.tuning.report import BEST, TRIALS, failure_of, has_plots, write_report
+from keras_inpaint.tuning.report import (
+    BEST,
+    TRIALS,
+    TrialStatus,
+    failure_of,
+    has_plots,
+    write_report,
+)
 from keras_inpaint.tuning.tuner import (
     InpaintingTuner,
     chief_address,
@@ -163,10 +170,7 @@ def search(
 
 def _check_numbers(settings: Settings, **counts: Any) -> None:
     for name, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an int of at least 1. Received: {name}={value!r}"
-            )
+        check_int(name, value, "counts trials", at_least=1)
     if settings.steps % settings.save_every:
         raise ValueError(
             "`steps` must be a multiple of `save_every`: trials are validated at their end. "

@@ -1,7 +1,7 @@
 """Keras Tuner's engine: who hands out trials, who runs them, and what it raises.
 
-Only names of Keras Tuner's public interface are used, and only public methods overridden. Its
-state files, chief and workers are its own.
+Only names that Keras Tuner exports are used, and only public methods overridden. Its state
+files, chief and workers are its own.
 """
 
 import gc
@@ -11,18 +11,17 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner.engine.trial import TrialStatus
-from keras_tuner.engine.tuner import maybe_distribute
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from keras_inpaint.files import atomic_write, reserve_room, weights_size, write_text
-from keras_inpaint.tuning.report import FAILURE, TRIALS
+from keras_inpaint.arguments import check_choice
+from keras_inpaint.files import reserve_room, write_text
+from keras_inpaint.tuning.report import FAILURE, TRIALS, TrialStatus
 
 # Keras Tuner's own names.
 _ID = "KERASTUNER_TUNER_ID"
@@ -123,7 +122,8 @@ class InpaintingTuner(keras_tuner.Tuner):
         return results
 
     def _build(self, hp: Any) -> Any:
-        with maybe_distribute(self.distribution_strategy):
+        strategy = self.distribution_strategy
+        with nullcontext() if strategy is None else strategy.scope():
             model = self.hypermodel.build(hp)
             if "tuner/trial_id" in hp.values:
                 model.load_weights(self._weights_file(hp.values["tuner/trial_id"]))
@@ -136,9 +136,7 @@ class InpaintingTuner(keras_tuner.Tuner):
         return self.hypermodel.fit(hp, model, verbose=self.fit_verbose, **epochs)
 
     def _save(self, model: Any, trial_id: str) -> None:
-        size = weights_size([*model.variables, *model.optimizer.variables])
-        with atomic_write(self._weights_file(trial_id), size=size) as draft:
-            model.save_weights(draft)
+        model.save_weights(self._weights_file(trial_id))
 
     def _weights_file(self, trial_id: str) -> Path:
         return Path(self.get_trial_dir(trial_id)) / "model.weights.h5"
@@ -193,6 +191,7 @@ def make_oracle(
     Raises:
         ValueError: If the algorithm is unknown, or needs a package that is missing.
     """
+    check_choice("algorithm", algorithm, _ALGORITHMS)
     options = {
         "objective": objective,
         "seed": (seed + 1) % 2**32,  # Keras Tuner takes 0 for none.
@@ -205,11 +204,6 @@ def make_oracle(
         oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=max_epochs, **options)
         oracle.max_trials = max_trials
         return oracle
-    if algorithm != "bayesian":
-        raise ValueError(
-            f"`algorithm` must be one of {', '.join(_ALGORITHMS)}. "
-            f"Received: algorithm={algorithm!r}"
-        )
     try:
         return _BayesianOracle(max_trials=max_trials, **options)
     except ImportError as error:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import errno
+import importlib
 import json
 import math
 import os
@@ -185,7 +186,7 @@ def test_bayesian_search_says_what_it_needs(settings, pretended, monkeypatch):
         ({}, {"max_failures": True}, "max_failures=True"),
         ({"steps": 3, "save_every": 2}, {}, "steps=3, save_every=2"),
         ({}, {"objective": "generator_loss"}, "objective='generator_loss'"),
-        ({}, {"algorithm": "grid"}, r"random, hyperband, bayesian.*'grid'"),
+        ({}, {"algorithm": "grid"}, r"'random', 'hyperband', 'bayesian'.*'grid'"),
         ({}, {"objective": "val_perceptual"}, "network=None"),
         ({}, {"network": abs}, "belong together"),
         ({"data": "nowhere"}, {}, "nowhere"),
@@ -198,6 +199,18 @@ def test_wrong_search_is_refused_before_anything_is_written(
     with pytest.raises(error, match=advice):
         search(dataclasses.replace(settings, **changes), report=str, **options)
     assert not Path(settings.output).exists()
+
+
+def test_keras_tuner_exports_the_status_of_a_trial_under_the_name_that_one_file_imports():
+    # It is not documented. If it has gone away, see what else tells how a trial ended; its
+    # values are in the files of a search.
+    status = importlib.import_module("keras_tuner.engine.trial").TrialStatus
+    known = (status.RUNNING, status.COMPLETED, status.FAILED)
+    assert known == ("RUNNING", "COMPLETED", "FAILED")
+    sources = Path(report_module.__file__).parent.glob("*.py")
+    assert [path.name for path in sources if "keras_tuner.engine" in path.read_text()] == [
+        "report.py"
+    ]
 
 
 def test_folder_of_another_search_is_refused(settings, pretended):
