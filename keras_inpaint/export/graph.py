@@ -62,6 +62,54 @@ def check_pairs(images: Tensor, masks: Tensor, names: tuple[str, str]) -> Tensor
     )
 
 
+def check_levels(least: Tensor, most: Tensor, name: str) -> Tensor:
+    """Fails unless it is clear what is the hole in each of several masks.
+
+    As `keras_inpaint.pictures.read_mask` for what a server takes: levels above 127, or zeros
+    and ones. What it reads otherwise, or refuses, fails here.
+
+    Args:
+        least: Integer tensor of shape `(num,)`: the lowest level of each mask.
+        most: As `least`, the highest.
+        name: str. What the masks are called in the request.
+
+    Returns:
+        Operation, see `require`.
+    """
+    is_split = (least <= MASK_THRESHOLD) & (most > MASK_THRESHOLD)
+    is_unclear = ~(is_split | (least == most) | (most == 1))
+    index = _first(is_unclear)
+    return require(
+        ~tf.reduce_any(is_unclear),
+        f"`{name}[",
+        index,
+        f"]` must be above {MASK_THRESHOLD} in the hole and not elsewhere, or hold zeros and "
+        "ones (1 in the hole). Received: levels, from lowest to highest, ",
+        _row(tf.stack([least, most], axis=1), index),
+    )
+
+
+def level_range(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest level of each of several masks, as int32."""
+    levels = tf.cast(masks, tf.int32)
+    return tf.reduce_min(levels, axis=[1, 2, 3]), tf.reduce_max(levels, axis=[1, 2, 3])
+
+
+def find_holes(masks: Tensor) -> Tensor:
+    """Finds the holes of masks that `check_levels` lets pass: True where they lie.
+
+    Args:
+        masks: Integer tensor of shape `(num, height, width, 1)`.
+
+    Returns:
+        bool tensor like `masks`. A mask of one value has no hole.
+    """
+    levels = tf.cast(masks, tf.int32)
+    least, most = (end[:, None, None, None] for end in level_range(levels))
+    threshold = tf.where(most == 1, 0, MASK_THRESHOLD)
+    return (levels > threshold) & (least != most)
+
+
 def _text(values: Tensor) -> Tensor:
     return tf.strings.format("{}", values)
 
@@ -110,7 +158,7 @@ _BMP_BITS = 28
 
 
 def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
-    """Fails unless all files can be decoded, and each mask is of its picture's size.
+    """Fails unless all files can be decoded, and each mask is clear and of its picture's size.
 
     Before the first picture is filled, so that nobody waits for an answer that there will
     not be.
@@ -136,7 +184,7 @@ def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
         mask_sizes = _sizes(mask_bytes, "mask_bytes")
     is_wrong = tf.reduce_any(sizes != mask_sizes, axis=1)
     index = _first(is_wrong)
-    return require(
+    one_size = require(
         ~tf.reduce_any(is_wrong),
         "`mask_bytes[",
         index,
@@ -145,6 +193,14 @@ def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
         ". Received: ",
         _row(mask_sizes, index),
     )
+    with tf.control_dependencies([one_size]):
+        least, most = tf.map_fn(
+            lambda content: level_range(decode_mask(content)[None]),
+            mask_bytes,
+            fn_output_signature=(tf.TensorSpec((1,), tf.int32),) * 2,
+            parallel_iterations=1,
+        )
+    return check_levels(least[:, 0], most[:, 0], "mask_bytes")
 
 
 def decode_photo(content: Tensor) -> Tensor:
@@ -152,19 +208,20 @@ def decode_photo(content: Tensor) -> Tensor:
     return _decode(content)[..., :3]
 
 
-def decode_holes(content: Tensor) -> Tensor:
-    """Decodes a mask file to bool of shape `(height, width, 1)`: True in the hole.
+def decode_mask(content: Tensor) -> Tensor:
+    """Decodes a mask file to int32 levels of shape `(height, width, 1)`.
 
-    As `keras_inpaint.pictures.read_mask` reads them: by luminance, transparent pixels count
-    as black, and where alpha alone differs it is the mask.
+    As `keras_inpaint.pictures.read_mask` reads them: by luminance; transparent pixels count
+    as black, and where all that can be seen has one colour, alpha is the mask.
     """
-    pixels, alpha = tf.split(tf.cast(_decode(content), tf.int32), [3, 1], axis=-1)
-    weighted = tf.reduce_sum(pixels * [299, 587, 114], axis=-1, keepdims=True)
-    luminance = (weighted + 500) // 1000
-    is_one_colour = tf.reduce_all(pixels == pixels[:1, :1])
-    has_shape = tf.reduce_any(alpha != alpha[:1, :1])
-    by_both = luminance * alpha // 255
-    return tf.where(is_one_colour & has_shape, alpha, by_both) > MASK_THRESHOLD
+    pixels, alpha = tf.split(tf.cast(_decode(content, is_mask=True), tf.int32), [3, 1], axis=-1)
+    is_seen, has_shape = alpha > 0, tf.reduce_any(alpha != alpha[:1, :1])
+    brightest = tf.reduce_max(tf.where(is_seen, pixels, 0), axis=[0, 1])
+    is_one_colour = tf.reduce_all(~is_seen | (pixels == brightest))
+    # An alpha that is the same everywhere says nothing.
+    colours = tf.where(has_shape, pixels * alpha // 255, pixels)
+    weighted = tf.reduce_sum(colours * [299, 587, 114], axis=-1, keepdims=True)
+    return tf.where(is_one_colour & has_shape, alpha, (weighted + 500) // 1000)
 
 
 def encode(photo: Tensor) -> Tensor:
@@ -172,14 +229,15 @@ def encode(photo: Tensor) -> Tensor:
     return tf.io.encode_png(photo)
 
 
-def _decode(content: Tensor) -> Tensor:
+def _decode(content: Tensor, is_mask: bool = False) -> Tensor:
     """Decodes a file to red, green, blue and alpha, whatever it holds."""
+    decode_png = _decode_png_mask if is_mask else tf.io.decode_png
     start = tf.strings.substr(content, 0, 4)
     pixels = tf.case(
         [
             (tf.strings.substr(start, 0, 2) == b"\xff\xd8", lambda: _decode_jpeg(content)),
             # Not `channels=4`: of files with few bits, everything would be transparent.
-            (start == b"\x89PNG", lambda: tf.io.decode_png(content)),
+            (start == b"\x89PNG", lambda: decode_png(content)),
             (start == b"RIFF", lambda: _decode_webp(content)),
             (tf.strings.substr(start, 0, 2) == b"BM", lambda: _decode_bmp(content)),
         ],
@@ -188,6 +246,13 @@ def _decode(content: Tensor) -> Tensor:
         exclusive=True,
     )
     return _with_alpha(pixels)
+
+
+def _decode_png_mask(content: Tensor) -> Tensor:
+    # As 16 bits, in which 8 bits are repeated: zeros and ones of 16 bits stay what they are.
+    deep = tf.cast(tf.io.decode_png(content, dtype=tf.uint16), tf.int32)
+    levels = tf.where(tf.reduce_max(deep) <= 1, deep, deep // 257)
+    return tf.cast(levels, tf.uint8)
 
 
 def _refuse() -> Tensor:

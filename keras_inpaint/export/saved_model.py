@@ -87,8 +87,8 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
     is seen as a whole, as by `Inpainter.inpaint_batch`. The signatures:
 
     - `serving_default`: `images`, uint8 of shape `(num, height, width, 3)`, and `masks`,
-      uint8 of shape `(num, height, width, 1)`, above 127 in the hole, to `completed`,
-      uint8 like `images`.
+      uint8 of shape `(num, height, width, 1)`, above 127 in the hole, or zeros and ones,
+      to `completed`, uint8 like `images`.
     - `serving_bytes`: `image_bytes` and `mask_bytes`, strings of shape `(num,)`, each a
       JPEG, PNG, WebP or BMP file, to `completed_bytes`, PNG files. Pictures of one
       request may differ in size.

@@ -8,17 +8,19 @@ import tensorflow as tf
 
 from keras_inpaint.export.graph import (
     check_files,
+    check_levels,
     check_pairs,
     crop,
-    decode_holes,
+    decode_mask,
     decode_photo,
     encode,
+    find_holes,
+    level_range,
     pad,
     to_images,
     to_photos,
 )
 from keras_inpaint.ops.compositing import composite, corrupt
-from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
 Tensor = Any
 
@@ -49,7 +51,9 @@ class Signatures(tf.Module):
     def serving_default(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Fills the holes of pictures of one size."""
         with tf.control_dependencies([check_pairs(images, masks, ("images", "masks"))]):
-            return {"completed": self._complete(images, masks > MASK_THRESHOLD)}
+            is_clear = check_levels(*level_range(masks), "masks")
+        with tf.control_dependencies([is_clear]):
+            return {"completed": self._complete(images, find_holes(masks))}
 
     @tf.function(
         input_signature=[
@@ -88,8 +92,8 @@ class Signatures(tf.Module):
         return {**outputs, **cropped}
 
     def _complete_file(self, image: Tensor, mask: Tensor) -> Tensor:
-        photo, holes = decode_photo(image), decode_holes(mask)
-        return encode(self._complete(photo[None], holes[None])[0])
+        holes = find_holes(decode_mask(mask)[None])
+        return encode(self._complete(decode_photo(image)[None], holes)[0])
 
     def _complete(self, photos: Tensor, holes: Tensor) -> Tensor:
         images = pad(to_images(photos), self._multiple)

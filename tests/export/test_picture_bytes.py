@@ -2,11 +2,18 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 tf = pytest.importorskip("tensorflow")
 
-from keras_inpaint.export.graph import check_files, decode_holes, decode_photo  # noqa: E402
+from keras_inpaint.export.graph import (  # noqa: E402
+    check_files,
+    check_levels,
+    decode_mask,
+    decode_photo,
+    find_holes,
+    level_range,
+)
 from keras_inpaint.pictures import read_mask, read_picture  # noqa: E402
 
 ROWS, COLUMNS = np.mgrid[:37, :53]
@@ -62,20 +69,72 @@ def test_files_are_read_as_the_command_line_reads_them(tmp_path, kind):
     file.write_bytes(READ[kind])
     content = tf.constant(READ[kind])
     np.testing.assert_array_equal(decode_photo(content), read_picture(file).pixels)
-    np.testing.assert_array_equal(decode_holes(content)[..., 0], read_mask(file))
+
+
+HOLE = np.zeros((37, 53), bool)
+HOLE[10:20, 15:40] = True
+INK = np.where(HOLE, 255, 0).astype("uint8")
+SOFT = Image.fromarray(INK).filter(ImageFilter.GaussianBlur(1))
+MASKS = {
+    "grey": encode(INK, "PNG"),
+    "zeros and ones": encode(INK // 255, "PNG"),
+    "1 bit": encode(Image.fromarray(HOLE), "PNG"),
+    "palette": encode(Image.fromarray(INK).convert("P"), "PNG"),
+    "16 bits": encode(INK.astype("uint16") * 257, "PNG"),
+    "zeros and ones of 16 bits": encode(INK.astype("uint16") // 255, "PNG"),
+    "soft edges": encode(SOFT, "PNG"),
+    "soft edges of 16 bits": encode(np.asarray(SOFT).astype("uint16") * 257, "PNG"),
+    "jpeg": encode(INK, "JPEG", quality=70),
+    "webp": encode(Image.fromarray(INK).convert("RGB"), "WEBP", lossless=True),
+    "bmp of colours": encode(Image.fromarray(np.dstack([INK, INK, 0 * INK])), "BMP"),
+    "strokes on an empty layer": encode(np.dstack([INK, 0 * INK, 0 * INK, INK]), "PNG"),
+    "white and black, partly transparent": encode(
+        np.dstack([INK, INK, INK, np.where(COLUMNS > 30, 160, 255)]).astype("uint8"), "PNG"
+    ),
+    "opaque": encode(np.dstack([INK, INK, INK, 0 * INK + 255]), "PNG"),
+    **{
+        f"one value, {value}": encode(np.full((37, 53), value, "uint8"), "PNG")
+        for value in (0, 1, 127, 128, 255)
+    },
+    "one colour": encode(Image.new("RGBA", (53, 37), (255, 255, 255, 255)), "PNG"),
+}
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_the_graph_reads_a_mask_as_the_one_function_does(kind):
+    levels = decode_mask(tf.constant(MASKS[kind]))[None]
+    check_levels(*level_range(levels), "masks")
+    np.testing.assert_array_equal(find_holes(levels)[0, ..., 0], read_mask(MASKS[kind]))
+
+
+@pytest.mark.parametrize(
+    "levels", [(0, 2), (0, 100), (0, 127), (128, 255), (1, 2), (200, 201)], ids=str
+)
+def test_the_graph_refuses_levels_whose_meaning_it_cannot_tell(levels):
+    masks = tf.constant(np.stack([INK, np.where(HOLE, levels[1], levels[0])])[..., None])
+    message = rf"`masks\[1\]` must be above 127.*\[{levels[0]} {levels[1]}\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        check_levels(*level_range(masks), "masks")
+
+
+def test_mask_file_that_is_unclear_is_named_before_any_picture_is_filled():
+    unclear = encode(np.where(HOLE, 90, 0).astype("uint8"), "PNG")
+    masks = tf.constant([MASKS["grey"], unclear])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`mask_bytes\[1\]` must be above"):
+        check_files(tf.constant([PNG] * 2), masks)
 
 
 def test_files_of_all_kinds_pass():
-    files = tf.constant(list(READ.values()))
-    check_files(files, files)
+    files = tf.constant([*READ.values()])
+    check_files(files, tf.constant([MASKS["grey"]] * len(READ)))
 
 
 @pytest.mark.parametrize(
     ("name", "kind"), [("mask_bytes", "gif"), *(("image_bytes", kind) for kind in REFUSED)]
 )
 def test_file_that_cannot_be_read_is_named(name, kind):
-    files = {"image_bytes": [PNG, PNG], "mask_bytes": [PNG, PNG]}
-    files[name] = [PNG, REFUSED[kind]]
+    files = {"image_bytes": [PNG, PNG], "mask_bytes": [MASKS["grey"]] * 2}
+    files[name] = [files[name][0], REFUSED[kind]]
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"`{name}\[1\]` cannot be dec"):
         check_files(**{key: tf.constant(contents) for key, contents in files.items()})
 

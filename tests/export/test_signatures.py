@@ -63,6 +63,24 @@ def test_files_of_different_sizes_and_kinds_share_a_request(
     assert answer["completed_bytes"].shape == (0,)
 
 
+def test_zeros_and_ones_and_one_value_mean_what_they_do_for_the_inpainter(
+    signatures, make_pictures
+):
+    photos, masks = make_pictures(1, 33, 47)
+    holes = masks > 127
+    fill = signatures["serving_default"]
+
+    def completed(masks):
+        answer = fill(images=tf.constant(photos), masks=tf.constant(masks.astype("uint8")))
+        return answer["completed"].numpy()
+
+    np.testing.assert_array_equal(completed(1 * holes), completed(255 * holes))
+    for value in (0, 1, 255):
+        np.testing.assert_array_equal(completed(np.full_like(masks, value)), photos)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`masks\[0\]` must be above 127"):
+        completed(90 * holes)
+
+
 def test_features_are_those_of_the_generator(inpainter, signatures, make_pictures):
     photos, masks = make_pictures(2, 80, 96)
     masks = (masks > 127).astype("float32")
