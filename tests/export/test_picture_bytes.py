@@ -120,7 +120,9 @@ def test_the_graph_refuses_levels_whose_meaning_it_cannot_tell(levels):
 def test_mask_file_that_is_unclear_is_named_before_any_picture_is_filled():
     unclear = encode(np.where(HOLE, 90, 0).astype("uint8"), "PNG")
     masks = tf.constant([MASKS["grey"], unclear])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`mask_bytes\[1\]` must be above"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"`mask_bytes\[1\]` must be above"
+    ):
         check_files(tf.constant([PNG] * 2), masks)
 
 
