@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-from keras_inpaint.cli import evaluate, inpaint, presets, train
+from keras_inpaint.cli import evaluate, inpaint, presets, serve, train
 from keras_inpaint.cli.console import add_verbosity, messages
 from keras_inpaint.version import __version__
 
@@ -25,6 +25,7 @@ _VERBS = (
     train.add_tune,
     presets.add_export,
     evaluate.add_verb,
+    serve.add_verb,
 )
 # What the package said where TensorFlow runs it: in a stream of photos, in a compiled step.
 _TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Received: [^\n]*)")

@@ -10,6 +10,7 @@ import keras
 
 from keras_inpaint.files import atomic_write, check_target, weights_size
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
+from keras_inpaint.inpainting.exported import write_description
 
 
 def check_model_folder(folder: Path) -> None:
@@ -124,6 +125,7 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
     def write(draft: Path) -> None:
         save_signatures(inpainter, draft)
         write_warm_up(draft, folder.name, inpainter.image_size)
+        write_description(inpainter, draft)
         check_parity(inpainter, draft)
 
     side = inpainter.image_size or PUBLISHED_SIZE

@@ -142,6 +142,31 @@ class Inpainter:
         known = size if is_int(size, at_least=1) else None
         return cls(generator, preset_name(preset), known, corruption)
 
+    @classmethod
+    def from_saved_model(cls, folder: str | PathLike[str]) -> Self:
+        """Loads a model that `export_saved_model` wrote.
+
+        It needs TensorFlow, and no preset. What it fills differs from its preset's by one
+        level of 255 at most; its generator can neither be trained nor saved.
+
+        Args:
+            folder: str or path. One version of the model, such as `saved_models/NAME/1`.
+
+        Returns:
+            `Inpainter`, named like the model's folder.
+
+        Raises:
+            OSError: If it cannot be read.
+            ValueError: If it is no such model.
+        """
+        from keras_inpaint.inpainting.exported import ExportedGenerator
+
+        generator = ExportedGenerator(folder)
+        known = generator.description
+        # What stood in the hole in training is not known, but that the network sees it.
+        corruption = None if known["is_blanked"] else "unknown"
+        return cls(generator, generator.name, known["image_size"], corruption)
+
     def save_to_preset(
         self,
         folder: str | PathLike[str],

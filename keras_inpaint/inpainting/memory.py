@@ -32,6 +32,10 @@ _LARGEST_BATCH = 8
 _PUBLISHED_WIDTH = 48
 
 
+class MemoryLimitError(ValueError):
+    """Filling would take more memory than it may."""
+
+
 def estimate_memory(generator: Any, size: tuple[int, int], num: int = 1) -> int:
     """Estimates the memory that a generator takes beyond its weights.
 
@@ -158,7 +162,7 @@ def affordable_windows(
         needs[name] = estimate_plan(generator, holes, windows)
         if needs[name] <= limit and (method is None or name == method):
             return windows
-    raise ValueError(_refusal(holes, wanted[0], needs, limit))
+    raise MemoryLimitError(_refusal(holes, wanted[0], needs, limit))
 
 
 def check_batch(generator: Any, size: tuple[int, int], num: int, limit: int) -> None:
@@ -166,7 +170,7 @@ def check_batch(generator: Any, size: tuple[int, int], num: int, limit: int) -> 
     height, width = size
     need = estimate_memory(generator, size, num)
     if need > limit:
-        raise ValueError(
+        raise MemoryLimitError(
             f"Filling these photos at once needs about {_gib(need)} of memory, more than the "
             f"limit of {_gib(limit)}. Fill fewer at once, fill them one by one with "
             f"`inpaint`, or raise the limit. Received: {num} photos of {width} x {height} "

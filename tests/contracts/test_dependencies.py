@@ -9,7 +9,11 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 # Each with its reason, which stands beside it in setup.cfg.
-EXACT = {"tensorflow-addons==0.23.0", "torch==2.13.0"}
+EXACT = {
+    "tensorflow-addons==0.23.0",
+    "torch==2.13.0",
+    "tritonclient[http]==2.66.0",
+}
 # PyTorch is the one of `make test`; the tools are the project's own.
 NOT_INSTALLED = {"pytorch", "evaluation", "test", "lint"}
 

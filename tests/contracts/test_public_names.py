@@ -175,6 +175,11 @@ PUBLIC_NAMES = {
         "read_object",
         "write_preset",
     ],
+    "serving": [
+        "Limits",
+        "create_app",
+        "serve",
+    ],
     "training": [
         "Settings",
         "train",

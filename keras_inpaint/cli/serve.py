@@ -1,0 +1,93 @@
+"""`keras-inpaint serve`: an HTTP server over a preset or an exported model."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from keras_inpaint.cli import presets
+from keras_inpaint.cli.console import quiet_start
+from keras_inpaint.cli.inpaint import _bytes as size_in_bytes
+
+KEY_VARIABLE = "KERAS_INPAINT_API_KEY"
+
+
+def add_verb(verbs: Any) -> None:
+    """Adds the verb to a parser's subparsers."""
+    parser = verbs.add_parser(
+        "serve",
+        help="answer over HTTP",
+        description="Answers over HTTP with a preset or an exported model: photos at /inpaint, "
+        "the REST dialect of TensorFlow Serving at /v1, the Open Inference Protocol at /v2. "
+        "SIGTERM ends it once the requests under way are answered.",
+        epilog=f"Clients must send the key that the environment variable {KEY_VARIABLE}, or "
+        "--api-key-file, holds. What each limit answers is said in docs/serving.md.",
+    )
+    presets.add_preset(parser)
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="FOLDER",
+        help="an exported model instead of a preset, such as saved_models/NAME; a newer "
+        "version is loaded when it appears",
+    )
+    parser.add_argument("--name", help="what requests call the model (default: its own name)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=8501, help="(default: %(default)s)")
+    parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="holds the key")
+    parser.add_argument(
+        "--device", help="cpu, gpu, or gpu:1 and so on (default: what the backend chooses)"
+    )
+    _add_limits(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
+    for name, kind, metavar, text in (
+        ("max-body", size_in_bytes, "SIZE", "body of a request (default: 64M)"),
+        ("max-json", size_in_bytes, "SIZE", "body of JSON (default: 32M)"),
+        ("max-pixels", int, "N", "pixels of a request's pictures (default: 67108864)"),
+        ("memory-limit", size_in_bytes, "SIZE", "memory for filling (default: half of all)"),
+        ("max-requests", int, "N", "requests worked on or waiting (default: 32)"),
+        ("max-batch-size", int, "N", "pictures that the network sees at once (default: 4)"),
+        ("batch-wait", float, "MS", "milliseconds to wait for a batch (default: 5)"),
+        ("timeout", float, "SECONDS", "time of a request (default: 120)"),
+    ):
+        group.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the arguments say and returns the exit code."""
+    with quiet_start():
+        from keras_inpaint.serving import Limits, server
+
+        limits = Limits(**_limits(arguments))
+        key = server.read_key(os.environ.get(KEY_VARIABLE), arguments.api_key_file)
+        server.use_device(arguments.device)
+    server.serve(
+        arguments.preset,
+        arguments.model,
+        arguments.name,
+        limits,
+        key,
+        arguments.host,
+        arguments.port,
+    )
+    return 0
+
+
+def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "max_body": arguments.max_body,
+        "max_json": arguments.max_json,
+        "max_pixels": arguments.max_pixels,
+        "memory": arguments.memory_limit,
+        "max_requests": arguments.max_requests,
+        "max_batch_size": arguments.max_batch_size,
+        "batch_wait": None if arguments.batch_wait is None else arguments.batch_wait / 1000,
+        "timeout": arguments.timeout,
+    }
+    return {name: value for name, value in given.items() if value is not None}

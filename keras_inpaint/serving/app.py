@@ -1,0 +1,652 @@
+"""The HTTP of the server: routes, and what stands before all of them."""
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, File, Form, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from starlette.exceptions import HTTPException
+
+from keras_inpaint.serving import filling, open_inference, tf_serving
+from keras_inpaint.serving.dialects import ARRAYS
+from keras_inpaint.serving.limits import (
+    Admission,
+    BodyReader,
+    Call,
+    Disconnected,
+    Limits,
+    MemoryBudget,
+    Refusal,
+    out_of_time,
+    shown,
+)
+from keras_inpaint.serving.models import Model, ModelKeeper
+from keras_inpaint.version import __version__
+
+_LOG = logging.getLogger(__name__)
+# Answered without a key: what load balancers ask.
+_OPEN_PATHS = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
+_MOST_PIXELS = 4096
+# Bytes of an answer that are handed over at once.
+_PART = 2**18
+_ERRORS = {
+    400: "The request is malformed; the message names the field",
+    401: "The key is missing or wrong",
+    404: "There is no such model, version or page",
+    406: "No media type that `Accept` names can be answered",
+    408: "The request did not arrive in time",
+    413: "The body, the pictures or the memory that they need are beyond the limits",
+    415: "The body is compressed",
+    429: "Too many requests are under way; try again after `Retry-After`",
+    503: "The server has no memory left, or is shutting down",
+    504: "The time of the request is over, and work on it was given up",
+}
+
+
+class Metrics:
+    """What Prometheus reads at `/metrics`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        named: dict[str, Any] = {"registry": self.registry}
+        self.requests = Counter(
+            "keras_inpaint_requests", "Requests answered.", ["route", "status"], **named
+        )
+        self.seconds = Histogram(
+            "keras_inpaint_request_seconds",
+            "Seconds from the head of a request to the end of its answer.",
+            ["route"],
+            buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+            **named,
+        )
+        self.batch_size = Histogram(
+            "keras_inpaint_batch_size",
+            "Pictures that the network was shown at once.",
+            buckets=(1, 2, 4, 8, 16, 32),
+            **named,
+        )
+        self.network_seconds = Histogram(
+            "keras_inpaint_network_seconds",
+            "Seconds that the network took for a batch.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            **named,
+        )
+        self.pixels = Counter("keras_inpaint_pixels", "Pixels of the answers.", **named)
+        self.under_way = Gauge(
+            "keras_inpaint_requests_under_way", "Requests worked on or waiting.", **named
+        )
+        self.waiting = Gauge(
+            "keras_inpaint_queue_pictures", "Pictures that wait for the network.", **named
+        )
+        self.version = Gauge(
+            "keras_inpaint_model_version", "The version that is served.", ["model"], **named
+        )
+
+    def observe_batch(self, num: int, seconds: float) -> None:
+        """Counts a batch."""
+        self.batch_size.observe(num)
+        self.network_seconds.observe(seconds)
+
+
+@dataclass(eq=False)
+class Server:
+    """The state of one server.
+
+    Args:
+        keeper: `ModelKeeper`.
+        limits: `Limits`.
+        metrics: `Metrics`, which the keeper's models report their batches to.
+        key: str or `None`. What clients must send as a bearer token.
+        refresh_seconds: float. Time between two looks for a newer version.
+    """
+
+    keeper: ModelKeeper
+    limits: Limits
+    metrics: Metrics
+    key: str | None = None
+    refresh_seconds: float = 5.0
+    is_draining: bool = False
+    admission: Admission = field(init=False)
+    bodies: BodyReader = field(init=False)
+    budget: MemoryBudget = field(init=False)
+    threads: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.admission = Admission(limits.max_requests, limits.max_batch_size)
+        self.bodies = BodyReader(limits.max_body, limits.body_timeout, 4 * limits.max_body)
+        self.budget = MemoryBudget(self.keeper.current.memory_limit)
+        self.threads = ThreadPoolExecutor(limits.workers, "request")
+        self.metrics.under_way.set_function(lambda: self.admission.num)
+        self.metrics.waiting.set_function(lambda: self.keeper.current.num_waiting)
+
+    async def work(self, request: Request, function: Callable[[Call], Any]) -> Any:
+        """Runs a function in a thread for as long as there is time, and somebody waits.
+
+        Args:
+            request: Request of the client.
+            function: Function of a `Call`.
+
+        Raises:
+            Disconnected: If the client has gone.
+            Refusal: 429, 504, and whatever the function refuses.
+        """
+        self.admission.enter()
+        begun = time.monotonic()
+        call = Call(begun + self.limits.timeout)
+
+        def run() -> Any:
+            # It may have waited for a thread.
+            call.check()
+            return function(call)
+
+        done = asyncio.wrap_future(self.threads.submit(run))
+        # Counted until the thread has really ended: it holds memory for as long.
+        done.add_done_callback(lambda _: self.admission.leave(time.monotonic() - begun))
+        gone = asyncio.ensure_future(_disconnected(request))
+        try:
+            await asyncio.wait(
+                (done, gone), timeout=self.limits.timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if done.done():
+                return done.result()
+            if gone.done():
+                raise Disconnected
+            raise out_of_time()
+        finally:
+            gone.cancel()
+            call.give_up()
+            # Nobody asks for its outcome any more.
+            done.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Looks for newer versions while the app runs."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            self.is_draining = True
+            watching.cancel()
+            self.keeper.close()
+            self.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self.refresh_seconds)
+            try:
+                await asyncio.to_thread(self.keeper.refresh)
+            except Exception:
+                _LOG.exception("Looking for a newer version failed.")
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class Gate:
+    """What stands before all routes: key, body, time, counting, and errors of one form.
+
+    Args:
+        app: ASGI application.
+        server: `Server`.
+    """
+
+    def __init__(self, app: Any, server: Server) -> None:
+        self._app, self._server = app, server
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status = time.monotonic(), 499
+
+        async def counted_send(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await self._send(send, message)
+
+        try:
+            await self._answer(scope, receive, counted_send)
+        except Disconnected:
+            pass
+        except Exception:
+            status = 500
+            raise
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            metrics = self._server.metrics
+            metrics.requests.labels(route, str(status)).inc()
+            metrics.seconds.labels(route).observe(time.monotonic() - begun)
+
+    async def _send(self, send: Any, message: Any) -> None:
+        """Sends a message in parts: of a client that does not read, little is kept."""
+        body = message.get("body", b"")
+        for start in range(0, max(len(body), 1), _PART):
+            part = dict(message)
+            if body:
+                is_last = start + _PART >= len(body)
+                part["body"] = body[start : start + _PART]
+                part["more_body"] = message.get("more_body", False) or not is_last
+            try:
+                await asyncio.wait_for(send(part), self._server.limits.body_timeout)
+            except TimeoutError as error:
+                raise Disconnected from error
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        bodies, length = self._server.bodies, 0
+        try:
+            if scope["path"] not in _OPEN_PATHS:
+                _check_key(headers, self._server.key)
+            if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise Refusal(
+                    415, "`Content-Encoding` must be left out: bodies come as they are."
+                )
+            body = await bodies.read(receive, _declared(headers))
+            length = len(body)
+            await self._app(scope, _replaying(body, receive), send)
+        except Refusal as refusal:
+            await error_response(refusal)(scope, receive, send)
+        finally:
+            bodies.release(length)
+
+
+def _declared(headers: dict[bytes, bytes]) -> int | None:
+    text = headers.get(b"content-length", b"")
+    return int(text) if text.isdigit() and len(text) < 20 else None
+
+
+def _check_key(headers: dict[bytes, bytes], key: str | None) -> None:
+    if key is None:
+        return
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    # In a time that does not depend on where they differ.
+    is_right = hmac.compare_digest(token.strip(), key.encode("utf-8"))
+    if scheme.lower() != b"bearer" or not is_right:
+        raise Refusal(
+            401,
+            "`Authorization` must be `Bearer KEY` with the key of this server.",
+            {"WWW-Authenticate": "Bearer"},
+        )
+
+
+def _replaying(body: bytes, receive: Any) -> Callable[[], Awaitable[Any]]:
+    """ASGI's `receive`: the body, then what the client does later."""
+    is_read = False
+
+    async def replay() -> Any:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def error_response(refusal: Refusal) -> JSONResponse:
+    """Returns the answer to a request that is refused."""
+    return JSONResponse(
+        {"error": str(refusal)}, refusal.status, headers=refusal.headers or None
+    )
+
+
+def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][1:]) or "body"
+    received = first.get("input")
+    seen = "" if received is None else f" Received: {shown(received)}"
+    return error_response(Refusal(400, f"`{name}`: {first['msg']}.{seen}"))
+
+
+def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    return error_response(Refusal(error.status_code, str(error.detail), headers))
+
+
+def _on_refusal(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    return error_response(error)
+
+
+def _on_bug(request: Request, error: Exception) -> JSONResponse:
+    message = "The server failed at this request; its log says how."
+    return error_response(Refusal(500, message))
+
+
+def build_app(server: Server) -> FastAPI:
+    """Makes the ASGI application around the state of a server.
+
+    Args:
+        server: `Server`.
+
+    Returns:
+        FastAPI application.
+    """
+    app = FastAPI(
+        title="keras-inpaint",
+        version=__version__,
+        description="Fills holes in photographs.",
+        lifespan=server.lifespan,
+        redoc_url=None,
+    )
+    app.add_middleware(Gate, server=server)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Refusal, _on_refusal)
+    app.add_exception_handler(Exception, _on_bug)
+    _add_probes(app, server)
+    _add_inpaint(app, server)
+    _add_tf_serving(app, server)
+    _add_open_inference(app, server)
+    return app
+
+
+def _documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    schema = {
+        "type": "object",
+        "properties": {"error": {"type": "string"}},
+        "required": ["error"],
+    }
+    content = {"application/json": {"schema": schema}}
+    return {each: {"description": _ERRORS[each], "content": content} for each in statuses}
+
+
+_WORK_ERRORS = _documented(400, 401, 408, 413, 415, 429, 503, 504)
+
+
+def _add_probes(app: FastAPI, server: Server) -> None:
+    @app.get("/", include_in_schema=False)
+    def index() -> dict[str, str]:
+        return {"name": "keras-inpaint", "version": __version__, "documentation": "/docs"}
+
+    @app.get("/healthz", tags=["probes"])
+    async def alive() -> dict[str, str]:
+        """Says that the process answers."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["probes"], responses=_documented(503))
+    async def ready() -> dict[str, str]:
+        """Says that requests can be sent."""
+        _check_ready(server)
+        return {"status": "ready"}
+
+    @app.get("/metrics", tags=["probes"], responses=_documented(401))
+    async def metrics() -> Response:
+        """Returns what Prometheus reads."""
+        model = server.keeper.current
+        server.metrics.version.labels(model.name).set(model.version)
+        return Response(
+            generate_latest(server.metrics.registry), media_type=CONTENT_TYPE_LATEST
+        )
+
+
+def _check_ready(server: Server) -> None:
+    if server.is_draining:
+        raise Refusal(503, "The server is shutting down.", {"Retry-After": "5"})
+
+
+def _add_inpaint(app: FastAPI, server: Server) -> None:
+    @app.post(
+        "/inpaint",
+        tags=["photos"],
+        response_class=Response,
+        responses={
+            **_WORK_ERRORS,
+            **_documented(406),
+            200: {
+                "description": "The filled photo",
+                "content": {kind: {} for kind in filling.MEDIA_TYPES},
+            },
+        },
+    )
+    async def inpaint(
+        request: Request,
+        photo: Annotated[UploadFile, File(description="A picture file")],
+        mask: Annotated[
+            UploadFile | None, File(description="A picture file: bright is the hole")
+        ] = None,
+        method: Annotated[Literal["whole", "crop", "resize"] | None, Form()] = None,
+        feather: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
+        grow: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
+        invert_mask: Annotated[bool, Form()] = False,
+        mask_from_alpha: Annotated[bool, Form()] = False,
+    ) -> Response:
+        """Fills the hole of a photo of any size; known pixels stay as they are."""
+        media_type = choose_media_type(request.headers.get("accept", "*/*"))
+        await _check_form(request, set(filling.Wish.__dataclass_fields__) - {"media_type"})
+        if mask is None and not mask_from_alpha:
+            raise Refusal(
+                400,
+                "`mask` is missing. Send it, or `mask_from_alpha=true` if the photo's "
+                "transparency marks the hole.",
+            )
+        wish = filling.Wish(method, feather, grow, invert_mask, mask_from_alpha, media_type)
+        photo_file = await photo.read()
+        mask_file = None if mask is None else await mask.read()
+        model = server.keeper.current
+
+        def fill(call: Call) -> bytes:
+            return filling.fill_photo(
+                model, photo_file, mask_file, wish, server.limits, server.budget, call
+            )
+
+        content = await server.work(request, fill)
+        return Response(content, media_type=media_type)
+
+
+async def _check_form(request: Request, names: set[str]) -> None:
+    """Refuses fields that are not known, and those that stand there twice."""
+    form = await request.form()
+    given = [name for name, _ in form.multi_items()]
+    for name in given:
+        if name not in names | {"photo", "mask"}:
+            known = sorted(names | {"photo", "mask"})
+            raise Refusal(400, f"There is no field {shown(name)}. Fields are {known}.")
+        if given.count(name) > 1:
+            raise Refusal(400, f"`{name}` must be sent once.")
+
+
+def choose_media_type(accept: str) -> str:
+    """Chooses the kind of file that a client likes best.
+
+    Args:
+        accept: str. The header `Accept`.
+
+    Returns:
+        str: one of `MEDIA_TYPES`; of those that it likes as much, the first.
+
+    Raises:
+        Refusal: 406 where it takes none of them.
+    """
+    qualities: dict[str, float] = {}
+    for part in accept.split(","):
+        kind, *parameters = (each.strip().lower() for each in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                try:
+                    quality = min(max(float(value), 0.0), 1.0)
+                except ValueError:
+                    quality = 0.0
+        if kind:
+            qualities[kind] = quality
+
+    def quality_of(kind: str) -> float:
+        for pattern in (kind, "image/*", "*/*"):
+            if pattern in qualities:
+                return qualities[pattern]
+        return 0.0 if qualities else 1.0
+
+    kinds = list(filling.MEDIA_TYPES)
+    best = max(kinds, key=quality_of)
+    if not quality_of(best) > 0:
+        raise Refusal(406, f"`Accept` must allow one of {kinds}. Received: {shown(accept)}")
+    return best
+
+
+def _json_body(description: str) -> dict[str, Any]:
+    return {
+        "requestBody": {
+            "required": True,
+            "description": description,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    }
+
+
+def _model(server: Server, name: str, version: str | None) -> Model:
+    model = server.keeper.current
+    if name != model.name:
+        raise Refusal(404, f"There is no model {shown(name)}. This server has {model.name!r}.")
+    if version is not None and version != str(model.version):
+        raise Refusal(
+            404,
+            f"There is no version {shown(version)} of {name}. This server has {model.version}.",
+        )
+    return model
+
+
+async def _fill(server: Server, request: Request, model: Model, parse: Any, answer: Any) -> Any:
+    """Parses, fills and answers in one thread, within the memory that JSON may take."""
+    body = await request.body()
+
+    def run(call: Call) -> Any:
+        need = filling.JSON_FACTOR * min(len(body), server.limits.max_json)
+        # A single request may use all of it: the limit of JSON is the one that refuses.
+        with server.budget.reserve(min(need, server.budget.total // 2), call):
+            parsed = parse(body)
+        outputs = filling.fill_tensors(model, parsed, server.limits, server.budget, call)
+        if parsed.signature == ARRAYS:
+            server.metrics.pixels.inc(outputs.size // 3)
+        call.check()
+        return answer(parsed, outputs)
+
+    return await server.work(request, run)
+
+
+def _add_tf_serving(app: FastAPI, server: Server) -> None:
+    paths = ("/v1/models/{name}", "/v1/models/{name}/versions/{version}")
+    options: dict[str, Any] = {"tags": ["TensorFlow Serving"]}
+    not_found = _documented(401, 404)
+
+    async def predict(request: Request, name: str, version: str | None = None) -> Response:
+        """Fills the holes of pictures, as TensorFlow Serving would."""
+        model = _model(server, name, version)
+
+        def answer(parsed: Any, outputs: Any) -> bytes:
+            return json.dumps(tf_serving.answer(parsed, outputs)).encode("ascii")
+
+        content = await _fill(
+            server, request, model, lambda body: tf_serving.parse(body, server.limits), answer
+        )
+        return Response(content, media_type="application/json")
+
+    async def status(name: str, version: str | None = None) -> dict[str, Any]:
+        """Says which version is served."""
+        return tf_serving.status(_model(server, name, version).version)
+
+    async def metadata(name: str, version: str | None = None) -> dict[str, Any]:
+        """Describes the signatures."""
+        model = _model(server, name, version)
+        return tf_serving.metadata(model.name, model.version)
+
+    body = _json_body("`instances` (rows) or `inputs` (columns), and `signature_name`")
+    for path in paths:
+        app.post(
+            path + ":predict",
+            responses={**_WORK_ERRORS, **not_found},
+            openapi_extra=body,
+            **options,
+        )(predict)
+        app.get(path, responses=not_found, **options)(status)
+        app.get(path + "/metadata", responses=not_found, **options)(metadata)
+
+
+def _add_open_inference(app: FastAPI, server: Server) -> None:
+    paths = ("/v2/models/{name}", "/v2/models/{name}/versions/{version}")
+    options: dict[str, Any] = {"tags": ["Open Inference Protocol"]}
+    not_found = _documented(401, 404)
+
+    @app.get("/v2", responses=_documented(401), **options)
+    async def server_metadata() -> dict[str, Any]:
+        """Describes the server."""
+        return open_inference.server_metadata(__version__)
+
+    @app.get("/v2/health/live", **options)
+    async def live() -> dict[str, bool]:
+        """Says that the process answers."""
+        return {"live": True}
+
+    @app.get("/v2/health/ready", responses=_documented(503), **options)
+    async def ready() -> dict[str, bool]:
+        """Says that requests can be sent."""
+        _check_ready(server)
+        return {"ready": True}
+
+    async def model_ready(name: str, version: str | None = None) -> dict[str, Any]:
+        """Says that requests can be sent to a model."""
+        _check_ready(server)
+        return {"name": _model(server, name, version).name, "ready": True}
+
+    async def model_metadata(name: str, version: str | None = None) -> dict[str, Any]:
+        """Describes the tensors of a model."""
+        model = _model(server, name, version)
+        return open_inference.model_metadata(model.name, model.version)
+
+    async def infer(request: Request, name: str, version: str | None = None) -> Response:
+        """Fills the holes of pictures in tensors, or in files."""
+        model = _model(server, name, version)
+        length = request.headers.get(open_inference.LENGTH_HEADER)
+
+        def answer(parsed: Any, outputs: Any) -> Response:
+            content, head = open_inference.answer(parsed, outputs, model.name, model.version)
+            if not parsed.options["is_binary"]:
+                return Response(content, media_type="application/json")
+            headers = {open_inference.LENGTH_HEADER: str(head)}
+            return Response(content, headers=headers, media_type="application/octet-stream")
+
+        response: Response = await _fill(
+            server,
+            request,
+            model,
+            lambda body: open_inference.parse(body, length, server.limits),
+            answer,
+        )
+        return response
+
+    body = _json_body("`inputs`, and binary tensors behind the JSON")
+    for path in paths:
+        app.get(path, responses=not_found, **options)(model_metadata)
+        app.get(path + "/ready", responses={**not_found, **_documented(503)}, **options)(
+            model_ready
+        )
+        app.post(
+            path + "/infer",
+            responses={**_WORK_ERRORS, **not_found},
+            openapi_extra=body,
+            **options,
+        )(infer)

@@ -1,0 +1,250 @@
+"""What is done for a request, without HTTP: files decoded, holes filled, answers encoded."""
+
+import contextlib
+import dataclasses
+import io
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_inpaint.inpainting.memory import MemoryLimitError
+from keras_inpaint.pictures import Picture, read_picture, write_picture
+from keras_inpaint.pictures.masks import check_mask_size, find_holes
+from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Bytes, Holes
+from keras_inpaint.pictures.reading import opened
+from keras_inpaint.serving.dialects import ARRAYS, Request
+from keras_inpaint.serving.limits import Call, Limits, MemoryBudget, Refusal
+from keras_inpaint.serving.models import Model
+
+_LOG = logging.getLogger(__name__)
+# Bytes of a photo and its mask for each pixel: decoded, converted, filled, and blended.
+_BYTES_A_PIXEL = 24
+# Of an array: as it came, filled, and the answer.
+_BYTES_AN_ELEMENT = 6
+# What a body of JSON takes while it is read, for each of its bytes.
+JSON_FACTOR = 25
+MEDIA_TYPES = {"image/png": ".png", "image/webp": ".webp", "image/jpeg": ".jpg"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the hole of one photo is to be filled, see `Inpainter.inpaint`."""
+
+    method: str | None = None
+    feather: int = 0
+    grow: int = 0
+    invert_mask: bool = False
+    mask_from_alpha: bool = False
+    media_type: str = "image/png"
+
+
+def fill_tensors(
+    model: Model, request: Request, limits: Limits, budget: MemoryBudget, call: Call
+) -> Any:
+    """Fills the pictures of a request in one of the dialects, each seen as a whole.
+
+    Args:
+        model: `Model`.
+        request: `Request`.
+        limits: `Limits`.
+        budget: `MemoryBudget` that all requests share.
+        call: `Call`.
+
+    Returns:
+        uint8 array of shape `(num, height, width, 3)`, or a list of PNG files.
+
+    Raises:
+        Refusal: If it cannot be done.
+    """
+    with call.active(), model.used(), refusals():
+        if request.signature == ARRAYS:
+            return _fill_arrays(model, **request.inputs, budget=budget, call=call)
+        return _fill_files(model, **request.inputs, limits=limits, budget=budget, call=call)
+
+
+def fill_photo(
+    model: Model,
+    photo: bytes,
+    mask: bytes | None,
+    wish: Wish,
+    limits: Limits,
+    budget: MemoryBudget,
+    call: Call,
+) -> bytes:
+    """Fills the hole of one photo file, window by window where it is large.
+
+    Args:
+        model: `Model`.
+        photo: bytes of the file.
+        mask: bytes of the file, or `None` where the photo's transparency is the mask.
+        wish: `Wish`.
+        limits: `Limits`.
+        budget: `MemoryBudget` that all requests share.
+        call: `Call`.
+
+    Returns:
+        bytes of a file of the kind that was asked for, with the photo's metadata.
+
+    Raises:
+        Refusal: If it cannot be done.
+    """
+    with call.active(), model.used(), refusals():
+        sizes = [_size(photo, "photo")]
+        if mask is not None:
+            sizes.append(_size(mask, "mask"))
+        with budget.reserve(_photo_memory(sizes, limits), call):
+            picture, holes = _read_pair(photo, mask, "photo", "mask", wish)
+            pixels = model.inpainter.inpaint(
+                picture.pixels,
+                holes,
+                method=wish.method,
+                feather=wish.feather,
+                memory_limit=model.memory_limit,
+                progress=lambda num_done, num: call.check(),
+            )
+            call.check()
+            return _encode(dataclasses.replace(picture, pixels=pixels), wish.media_type)
+
+
+def _fill_arrays(
+    model: Model, images: Bytes, masks: Bytes, budget: MemoryBudget, call: Call
+) -> Bytes:
+    # As in the exported graph: in arrays, above 127 is the hole.
+    holes = masks[..., 0] > MASK_THRESHOLD
+    num_at_once = model.capacity(images.shape[1:3])
+    with budget.reserve(_BYTES_AN_ELEMENT * images.size, call):
+        return np.concatenate(
+            [
+                model.inpainter.inpaint_batch(
+                    images[start : start + num_at_once],
+                    holes[start : start + num_at_once],
+                    model.memory_limit,
+                )
+                for start in range(0, len(images), num_at_once)
+            ]
+        )
+
+
+def _fill_files(
+    model: Model,
+    image_bytes: list[bytes],
+    mask_bytes: list[bytes],
+    limits: Limits,
+    budget: MemoryBudget,
+    call: Call,
+) -> list[bytes]:
+    names = [
+        (f"image_bytes[{index}]", f"mask_bytes[{index}]") for index in range(len(image_bytes))
+    ]
+    pairs = list(zip(image_bytes, mask_bytes, names, strict=True))
+    sizes = [
+        _size(content, name)
+        for image, mask, both in pairs
+        for content, name in zip((image, mask), both, strict=True)
+    ]
+    with budget.reserve(_photo_memory(sizes, limits), call):
+        # All are read before the first is filled: nobody waits for an answer that there
+        # will not be.
+        read = [_read_pair(image, mask, *both, Wish()) for image, mask, both in pairs]
+        filled = []
+        for picture, holes in read:
+            call.check()
+            pixels = model.inpainter.inpaint(
+                picture.pixels, holes, method="whole", memory_limit=model.memory_limit
+            )
+            filled.append(_encode(Picture(pixels), "image/png"))
+        return filled
+
+
+def _size(content: bytes, name: str) -> tuple[int, int]:
+    """Height and width as the header of a file has them."""
+    try:
+        with opened(content, decode=False) as image:
+            is_animated = getattr(image, "is_animated", False)
+            width, height = image.size
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    if is_animated:
+        raise Refusal(400, f"`{name}` must be one picture, not an animation or several pages.")
+    return height, width
+
+
+def _photo_memory(sizes: list[tuple[int, int]], limits: Limits) -> int:
+    num_pixels = sum(height * width for height, width in sizes[::2])
+    largest = max(height * width for height, width in sizes)
+    if max(num_pixels, largest) > limits.max_pixels:
+        raise Refusal(
+            413,
+            f"The pictures of a request must have at most {limits.max_pixels} pixels. Send "
+            f"smaller ones, or fewer. Received: {max(num_pixels, largest)}",
+        )
+    return _BYTES_A_PIXEL * sum(height * width for height, width in sizes)
+
+
+def _read_pair(
+    photo: bytes, mask: bytes | None, photo_name: str, mask_name: str, wish: Wish
+) -> tuple[Picture, Holes]:
+    try:
+        picture = read_picture(photo)
+    except (OSError, ValueError) as error:
+        raise _unreadable(photo_name, error) from error
+    source = photo if mask is None else mask
+    try:
+        found = find_holes(source, wish.invert_mask, wish.mask_from_alpha, wish.grow)
+        check_mask_size(found.holes.shape, picture.size)
+    except (OSError, ValueError) as error:
+        raise _unreadable(mask_name, error) from error
+    return picture, found.holes
+
+
+def _unreadable(name: str, error: Exception) -> Refusal:
+    # What was received is a number of bytes, which the client knows.
+    message = str(error).split(" Received: ")[0].replace("`path`", f"`{name}`")
+    named = message if f"`{name}`" in message else f"`{name}`: {message}"
+    return Refusal(400, named)
+
+
+def _encode(picture: Picture, media_type: str) -> bytes:
+    if media_type == "image/png" and not (picture.icc_profile or picture.exif):
+        buffer = io.BytesIO()
+        pixels = picture.pixels
+        if picture.alpha is not None:
+            pixels = np.dstack([pixels, picture.alpha])
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return buffer.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "filled" + MEDIA_TYPES[media_type])
+        try:
+            write_picture(path, picture)
+        except ValueError as error:
+            # Such as WebP of more than 16383 pixels.
+            message = str(error).split(" Received: ")[0]
+            raise Refusal(406, f"`Accept`: {message}") from error
+        return path.read_bytes()
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Makes refusals of what the package says of a request that is too large."""
+    try:
+        yield
+    except MemoryLimitError as error:
+        raise Refusal(413, str(error)) from error
+    except Exception as error:
+        # TensorFlow's own kind of MemoryError, known by name: other backends have none.
+        name = type(error).__name__
+        if not isinstance(error, MemoryError) and "ResourceExhausted" not in name:
+            raise
+        _LOG.warning("The memory did not suffice for a request: %s", error)
+        raise Refusal(
+            503,
+            "The memory does not suffice for this request now. Send a smaller picture, or "
+            "try again when there is less to do.",
+            {"Retry-After": "10"},
+        ) from error

@@ -1,0 +1,255 @@
+"""The model that a server answers with, and the newer version that takes its place."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from keras_inpaint.inpainting import Inpainter
+from keras_inpaint.inpainting.memory import default_memory_limit, estimate_memory
+from keras_inpaint.serving.batching import BatchedGenerator
+from keras_inpaint.serving.limits import Limits
+
+_LOG = logging.getLogger(__name__)
+# Of networks of which it is not known; the publications' size.
+_PUBLISHED_SIZE = 256
+Observe = Callable[[int, float], None]
+
+
+class Model:
+    """One version of a model, whose network many requests share.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`.
+        name: str. What the model is called in requests.
+        version: int.
+        limits: `Limits`.
+        observe: Function, called with the size of each batch and its seconds.
+    """
+
+    def __init__(
+        self, inpainter: Any, name: str, version: int, limits: Limits, observe: Observe
+    ) -> None:
+        self.name, self.version = name, version
+        half = (limits.memory or default_memory_limit()) // 2
+        self.memory_limit = half
+        self._max_batch_size = limits.max_batch_size
+        self._generator = inpainter.generator
+        self._batched = BatchedGenerator(
+            inpainter.generator, self.capacity, limits.batch_wait, observe
+        )
+        self.inpainter = Inpainter(
+            self._batched, inpainter.name, inpainter.image_size, inpainter.corruption
+        )
+        self._num_users, self._is_retired = 0, False
+        self._lock = threading.Lock()
+
+    @property
+    def num_waiting(self) -> int:
+        """Pictures that wait for the network."""
+        return self._batched.batcher.num_waiting
+
+    def capacity(self, size: tuple[int, ...]) -> int:
+        """Returns how many pictures of a size the network is shown at once."""
+        height, width = size[:2]
+        num = self._max_batch_size
+        while num > 1 and (
+            estimate_memory(self._generator, (height, width), num) > self.memory_limit
+        ):
+            num -= 1
+        return num
+
+    def warm_up(self) -> None:
+        """Fills pictures of two sizes: from then on, none is slower for being the first."""
+        side = self.inpainter.image_size or _PUBLISHED_SIZE
+        for num, height, width in ((1, side, side), (2, side + 8, side + 16)):
+            masks = np.zeros((num, height, width), bool)
+            masks[:, height // 4 : height // 2, width // 4 : width // 2] = True
+            photos = np.full((num, height, width, 3), 127, np.uint8)
+            self.inpainter.inpaint_batch(photos, masks, self.memory_limit)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keeps the network running for a request, though the model be retired meanwhile."""
+        with self._lock:
+            self._num_users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._num_users -= 1
+                self._close_if_unused()
+
+    def retire(self) -> None:
+        """Ends the network's thread once nobody uses it."""
+        with self._lock:
+            self._is_retired = True
+            self._close_if_unused()
+
+    def _close_if_unused(self) -> None:
+        if self._is_retired and not self._num_users:
+            self._batched.batcher.close()
+
+
+class Source(Protocol):
+    """Where versions of a model come from."""
+
+    name: str
+
+    def latest(self) -> int:
+        """Returns the newest version there is."""
+
+    def load(self, version: int) -> Any:
+        """Returns a version as an `Inpainter`."""
+
+
+class PresetSource:
+    """A preset. One in a folder has a new version whenever its files have changed.
+
+    Args:
+        preset: str. As `Inpainter.from_preset` takes.
+        name: str or `None`. What to call the model; the preset's name unless given.
+    """
+
+    def __init__(self, preset: str, name: str | None = None) -> None:
+        from keras_inpaint.presets.reading import preset_name
+
+        self.name = name or preset_name(preset)
+        self._preset = preset
+        self._seen: tuple[tuple[str, int, int], ...] = ()
+        self._version = 0
+
+    def latest(self) -> int:
+        """Returns 1, and one more after each change."""
+        seen = self._files()
+        if seen != self._seen or not self._version:
+            self._seen = seen
+            self._version += 1
+        return self._version
+
+    def load(self, version: int) -> Any:
+        """Returns the preset as it is now."""
+        return Inpainter.from_preset(self._preset)
+
+    def _files(self) -> tuple[tuple[str, int, int], ...]:
+        try:
+            entries = sorted(os.scandir(self._preset), key=lambda entry: entry.name)
+            stats = [(entry.name, entry.stat()) for entry in entries]
+        except OSError:
+            # A name, or an address on the hub; or a folder that is being replaced.
+            return self._seen
+        return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+class ExportSource:
+    """A folder of exported versions, as TensorFlow Serving reads it.
+
+    Args:
+        folder: Path of the model, or of one version, which is then the only one.
+        name: str or `None`. What to call the model; the folder's name unless given.
+
+    Raises:
+        ValueError: If it holds no version.
+    """
+
+    def __init__(self, folder: Path, name: str | None = None) -> None:
+        folder = Path(os.path.abspath(folder))
+        self._only = int(folder.name) if _is_version(folder) else None
+        self._folder = folder.parent if self._only is not None else folder
+        self.name = name or self._folder.name
+        if not self._versions():
+            raise ValueError(
+                "`--model` must name the folder of an exported model, which holds versions "
+                "such as 1. Write one with `keras-inpaint export`. Received: "
+                f"{str(folder)!r}"
+            )
+
+    def latest(self) -> int:
+        """Returns the highest version, or the one that was asked for."""
+        return max(self._versions(), default=0) if self._only is None else self._only
+
+    def load(self, version: int) -> Any:
+        """Returns a version as an `Inpainter`."""
+        return Inpainter.from_saved_model(self._folder / str(version))
+
+    def _versions(self) -> list[int]:
+        try:
+            folders = list(self._folder.iterdir())
+        except OSError:
+            return []
+        return [int(folder.name) for folder in folders if _is_version(folder)]
+
+
+def _is_version(folder: Path) -> bool:
+    return folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
+
+
+class ModelKeeper:
+    """Holds the newest version of a model that could be loaded.
+
+    Args:
+        source: `Source`.
+        limits: `Limits`.
+        observe: Function, called with the size of each batch and its seconds.
+        warm_up: bool. Whether versions fill a picture before they are used.
+
+    Raises:
+        OSError: If the first version cannot be loaded.
+        ValueError: As `OSError`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        limits: Limits,
+        observe: Observe = lambda num, seconds: None,
+        warm_up: bool = True,
+    ) -> None:
+        self._source, self._limits, self._observe = source, limits, observe
+        self._warms_up = warm_up
+        self._failed: int | None = None
+        self.current = self._load(source.latest())
+
+    @property
+    def name(self) -> str:
+        """What the model is called in requests."""
+        return self._source.name
+
+    def refresh(self) -> bool:
+        """Loads the newest version where it is another; returns whether it did.
+
+        Requests under way are finished by the version that they began with. A version that
+        cannot be loaded is reported and left alone.
+        """
+        version = self._source.latest()
+        if version in (self.current.version, self._failed) or version < 1:
+            return False
+        try:
+            model = self._load(version)
+        except Exception as error:
+            self._failed = version
+            _LOG.warning(
+                "Version %d of %s cannot be loaded, version %d stays: %s",
+                *(version, self.name, self.current.version, " ".join(str(error).split())),
+            )
+            return False
+        before, self.current = self.current, model
+        before.retire()
+        _LOG.info("Version %d of %s is served from now on.", version, self.name)
+        return True
+
+    def close(self) -> None:
+        """Ends the thread of the network."""
+        self.current.retire()
+
+    def _load(self, version: int) -> Model:
+        inpainter = self._source.load(version)
+        model = Model(inpainter, self.name, version, self._limits, self._observe)
+        if self._warms_up:
+            model.warm_up()
+        return model
