@@ -23,8 +23,10 @@ _LONGEST_HOLE = 256
 _SMALLEST_MARGIN, _LARGEST_MARGIN = 128, 256
 # Of a window that thin holes share: pixels, whatever the network was trained on.
 _SMALLEST_SHARED, _LARGEST_SHARED = 128, 512
-# How finely such windows are placed: a part of their side.
-_STEPS = 16
+# Thin holes are up to this part of an image thick, and have as much of a window around them.
+_THIN = 8
+# Steps in which such windows are placed: a part of their side.
+_STEPS = 32
 # The longest side of a photo seen as a whole, but for networks trained on larger ones.
 _LARGEST_VIEW = 512
 
@@ -88,20 +90,20 @@ def _shared_side(image_size: int) -> int:
 
 def _sharing(holes: Holes, cell: int, image_size: int, feather: int) -> Holes:
     """Selects what is so thin, as dust and scratches are, that little context suffices."""
-    if feather > _shared_side(image_size) // 4:
+    if feather > _shared_side(image_size) // _THIN:
         return np.zeros_like(holes)
-    return thin_components(holes, cell, max(image_size // 8, 1))
+    return thin_components(holes, cell, max(image_size // _THIN, 1))
 
 
 def _shared(thin: Holes, side: int, reach: int) -> list[Window]:
     """Covers thin holes with few windows of one size and of the photo's own scale.
 
-    A window fills at most half of its side, and sees at least a quarter around that. They
-    are sorted so that those next to each other in the list can be filled at once.
+    A window fills at most three quarters of its side, and sees at least an eighth around
+    that. They are sorted so that those next to each other can be filled at once.
     """
     height, width = thin.shape
     windows = []
-    for hole in _cover(thin, side // 2):
+    for hole in _cover(thin, side - 2 * (side // _THIN), side // _STEPS):
         top, shown_height = _centred(hole.top, hole.height, side, height)
         left, shown_width = _centred(hole.left, hole.width, side, width)
         windows.append(Window(hole, Box(top, left, shown_height, shown_width), 1.0))
@@ -114,15 +116,14 @@ def _centred(start: int, length: int, side: int, end: int) -> tuple[int, int]:
     return min(max(start + length // 2 - side // 2, 0), end - side), side
 
 
-def _cover(holes: Holes, side: int) -> list[Box]:
+def _cover(holes: Holes, side: int, cell: int) -> list[Box]:
     """Covers all pixels of a hole with few squares, each shrunk to the pixels it adds.
 
     A greedy choice on a grid of cells: of the squares that have the topmost cell left to
     cover in their first row, the one that covers the most.
     """
-    left, cell = holes.copy(), max(side // _STEPS, 1)
+    left, boxes = holes.copy(), []
     grid, steps = pool(holes, cell, np.logical_or), side // cell
-    boxes = []
     for row in range(len(grid)):
         while grid[row].any():
             first = int(grid[row].argmax())
