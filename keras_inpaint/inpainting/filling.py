@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from keras_inpaint.inpainting.connected_components import tight
+from keras_inpaint.inpainting.detail import add_detail
 from keras_inpaint.inpainting.window import SEAM, Box, Window
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
@@ -24,6 +25,7 @@ def fill(
     feather: int = 0,
     progress: Progress | None = None,
     batch_size: int = 1,
+    detail: str = "none",
 ) -> Bytes:
     """Fills the holes of a photo; a window sees what those before it have filled.
 
@@ -39,6 +41,7 @@ def fill(
             done and of all.
         batch_size: int, at least 1. Windows that are predicted at once, where none of them
             sees what another one fills: the result does not depend on it.
+        detail: One of `DETAILS`. Where detail comes from in windows that need it.
 
     Returns:
         uint8 array like `photo`, a new one.
@@ -48,7 +51,7 @@ def fill(
         # Others may have filled all of them.
         waiting = [window for window in batch if missing[window.hole.slices].any()]
         for some in _powers_of_two(waiting):
-            _fill_windows(filled, missing, holes, some, predict, feather)
+            _fill_windows(filled, missing, holes, some, predict, feather, detail)
         num_done += len(batch)
         if progress is not None:
             progress(num_done, len(windows))
@@ -90,6 +93,7 @@ def _fill_windows(
     windows: Sequence[Window],
     predict: Predict,
     feather: int,
+    detail: str,
 ) -> None:
     """Fills windows of one size that do not depend on each other."""
     size = windows[0].size
@@ -97,15 +101,17 @@ def _fill_windows(
     unknown = np.stack([resize_holes(missing[each.view.slices], size) for each in windows])
     for index, predicted in enumerate(predict(small, unknown)):
         window = windows[index]
-        weights = _weights(
-            missing[window.view.slices], holes[window.view.slices], window, feather
-        )
+        pixels, inside = filled[window.view.slices], holes[window.view.slices]
+        weights = _weights(missing[window.view.slices], inside, window, feather)
+        is_wanted = resize_holes(weights > 0, size)
         # The known pixels are put back before the filling is made larger: what it is mixed
         # with at the hole's edge is then true. Not where they are to blend into it.
-        is_painted = unknown[index] | resize_holes(weights > 0, size)
-        pixels = filled[window.view.slices]
-        painted = np.where(is_painted[..., None], predicted, small[index])
-        _blend(pixels, upsample(painted, pixels.shape[:2]), weights)
+        painted = np.where((unknown[index] | is_wanted)[..., None], predicted, small[index])
+        if detail == "copy" and window.needs_detail:
+            large = add_detail(pixels, inside, painted, is_wanted)
+        else:
+            large = upsample(painted, pixels.shape[:2])
+        _blend(pixels, large, weights)
         missing[window.hole.slices] = False
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from keras_inpaint.arguments import check_choice, check_int, is_int
+from keras_inpaint.inpainting.detail import DETAILS
 from keras_inpaint.inpainting.filling import Progress, fill
 from keras_inpaint.inpainting.memory import (
     affordable_batch,
@@ -230,6 +231,7 @@ class Inpainter:
         invert_mask: bool = False,
         mask_from_alpha: bool = False,
         grow: int = 0,
+        detail: str = "copy",
     ) -> Bytes:
         """Fills the hole of one photo.
 
@@ -254,6 +256,10 @@ class Inpainter:
             invert_mask: bool. Whether the mask marks what is known.
             mask_from_alpha: bool. Whether what is transparent in the mask is the hole.
             grow: int, at least 0. Pixels by which the hole is widened on all sides.
+            detail: `"copy"`: where the generator sees a part of the photo, or the photo
+                made smaller, the fine detail of its filling is replaced by that of known
+                pixels that look alike. `"none"`: the filling is as soft as the generator
+                leaves it. Nothing is replaced in a photo that is seen as a whole.
 
         Returns:
             uint8 array like `photo`, a new one. Known pixels are those of `photo`, but for
@@ -265,6 +271,7 @@ class Inpainter:
                 photograph), an argument is out of bounds, or the memory does not suffice.
         """
         check_choice("method", method, METHODS, or_none="the one that suits the photo")
+        check_choice("detail", detail, DETAILS)
         check_int("feather", feather, "counts pixels", at_least=0)
         _check_memory_limit(memory_limit)
         grow = check_int("grow", grow, "counts pixels", at_least=0)
@@ -278,7 +285,7 @@ class Inpainter:
         size = self.image_size or _PUBLISHED_SIZE
         windows = affordable_windows(self.generator, holes, size, method, feather, limit)
         num = affordable_batch(self.generator, holes, windows, limit)
-        return fill(photo, holes, windows, self._predict, feather, progress, num)
+        return fill(photo, holes, windows, self._predict, feather, progress, num, detail)
 
     def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
         """Fills the holes of photos of one size, all at once and each seen as a whole.

@@ -26,6 +26,7 @@ _BYTES_A_PIXEL_AND_FILTER = 16
 _BYTES_A_PIXEL = 80
 # Beside the network: the photo, its masks, the filling at the photo's size.
 _BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
+_BYTES_OF_DETAIL = 24 * 10**6
 # More are no faster on a CPU, and so large a share of the last batch is empty.
 _LARGEST_BATCH = 8
 # Of networks without an attribute `width`.
@@ -89,7 +90,9 @@ def estimate_plan(
     largest = 0
     for size, pixels in views.items():
         num = min(len(pixels), batch_size)
-        need = estimate_memory(generator, size, num) + num * _BYTES_A_VIEW_PIXEL * max(pixels)
+        # The patches of `detail`, of a number that is bounded, follow after the network.
+        network = max(estimate_memory(generator, size, num), _BYTES_OF_DETAIL)
+        need = network + num * _BYTES_A_VIEW_PIXEL * max(pixels)
         largest = max(largest, need)
     return largest + _BYTES_A_PHOTO_PIXEL * holes.size
 

@@ -71,7 +71,7 @@ def plan(method: str, holes: Holes, image_size: int, feather: int = 0) -> list[W
         return [Window(everything, everything, 1.0)]
     if method == "resize":
         scale = min(_scale(holes, image_size), _view_limit(image_size) / max(height, width))
-        return [Window(everything, everything, scale)]
+        return [Window(everything, everything, scale, needs_detail=True)]
     # No two components are nearer to each other than this.
     cell = max(image_size // 4, 1)
     thin = _sharing(holes, cell, image_size, feather)
@@ -175,7 +175,10 @@ def _crops(holes: Holes, component: Box, image_size: int, feather: int) -> list[
     parts = [
         tight(holes, part) for part in _divide(component, longest) if holes[part.slices].any()
     ]
-    return [Window(part, part.grown(margin, *holes.shape), scale) for part in parts]
+    return [
+        Window(part, part.grown(margin, *holes.shape), scale, needs_detail=True)
+        for part in parts
+    ]
 
 
 def _scale(holes: Holes, image_size: int) -> float:

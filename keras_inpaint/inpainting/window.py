@@ -66,11 +66,14 @@ class Window:
         hole: Box. The hole's pixels in it are filled.
         view: Box. What the network is shown: `hole` and known pixels around it.
         scale: float, above 0 and at most 1. Pixels of the network for one of the photo.
+        needs_detail: bool. Whether the filling is softer than the photo and large enough
+            for that to be seen.
     """
 
     hole: Box
     view: Box
     scale: float
+    needs_detail: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

@@ -234,8 +234,10 @@ def test_grey_generator_fills_grey_photos():
 @pytest.mark.parametrize("size", [(1, 1), (3, 700), (300, 400)])
 def test_every_method_fills_the_hole_and_nothing_else(rng, method, size):
     photo, mask = rng.integers(0, 200, (*size, 3)).astype("uint8"), box(*size)
-    filled = Inpainter(Painter(1.0), image_size=64).inpaint(photo, mask, method)
-    np.testing.assert_array_equal(filled[~mask], photo[~mask])
+    inpainter = Inpainter(Painter(1.0), image_size=64)
+    for detail in ("copy", "none"):
+        filled = inpainter.inpaint(photo, mask, method, detail=detail)
+        np.testing.assert_array_equal(filled[~mask], photo[~mask])
     # Enlarged, white that borders on known pixels is no longer all white.
     assert (filled[mask] > 200).mean() > 0.9
 
@@ -281,6 +283,7 @@ def test_memory_limit_refuses_before_the_network_is_asked(photo):
     ("options", "message"),
     [
         ({"method": "tile"}, r"whole.*crop.*resize.*method='tile'"),
+        ({"detail": "more"}, r"copy.*none.*detail='more'"),
         ({"feather": -1}, "at least 0.*feather=-1"),
         ({"feather": 0.5}, "an int.*feather=0.5"),
         ({"memory_limit": 0}, "at least 1.*memory_limit=0"),
