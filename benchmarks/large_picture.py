@@ -246,14 +246,21 @@ def compare_detail(arguments):
                 rows.setdefault((kind, name), []).append((*judge.scores(filled), seconds))
                 if arguments.save:
                     save_around(arguments.save / f"{mask_path.stem}_{name}.png", filled, judge)
-        print(f"{path.name} done", file=sys.stderr, flush=True)
-    print("hole  filling  perceptual, % of Telea's  roughness   L1  seconds")
+        # So far: all of them take long.
+        print(f"{path.name} done\n{detail_table(rows)}", file=sys.stderr, flush=True)
+    print(detail_table(rows))
+
+
+def detail_table(rows):
+    """The means over all photos, by kind of hole and of filling."""
+    lines = ["hole  filling  perceptual, % of Telea's  roughness     L1  seconds"]
     for (kind, name), scores in sorted(rows.items()):
         perceptual, roughness, error, seconds = np.mean(scores, axis=0)
         share = 100 * perceptual / np.mean(rows[kind, "telea"], axis=0)[0]
-        print(
-            f"{kind:4}  {name:7}  {share:24.1f}  {roughness:9.2f}  {error:5.2f}  {seconds:6.2f}"
+        lines.append(
+            f"{kind:4}  {name:7}  {share:23.1f}  {roughness:9.2f}  {error:5.2f}  {seconds:7.2f}"
         )
+    return "\n".join(lines)
 
 
 def save_around(path, filled, judge):
