@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from keras_inpaint.data.pairs import apart, find_pairs
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_files
 from keras_inpaint.pictures import read_picture
-from keras_inpaint.pictures.masks import check_mask_size, find_holes
+from keras_inpaint.pictures.masks import check_mask_options, check_mask_size, find_holes
 from keras_inpaint.pictures.pixels import Holes
 from keras_inpaint.pictures.resizing import centre_square, resize_holes
 
@@ -26,7 +27,8 @@ class PhotoFiles:
         masks: Mask files, or None.
         mask_choice: `"paired"` or `"random"`.
         log: `SkipLog` or None.
-        leave_out: Sequence of paths that are not searched for photos.
+        mask_options: dict or None.
+        leave_out: Sequence of paths.
 
     Attributes:
         paths: List of str.
@@ -47,6 +49,7 @@ class PhotoFiles:
         masks: Source | None = None,
         mask_choice: str = "paired",
         log: SkipLog | None = None,
+        mask_options: dict[str, Any] | None = None,
         leave_out: Sequence[str | os.PathLike[str]] = (),
     ) -> None:
         check_choice("mask_choice", mask_choice, ("paired", "random"))
@@ -54,10 +57,11 @@ class PhotoFiles:
         self.masks = None
         if masks is not None and mask_choice == "paired":
             self.paths, own = self._paired(source, masks, leave_out)
-            self.masks = MaskFiles(own, True, self.log)
+            self.masks = MaskFiles(own, True, self.log, mask_options)
         elif masks is not None:
             self.paths = self._found(source, [*leave_out, *apart(masks, source)])
-            self.masks = MaskFiles(self._found(masks, leave_out), False, self.log)
+            others = self._found(masks, leave_out)
+            self.masks = MaskFiles(others, False, self.log, mask_options)
         else:
             self.paths = self._found(source, leave_out)
         if drop_remainder and len(self.paths) < batch_size:
@@ -133,12 +137,20 @@ class MaskFiles:
         paths: List of str. Mask files: of paired ones one per photo, in the photos' order.
         is_paired: bool. Whether they are the photos' own.
         log: `SkipLog` that keeps what cannot be used.
+        options: dict of arguments of `keras_inpaint.pictures.read_mask`, or None.
     """
 
-    def __init__(self, paths: list[str], is_paired: bool, log: SkipLog) -> None:
+    def __init__(
+        self,
+        paths: list[str],
+        is_paired: bool,
+        log: SkipLog,
+        options: dict[str, Any] | None = None,
+    ) -> None:
         self.paths = paths
         self.is_paired = is_paired
         self.log = log
+        self.options = check_mask_options(options)
 
     def cut(
         self,
@@ -180,7 +192,7 @@ class MaskFiles:
             self._check_any_is_left(self.log.reasons[path])
             return None
         try:
-            mask = find_holes(path)
+            mask = find_holes(path, **self.options)
             if self.is_paired:
                 check_mask_size(mask.holes.shape, size, path)
         except (OSError, ValueError) as error:

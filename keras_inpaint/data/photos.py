@@ -1,5 +1,7 @@
 """Photos on disk as batches of images."""
 
+import os
+from collections.abc import Sequence
 from typing import Any
 
 from keras_inpaint.data.photo_files import PhotoFiles, check_options
@@ -21,6 +23,8 @@ def photos(
     log: SkipLog | None = None,
     masks: Source | None = None,
     mask_choice: str = "paired",
+    mask_options: dict[str, Any] | None = None,
+    leave_out: Sequence[str | os.PathLike[str]] = (),
 ) -> Any:
     """Streams square crops of photos on disk, ready for `fit`.
 
@@ -57,10 +61,15 @@ def photos(
         log: `SkipLog` or None. Keeps the files that were skipped.
         masks: None, or mask files, given as the photos are. What
             `keras_inpaint.pictures.read_mask` takes for the hole is 1.
-        mask_choice: `"paired"`: a photo's mask has its name but for folder
-            and suffix, and its size; it is cropped and mirrored like it.
+        mask_choice: `"paired"`: a photo's mask is the one that
+            `keras_inpaint.data.find_pairs` finds, and has its size; it is
+            cropped and mirrored like it.
             `"random"`: any mask goes with any photo, another one each time;
             the largest square in its middle is taken.
+        mask_options: dict or None. What masks mean: `invert`, `from_alpha` and
+            `grow`, arguments of `keras_inpaint.pictures.read_mask`.
+        leave_out: Sequence of paths of folders that are not searched, such as
+            that of a run's output.
 
     Returns:
         `tf.data.Dataset` of float32 tensors `(batch, size, size, 3)`: RGB in
@@ -105,6 +114,16 @@ def photos(
             raise
         from keras_inpaint.data.picture_dataset import PictureDataset
 
-        return PictureDataset(source, log=log, masks=masks, mask_choice=mask_choice, **options)
-    files = PhotoFiles(source, batch_size, drop_remainder, masks, mask_choice, log)
+        return PictureDataset(
+            source,
+            log=log,
+            masks=masks,
+            mask_choice=mask_choice,
+            mask_options=mask_options,
+            leave_out=leave_out,
+            **options,
+        )
+    files = PhotoFiles(
+        source, batch_size, drop_remainder, masks, mask_choice, log, mask_options, leave_out
+    )
     return photo_stream(files, **options)

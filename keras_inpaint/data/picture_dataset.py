@@ -1,6 +1,7 @@
 """Photos on disk as a `keras.utils.PyDataset`, read by Pillow."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -60,12 +61,16 @@ class PictureDataset(keras.utils.PyDataset):
         log: SkipLog | None = None,
         masks: Source | None = None,
         mask_choice: str = "paired",
+        mask_options: dict[str, Any] | None = None,
+        leave_out: Sequence[str | os.PathLike[str]] = (),
         workers: int | None = None,
     ) -> None:
         check_options(image_size, batch_size, crop, min_scale, seed)
         # Batches that wait take memory: a few are enough.
         super().__init__(workers or min(os.cpu_count() or 1, 8), max_queue_size=4)
-        self.files = PhotoFiles(source, batch_size, drop_remainder, masks, mask_choice, log)
+        self.files = PhotoFiles(
+            source, batch_size, drop_remainder, masks, mask_choice, log, mask_options, leave_out
+        )
         self.image_size = image_size
         self.batch_size = batch_size
         self.shuffle = shuffle

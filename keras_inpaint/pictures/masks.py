@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.pictures.metadata import orientation, turn_upright, upright_array
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Holes
 from keras_inpaint.pictures.reading import Source, grey16, opened
@@ -116,6 +117,7 @@ def find_holes(
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, or is ambiguous.
     """
+    check_int("grow", grow, "counts pixels", at_least=0)
     values, alpha, received = _decoded(source)
     if values.dtype == bool:
         # Of a program, which says what it means.
@@ -143,6 +145,18 @@ def find_holes(
     if invert:
         np.logical_not(holes, out=holes)
     return Mask(grown(holes, grow), seen)
+
+
+def check_mask_options(options: dict[str, Any] | None) -> dict[str, Any]:
+    """Refuses what are no options of masks, see `find_holes`."""
+    options = dict(options or {})
+    if unknown := sorted(set(options) - {"invert", "from_alpha", "grow"}):
+        raise ValueError(
+            "`mask_options` may hold 'invert', 'from_alpha' and 'grow'. "
+            f"Received: mask_options with {', '.join(map(repr, unknown))}"
+        )
+    check_int("grow", options.get("grow", 0), "counts pixels", at_least=0)
+    return options
 
 
 def grown(holes: Holes, num_pixels: int) -> Holes:

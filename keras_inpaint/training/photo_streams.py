@@ -79,4 +79,8 @@ def validation_stream(
 def _stream(settings: Settings, source: PhotoSource, **options: Any) -> Any:
     files, masks, mask_choice = source
     size = settings.image_size
-    return photos(files, image_size=size, masks=masks, mask_choice=mask_choice, **options)
+    # A folder of photos may hold the run's own, with its sheets.
+    apart = (settings.output,)
+    return photos(
+        files, image_size=size, masks=masks, mask_choice=mask_choice, leave_out=apart, **options
+    )

@@ -7,7 +7,13 @@ from PIL import Image
 
 from keras_inpaint.data import PictureDataset, SkipLog, photos
 
-READERS = {"pillow": lambda *args, **options: PictureDataset(*args, **options)[0]}
+
+def read_by_pillow(*args, **options):
+    """Reads the first batch; what masks mean is decided in one place for both readers."""
+    return PictureDataset(*args, **options)[0]
+
+
+READERS = {"pillow": read_by_pillow}
 if keras.backend.backend() == "tensorflow":
     READERS["tensorflow"] = lambda *args, **options: [
         part.numpy() for part in next(iter(photos(*args, **options)))
@@ -21,7 +27,7 @@ def read(request):
 
 
 def save(path, pixels):
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels.astype("uint8")).save(path)
 
 
@@ -140,9 +146,9 @@ def test_a_choice_of_masks_that_is_none_is_refused(folders):
         photos(folders[0], 32, 4, masks=folders[1], mask_choice="both")
 
 
-def test_a_mask_of_one_value_is_named_once_and_its_photo_used(folders, read, caplog):
+def test_a_mask_of_one_value_is_named_once_and_its_photo_used(folders, caplog):
     save(folders[1] / "03.png", np.full((60, 83), 255))
-    images, masks = read(folders[0], 32, 12, masks=folders[1], shuffle=False)
+    images, masks = read_by_pillow(folders[0], 32, 12, masks=folders[1], shuffle=False)
     assert len(images) == 12
     assert not masks[3].any()
     told = [record.getMessage() for record in caplog.records]
@@ -150,17 +156,41 @@ def test_a_mask_of_one_value_is_named_once_and_its_photo_used(folders, read, cap
 
 
 @pytest.mark.parametrize("values", [(0, 1), (0, 255), (3, 90), (140, 250)])
-def test_two_values_of_a_mask_are_read_for_what_they_mean(folders, read, values):
+def test_two_values_of_a_mask_are_read_for_what_they_mean(folders, values):
     for path in folders[1].iterdir():
         with Image.open(path) as image:
             pixels = np.asarray(image)
         save(path, np.where(pixels > 0, values[1], values[0]))
-    images, masks = read(folders[0], 64, 12, masks=folders[1])
+    images, masks = read_by_pillow(folders[0], 64, 12, masks=folders[1])
     assert np.mean(masks != (images[..., :1] > 0)) < 4 / 64
 
 
-def test_a_photograph_among_the_masks_is_named_and_passed_over(folders, read, rng):
+def test_a_photograph_among_the_masks_is_named_and_passed_over(folders, rng):
     save(folders[1] / "03.png", rng.integers(0, 256, (60, 83, 3)))
     log = SkipLog()
-    read(folders[0], 32, 11, masks=folders[1], log=log)
+    read_by_pillow(folders[0], 32, 11, masks=folders[1], log=log)
     assert ["photograph" in reason for reason in log.reasons.values()] == [True]
+
+
+def test_options_of_masks_are_those_of_read_mask(folders):
+    options = {"masks": folders[1], "crop": "centre", "flip": False, "shuffle": False}
+    _, masks = read_by_pillow(folders[0], 60, 12, **options)
+    _, others = read_by_pillow(folders[0], 60, 12, mask_options={"invert": True}, **options)
+    np.testing.assert_array_equal(masks + others, 1)
+    _, wider = read_by_pillow(folders[0], 60, 12, mask_options={"grow": 2}, **options)
+    assert (wider >= masks).all()
+    assert wider.sum() > masks.sum()
+    with pytest.raises(ValueError, match="Received: mask_options with 'inverted'"):
+        photos(folders[0], 60, 12, masks=folders[1], mask_options={"inverted": True})
+
+
+def test_the_output_of_a_run_is_no_photo(folders, tmp_path):
+    save(tmp_path / "photos/run/sheet.png", np.zeros((60, 80)))
+    log = SkipLog()
+    stream = PictureDataset(
+        folders[0], 32, 12, log=log, leave_out=[tmp_path / "photos/run"], shuffle=False
+    )
+    assert stream.num_batches == 1
+    assert log.left_out == {
+        "of the output or the masks": [str(tmp_path / "photos/run/sheet.png")]
+    }
