@@ -53,19 +53,15 @@ class Pairs:
 
 
 class _File(NamedTuple):
-    """A file, its path within the source, and its folder there as `_spelt` writes it."""
+    """A file, its path within the source, and its folder and names as `_spelt` writes them.
+
+    `names` are its name without the suffix, and with it.
+    """
 
     path: str
     within: str
     folder: str
-
-    @property
-    def name(self) -> str:
-        return os.path.basename(self.path)
-
-    @property
-    def stem(self) -> str:
-        return os.path.splitext(self.name)[0]
+    names: tuple[str, str]
 
 
 def find_pairs(
@@ -126,9 +122,7 @@ def find_pairs(
         _, ending = _split(mask_files, namer)
         # A photo that lies beside its mask is none itself.
         bases = {(file.folder, name) for file in ending for name in namer.names(file)}
-        mask_files = [
-            file for file in mask_files if (file.folder, _spelt(file.stem)) not in bases
-        ]
+        mask_files = [file for file in mask_files if (file.folder, file.names[0]) not in bases]
         result = _match(files, mask_files, namer, takes_equal=namer.takes_equal)
     if not (isinstance(photos, str | os.PathLike) and os.path.isdir(photos)):
         result.without_photo.clear()
@@ -167,9 +161,9 @@ class _Namer:
     def names(self, mask: _File) -> list[str]:
         """The names of photos that a file may be called the mask of, the longest first."""
         if self._parts is None:
-            match = _ENDS_IN_MASK.fullmatch(_spelt(mask.stem))
+            match = _ENDS_IN_MASK.fullmatch(mask.names[0])
             return [match["name"]] if match else []
-        text = _spelt(mask.name if self._is_whole_name else mask.stem)
+        text = mask.names[self._is_whole_name]
         before, after = self._parts
         starts = [start for start in range(len(text)) if before.fullmatch(text[:start])]
         ends = [end for end in range(len(text) + 1) if after.fullmatch(text[end:])]
@@ -181,18 +175,17 @@ def _match(photos: list[_File], masks: list[_File], namer: _Namer, takes_equal: 
     """The pairs among photos and masks, and the files that have no partner."""
     # By folder, or any folder, and name; once more by names in small letters.
     index: dict[tuple[str | None, str], list[_File]] = defaultdict(list)
-    photo_names = {name.casefold() for photo in photos for name in _names(photo)}
+    photo_names = {name.casefold() for photo in photos for name in photo.names}
     for mask in masks:
         called = set(_longest(namer.names(mask), photo_names))
         if takes_equal:
-            called.add(_spelt(mask.stem))
+            called.add(mask.names[0])
         for name in sorted({*called, *(f"/{each.casefold()}" for each in called)}):
             index[mask.folder, name].append(mask)
             index[None, name].append(mask)
     chosen: dict[str, tuple[int, list[_File]]] = {}
     for photo in photos:
-        names = _names(photo)
-        names += [f"/{name.casefold()}" for name in names]
+        names = [*photo.names, *(f"/{name.casefold()}" for name in photo.names)]
         keys = [(folder, name) for name in names for folder in (photo.folder, None)]
         for rank, key in enumerate(keys):
             found = [mask for mask in index.get(key, ()) if mask.path != photo.path]
@@ -216,12 +209,12 @@ def _settle(
     for photo in photos:
         rank, own = chosen.get(photo.path, (0, []))
         if len(own) > 1:
-            names = ", ".join(mask.name for mask in own)
+            names = ", ".join(mask.names[1] for mask in own)
             alone[photo.path] = f"it has several masks ({names})"
         elif not own or rank > min(each for each, _ in claims[own[0].path]):
             alone[photo.path] = "there is no mask of its name"
         elif _are_different([other for each, other in claims[own[0].path] if each == rank]):
-            shared = own[0].name
+            shared = own[0].names[1]
             alone[photo.path] = (
                 f"photos of several folders have its name, and one mask ({shared})"
             )
@@ -235,13 +228,13 @@ def _settle(
 
 def _best(masks: list[_File], photo: _File) -> list[_File]:
     """Of masks for one photo, the one that has its suffix too; all, if there is none."""
-    named = [mask for mask in masks if photo.name in (mask.stem, mask.name)]
+    named = [mask for mask in masks if photo.names[1] in mask.names]
     return named if len(named) == 1 else masks
 
 
 def _are_different(photos: list[_File]) -> bool:
     # One photo in two formats has one mask.
-    return len({(photo.folder, _spelt(photo.stem)) for photo in photos}) > 1
+    return len({(photo.folder, photo.names[0]) for photo in photos}) > 1
 
 
 def _longest(names: list[str], known: set[str]) -> list[str]:
@@ -249,20 +242,14 @@ def _longest(names: list[str], known: set[str]) -> list[str]:
     return [name for name in names if name.casefold() in known][:1]
 
 
-def _names(file: _File) -> list[str]:
-    return [_spelt(file.stem), _spelt(file.name)]
-
-
 def _split(files: list[_File], namer: _Namer) -> tuple[list[_File], list[_File]]:
     """Files apart from those that are called the mask of one of them."""
-    known = {(file.folder, name) for file in files for name in _names(file)}
+    known = {(file.folder, name) for file in files for name in file.names}
     ending = [
         file
         for file in files
         if any(
-            (file.folder, name) in known
-            for name in namer.names(file)
-            if name not in _names(file)
+            (file.folder, name) in known for name in namer.names(file) if name not in file.names
         )
     ]
     paths = {file.path for file in ending}
@@ -275,7 +262,7 @@ def _beside(photo: _File) -> list[_File]:
     with os.scandir(folder or ".") as entries:
         paths = sorted(os.path.join(folder, entry.name) for entry in entries if entry.is_file())
     return [
-        _File(path, os.path.basename(path), photo.folder)
+        _file(path, os.path.basename(path))
         for path in paths
         if path != photo.path and (is_picture_name(path) or is_picture_file(path))
     ]
@@ -284,15 +271,21 @@ def _beside(photo: _File) -> list[_File]:
 def _named(paths: list[str], source: Source) -> list[_File]:
     """Files by their folder and name within a source."""
     if isinstance(source, str | os.PathLike) and os.path.isdir(source):
-        start = os.fspath(source)
-    else:
-        folders = {os.path.dirname(os.path.abspath(path)) for path in paths}
-        start = os.path.commonpath(folders)
+        start = os.path.join(os.fspath(source), "")
+        return [_file(path, path.removeprefix(start)) for path in paths]
+    folders = {folder: os.path.abspath(folder) for folder in set(map(os.path.dirname, paths))}
+    start = os.path.commonpath(folders.values())
+    within = {each: os.path.relpath(full, start) for each, full in folders.items()}
     files = []
     for path in paths:
-        within = os.path.relpath(path, start)
-        files.append(_File(path, within, _spelt(os.path.dirname(within))))
+        folder, name = os.path.split(path)
+        files.append(_file(path, os.path.normpath(os.path.join(within[folder], name))))
     return files
+
+
+def _file(path: str, within: str) -> _File:
+    folder, name = os.path.split(_spelt(within))
+    return _File(path, within, folder, (os.path.splitext(name)[0], name))
 
 
 def _spelt(name: str) -> str:

@@ -205,7 +205,7 @@ def test_no_pair_at_all_is_an_error_that_says_what_to_do(put):
         find_pairs("photos", "gone")
 
 
-def test_a_hundred_thousand_files_are_paired_in_seconds(monkeypatch):
-    photos = [f"photos/{index}.jpg" for index in range(50_000)]
-    masks = [f"masks/{index}_mask.png" for index in range(50_000)]
-    assert len(find_pairs(photos, masks).pairs) == 50_000
+def test_ten_thousand_photos_are_paired_in_a_second():
+    photos = [f"photos/{index}.jpg" for index in range(10_000)]
+    masks = [f"masks/{index}_mask.png" for index in range(10_000)]
+    assert len(find_pairs(photos, masks).pairs) == 10_000
