@@ -103,7 +103,7 @@ class PaddedConv2D(keras.layers.Conv2D):
         # On processors, TensorFlow's gradient of a kernel in bfloat16 that strides over
         # pictures one pixel wide is memory that nobody wrote.
         is_thin = inputs.shape[2] == 1 and self.strides != (1, 1)
-        dtype = "float32" if is_thin else inputs.dtype
+        dtype = keras.backend.result_type(inputs.dtype, "float32") if is_thin else inputs.dtype
         outputs = self.convolution_op(ops.cast(inputs, dtype), ops.cast(kernel, dtype))
         return ops.cast(outputs, inputs.dtype)
 

@@ -58,7 +58,8 @@ class SpectralConv2D(PaddedConv2D):
 
     def call(self, inputs, training=False):
         # In float32 under half precision too, where the norms' floor would vanish.
-        kernel = ops.cast(self.kernel, "float32")
+        precision = keras.backend.result_type(self.kernel.dtype, "float32")
+        kernel = ops.cast(self.kernel, precision)
         kernel, u = _divide_by_spectral_norm(kernel, ops.convert_to_tensor(self.u))
         if training:
             self.u.assign(u)

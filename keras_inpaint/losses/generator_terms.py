@@ -45,5 +45,6 @@ def generator_terms(
     terms = (hole, known, adversarial)
     if perceptual is not None:
         seen = perceptual(images, completed, masks) if weights.perceptual else nothing
+        seen = ops.cast(seen, total.dtype)
         total, terms = total + weights.perceptual * seen, (*terms, seen)
     return dict(zip(generator_term_names(perceptual), (total, *terms), strict=True))

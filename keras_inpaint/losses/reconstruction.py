@@ -24,7 +24,9 @@ def discounted_l1(predictions, images, discounts):
     Reference:
     - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), section 3.2
     """
-    return ops.mean(ops.abs(predictions - images) * discounts, axis=(1, 2, 3))
+    # Not `*`, which takes no discounts of another precision.
+    differences = ops.multiply(ops.abs(predictions - images), discounts)
+    return ops.mean(differences, axis=(1, 2, 3))
 
 
 def known_l1(predictions, images, masks, mean_over="known"):

@@ -243,7 +243,8 @@ def _fake_minus_real(scores):
 
 
 def _between(real, fake, interpolation):
-    return real + interpolation[:, None, None, None] * (fake - real)
+    # Not `*`: random numbers are of float32, whatever the images are.
+    return real + ops.multiply(interpolation[:, None, None, None], fake - real)
 
 
 def _penalty(gradients, counted):

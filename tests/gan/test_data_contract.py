@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from gan.tiny import TinyCritic
 from keras import ops
 
 from keras_inpaint.gan import InpaintingGAN
@@ -23,29 +24,32 @@ pytestmark = pytest.mark.skipif(
 
 @keras.saving.register_keras_serializable(package="tests_of_data")
 class TinyGenerator(keras.Model):
-    """One convolution and the attention: what a step needs, and quick to compile."""
+    """One convolution, and the attention where sizes matter."""
 
     channels, size_multiple = 3, 8
 
-    def __init__(self, **options):
+    def __init__(self, attends=False, **options):
         super().__init__(**options)
         self.convolution = keras.layers.Conv2D(3, 3, padding="same")
         self.convolution.build((None, None, None, 4))
-        self.attention = ContextualAttention(rate=4)
+        self.attention = ContextualAttention(rate=4) if attends else None
         self.built = True
 
     def call(self, inputs, training=False):
         joined = ops.concatenate([inputs["corrupted"], inputs["masks"]], axis=-1)
         coarse = self.convolution(joined)
-        attended = self.attention(coarse, inputs["masks"])["features"]
-        return {"coarse": coarse, "refined": coarse + attended}
+        refined = ops.tanh(coarse)
+        if self.attention is not None:
+            refined = refined + self.attention(coarse, inputs["masks"])["features"]
+        return {"coarse": coarse, "refined": refined}
 
 
-def make_gan(critic=None, masks=None, **compile_options):
+def make_gan(critic=None, attends=False, **compile_options):
     keras.utils.set_random_seed(0)
-    critic = critic or PatchCritic(4)
+    critic = critic or TinyCritic()
     objective = HingeObjective() if critic.patch_size is None else WassersteinObjective()
-    gan = InpaintingGAN(TinyGenerator(), critic, objective, masks or Boxes(16, 16, jitter=2))
+    masks = Boxes(16, 16, jitter=2)
+    gan = InpaintingGAN(TinyGenerator(attends), critic, objective, masks)
     gan.compile(keras.optimizers.SGD(1e-3), **compile_options)
     return gan
 
@@ -59,7 +63,7 @@ def gan():
 @pytest.fixture(scope="module")
 def compiled_gan():
     """One whose steps are compiled, to which sizes may be unknown."""
-    return make_gan()
+    return make_gan(PatchCritic(4), attends=True)
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +268,47 @@ def test_pytorch_loaders_channels_last(gan, images, masks, form):
     found = gan.evaluate(loader, verbose=0, return_dict=True)
     assert found == pytest.approx(expected, rel=1e-4)
     assert len(gan.predict(loader, verbose=0)["completed"]) == 6
+
+
+def test_pytorch_loaders_of_iterable_datasets_lose_no_batch(gan, images, masks):
+    data = pytest.importorskip("torch.utils.data")
+
+    class Stream(data.IterableDataset):
+        """Images one by one; of `passes`, where there are only so many."""
+
+        def __init__(self, *arrays, passes=None):
+            self.arrays, self.passes = arrays, passes
+
+        def __iter__(self):
+            if self.passes == 0:
+                return iter(())
+            if self.passes is not None:
+                self.passes -= 1
+            return iter(list(zip(*self.arrays, strict=True)))
+
+    for arrays in ((images,), (images, masks)):
+        loader = data.DataLoader(Stream(*arrays), batch_size=2)
+        assert steps_of(gan, loader, epochs=2) == 6
+        expected = gan.evaluate(*arrays, batch_size=2, verbose=0, return_dict=True)
+        found = gan.evaluate(loader, verbose=0, return_dict=True)
+        assert found == pytest.approx(expected, rel=1e-4)
+        assert len(gan.predict(loader, verbose=0)["completed"]) == 6
+    once = data.DataLoader(Stream(images, passes=1), batch_size=2)
+    assert len(gan.predict(once, verbose=0)["completed"]) == 6
+    empty = data.DataLoader(Stream(images, passes=0), batch_size=2)
+    refused(gan.fit, empty, match="no batch.*DataLoader")
+    bare = data.DataLoader(Stream(images), batch_size=2, collate_fn=lambda each: each[0][0])
+    refused(gan.fit, bare, match=r"\(images,\).*bare.*Received: ")
+    first = data.DataLoader(Stream(images.transpose(0, 3, 1, 2)), batch_size=2)
+    refused(gan.fit, first, match=r"channels last.*images.shape=\(2, 3, 32, 32\)")
+
+
+def test_py_datasets_of_worker_processes(gan, images, masks):
+    dataset = Batches(*halves(images, masks), use_multiprocessing=True, workers=2)
+    assert steps_of(gan, dataset) == 2
+    expected = gan.evaluate(images, masks, batch_size=4, verbose=0, return_dict=True)
+    found = gan.evaluate(dataset, verbose=0, return_dict=True)
+    assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_pytorch_loaders_of_bare_tensors_or_channels_first_are_refused(gan, images):
@@ -483,7 +528,7 @@ def test_predict_draws_masks_as_evaluate_does(gan, images):
 
 def test_predict_needs_no_compile(images, masks):
     gan = InpaintingGAN(
-        TinyGenerator(), PatchCritic(4), HingeObjective(), Boxes(16, 16, jitter=2)
+        TinyGenerator(), TinyCritic(), HingeObjective(), Boxes(16, 16, jitter=2)
     )
     assert gan.predict(images[:2], verbose=0)["completed"].shape == (2, SIZE, SIZE, 3)
     assert gan.predict_on_batch((images[:2], masks[:2]))["completed"].shape[0] == 2
@@ -604,7 +649,7 @@ def test_single_batches(gan, images, masks):
 
 def test_the_local_critic_takes_batches_of_unknown_size(images):
     critic = GlobalLocalCritic(4, image_size=SIZE, patch_size=16)
-    gan = make_gan(critic)
+    gan = make_gan(critic, attends=True)
     assert steps_of(gan, images, batch_size=4) == 2
     if ON_TENSORFLOW:
         import tensorflow as tf
@@ -613,6 +658,29 @@ def test_the_local_critic_takes_batches_of_unknown_size(images):
         batches = [images[:4], images[:2]]
         unknown = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
         assert steps_of(gan, unknown) == 2
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_training_in_float64_is_that_in_float32(images, masks, version):
+    """All of it: on JAX, which has no float64 unless told, that nothing is mixed up."""
+
+    def train(dtype, start=None):
+        keras.config.set_floatx(dtype)
+        keras.config.set_dtype_policy(dtype)
+        critic = GlobalLocalCritic(4, SIZE, 16) if version == "v1" else PatchCritic(4)
+        gan = make_gan(critic, run_eagerly=ON_TENSORFLOW)
+        start = start or gan.get_weights()
+        gan.set_weights(start)
+        logs = gan.train_on_batch(images.astype(dtype), masks, return_dict=True)
+        return start, logs, gan.predict_on_batch((images[:1], masks[:1]))["completed"]
+
+    if not ON_TENSORFLOW:
+        assert np.isfinite([*train("float64")[1].values()]).all()
+        return
+    start, expected, _ = train("float32")
+    _, found, completed = train("float64", start)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert completed.dtype == "float64"
 
 
 def test_a_refused_batch_costs_no_weights(images):
@@ -636,7 +704,7 @@ def test_a_refused_batch_costs_no_weights(images):
 @pytest.mark.slow
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX compiles each size alone")
 def test_xla_takes_batches_of_unknown_size_or_says_so(images):
-    gan = make_gan(jit_compile=True)
+    gan = make_gan(PatchCritic(4), attends=True, jit_compile=True)
     assert steps_of(gan, images[:4], batch_size=4) == 1
     match = "drop_remainder.*Received: jit_compile=True"
     refused(gan.fit, images, batch_size=4, match=match)

@@ -87,6 +87,20 @@ def test_what_devices_cannot_do_is_told_before_they_begin(first, what, words):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_two_devices_take_data_of_every_kind(kind, tmp_path):
+    pytest.importorskip("torch")
+    found = run("kinds_of_data", kind, tmp_path)
+    rows = ["arrays", "y", "dict", "split", "dataset", "py_dataset", "generator", "loader"]
+    assert [name for name in found if name != "told"] == rows
+    for name in rows:
+        one, two = found[name]["logs"]
+        assert "val_loss" in one, name
+        assert two == pytest.approx(one, rel=1e-5), name
+        assert found[name]["weights"] < 1e-6, name
+        assert found[name]["learned"] > 1e-4, name
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path):
     found = run("compiled", kind, tmp_path)["sgd"]
     assert_same_updates(found, tolerance=1e-5)

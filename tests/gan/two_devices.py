@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from PIL import Image
+from tiny import make_gan as make_tiny
+from tiny import make_images, make_masks
 
 from keras_inpaint.cli.main import main as command
 from keras_inpaint.gan import InpaintingGAN, PictureSheets
@@ -263,6 +265,69 @@ def half_precision(strategy, folder):
     }
 
 
+class Batches(keras.utils.PyDataset):
+    """Batches in memory."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    @property
+    def num_batches(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+def kinds_of_data(strategy, folder):
+    """An epoch and a validation with data of each kind, on one device and on two."""
+    images, masks = make_images(8), make_masks(8)
+    halves = [(images[part], masks[part]) for part in (slice(4), slice(4, 8))]
+    rows = {
+        "arrays": lambda: {"x": images, "batch_size": 4},
+        "y": lambda: {"x": images, "y": masks, "batch_size": 4},
+        "dict": lambda: {"x": {"images": images, "masks": masks}, "batch_size": 4},
+        "split": lambda: {"x": images, "batch_size": 2, "validation_split": 0.25},
+        "dataset": lambda: {
+            "x": tf.data.Dataset.from_tensor_slices((images, masks)).batch(
+                4, drop_remainder=True
+            )
+        },
+        "py_dataset": lambda: {"x": Batches(halves)},
+        "generator": lambda: {"x": iter(halves), "steps_per_epoch": 2},
+        "loader": lambda: {"x": make_loader(images, masks)},
+    }
+    found = {}
+    for name, make_row in rows.items():
+        logs, ends, start = [], [], None
+        for scope in (nullcontext(), strategy.scope()):
+            with scope:
+                gan = make_tiny(seed=3)
+                gan.compile(sgd(), run_eagerly=True)
+            start = start or gan.get_weights()
+            gan.set_weights(start)
+            row = make_row()
+            if name != "split":
+                row["validation_data"] = (images[:3], masks[:3])
+            history = gan.fit(**row, shuffle=False, verbose=0).history
+            logs.append({key: values[0] for key, values in history.items()})
+            ends.append(gan.get_weights())
+        found[name] = {
+            "logs": logs,
+            "weights": largest(*ends),
+            "learned": largest(ends[0], start),
+        }
+    return found
+
+
+def make_loader(images, masks):
+    import torch
+
+    data = torch.utils.data.TensorDataset(torch.from_numpy(images), torch.from_numpy(masks))
+    return torch.utils.data.DataLoader(data, batch_size=4)
+
+
 def command_line(folder):
     """The same run on one device and, begun anew and gone on with, on two."""
     photos = folder / "photos"
@@ -301,7 +366,14 @@ def command_line(folder):
 
 PARTS = {
     function.__name__: function
-    for function in (first, compiled, with_adam, with_callbacks, half_precision)
+    for function in (
+        first,
+        compiled,
+        with_adam,
+        with_callbacks,
+        half_precision,
+        kinds_of_data,
+    )
 }
 
 
