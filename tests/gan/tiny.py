@@ -17,6 +17,7 @@ class TinyGenerator(keras.Model):
 
     channels = 3
     size_multiple = 1
+    padding = "same"
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

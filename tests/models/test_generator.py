@@ -34,12 +34,13 @@ def numpy(outputs):
     [(Generator.deepfill_v1, 3_601_542), (Generator.deepfill_v2, 4_052_478)],
 )
 def test_published_networks_have_the_published_number_of_weights(generator, expected):
-    assert generator().count_params() == expected
+    # Zeros: JAX compiles each shape of random numbers.
+    assert generator(kernel_initializer="zeros").count_params() == expected
 
 
 @pytest.mark.parametrize(
     ("size", "channels", "width", "gated"),
-    [((8, 8), 1, 4, True), ((40, 72), 4, 8, True), ((16, 24), 3, 6, False)],
+    [((8, 8), 1, 4, True), ((40, 72), 4, 6, False)],
 )
 def test_any_size_width_and_number_of_channels(rng, size, channels, width, gated):
     generator = Generator(width, gated=gated, channels=channels)
@@ -51,7 +52,7 @@ def test_any_size_width_and_number_of_channels(rng, size, channels, width, gated
 
 
 def test_pictures_of_a_batch_know_nothing_of_each_other(rng):
-    generator, inputs = Generator(8), batch(rng, 24, 16, size=2)
+    generator, inputs = Generator(4), batch(rng, 24, 16, size=2)
     together = numpy(call(generator, inputs))
     alone = numpy(call(generator, {name: array[1:] for name, array in inputs.items()}))
     for name in ("coarse", "refined"):
@@ -59,7 +60,7 @@ def test_pictures_of_a_batch_know_nothing_of_each_other(rng):
 
 
 def test_refined_picture_sees_the_known_pixels_and_the_coarse_hole(rng):
-    generator, inputs = Generator(8, gated=False), batch(rng, 16, 24)
+    generator, inputs = Generator(4, gated=False), batch(rng, 16, 24)
     outputs = numpy(call(generator, inputs))
     guess = np.where(inputs["masks"] == 1, outputs["coarse"], inputs["corrupted"])
     refined, _ = call(generator.refine_network, guess, inputs["masks"])
@@ -97,7 +98,7 @@ def test_generator_comes_back_from_a_file(rng, tmp_path, arguments):
 
 
 def test_weights_load_before_the_first_call(rng, tmp_path):
-    trained, fresh = Generator(8), Generator(8)
+    trained, fresh = Generator(4), Generator(4)
     trained.save_weights(tmp_path / "generator.weights.h5")
     fresh.load_weights(tmp_path / "generator.weights.h5")
     inputs = batch(rng, 8, 16)
@@ -188,15 +189,15 @@ def test_wrong_argument_of_one_network_is_refused(network, arguments, message):
 def test_published_start_can_be_asked_for():
     started = {"published": "glorot_uniform", "own": None}
     networks = {
-        name: Generator(8, kernel_initializer=initializer)
+        name: Generator(4, kernel_initializer=initializer)
         for name, initializer in started.items()
     }
     kernels = {
         name: ops.convert_to_numpy(network.coarse_network.body.steps[4].conv.kernel)
         for name, network in networks.items()
     }
-    # 16 channels in, 32 out, half of them gates; 3 x 3 pixels.
-    glorot = np.sqrt(6 / (9 * 16 + 9 * 32))
+    # 8 channels in, 16 out, half of them gates; 3 x 3 pixels.
+    glorot = np.sqrt(6 / (9 * 8 + 9 * 16))
     assert np.abs(kernels["published"]).max() <= glorot < np.abs(kernels["own"]).max()
     assert networks["published"].get_config()["kernel_initializer"] == "glorot_uniform"
 
