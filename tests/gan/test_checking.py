@@ -7,11 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_inpaint.gan import InpaintingGAN
 from keras_inpaint.gan.keras_methods import for_evaluate, for_fit, with_arguments_of
-from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes, Strokes
-from keras_inpaint.models import Generator, PatchCritic
 
 SIZE = 32
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -104,6 +101,19 @@ def test_masks_that_are_no_masks_are_refused(gan, images, masks):
     refused(gan.fit, images, np.tile(masks, 3), match=r"masks.shape=\(4, 32, 32, 3\)")
 
 
+def test_a_dict_holds_images_masks_and_boxes_and_nothing_else(patch_gan, images, masks):
+    boxes = np.tile([3, 2, 16, 16], (4, 1))
+    patch_gan.fit({"images": images, "masks": None, "boxes": None})
+    assert set(patch_gan.given["x"]) == {"images"}
+    for wrong in (
+        {"images": images, "labels": masks},
+        {"images": images, "boxes": boxes},
+        {"masks": masks},
+        {},
+    ):
+        refused(patch_gan.fit, wrong, match=r'dict must hold "images".*Received: a dict of')
+
+
 def test_images_of_a_wrong_size_or_shape_are_refused(gan, patch_gan, images):
     refused(patch_gan.fit, images[:, :30, :20], match="divisible by 8.*height=30, width=20")
     refused(gan.fit, images[:, :8, :8], match="local patch, 16 x 16.*height=8, width=8")
@@ -179,8 +189,9 @@ def test_what_is_right_is_taken(gan, patch_gan, images, masks):
     patch_gan.evaluate(images, verbose=0)
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX takes a minute to compile it")
-def test_of_a_generator_shapes_are_seen_in_the_first_step_and_nothing_is_lost(images, masks):
+def test_of_a_generator_the_first_batch_is_looked_at_and_nothing_is_lost(
+    patch_gan, images, masks
+):
     taken = []
 
     def batches(*batches):
@@ -188,17 +199,10 @@ def test_of_a_generator_shapes_are_seen_in_the_first_step_and_nothing_is_lost(im
             taken.append(number)
             yield batch
 
-    def make():
-        generator = Generator.deepfill_v2(width=4)
-        gan = InpaintingGAN(
-            generator, PatchCritic(4), HingeObjective(), Boxes(16, 16, jitter=2)
-        )
-        gan.compile(run_eagerly=True)
-        return gan
-
-    gan = make()
-    right = [(images[:2], masks[:2]), (images[2:], masks[2:])]
-    gan.fit(batches(*right), steps_per_epoch=2, verbose=0)
-    assert (taken, int(gan.steps)) == ([0, 1], 2)
+    patch_gan.fit(batches((images[:2], masks[:2]), (images[2:],)), steps_per_epoch=2)
+    assert taken == [0]
+    (first,), (second,) = patch_gan.given["x"]
+    assert (first["images"] == images[:2]).all()
+    assert (set(first), set(second)) == ({"images", "masks"}, {"images"})
     wrong = batches((images[:2, :24, :20], masks[:2, :24, :20]))
-    refused(make().fit, wrong, match="divisible by 8.*height=24, width=20")
+    refused(patch_gan.fit, wrong, match="divisible by 8.*height=24, width=20")
