@@ -1,51 +1,36 @@
-"""The HTTP of the server: routes, and what stands before all of them."""
+"""The routes of the server."""
 
-import asyncio
-import contextlib
-import hmac
 import json
 import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
     generate_latest,
 )
 from starlette.exceptions import HTTPException
 
 from keras_inpaint.serving import filling, open_inference, tf_serving
-from keras_inpaint.serving.dialects import ARRAYS
+from keras_inpaint.serving.gate import (
+    Gate,
+    on_bug,
+    on_http_error,
+    on_invalid,
+    on_refusal,
+)
 from keras_inpaint.serving.limits import (
-    Admission,
-    BodyReader,
     Call,
-    Disconnected,
-    Limits,
-    MemoryBudget,
     Refusal,
-    out_of_time,
     shown,
 )
-from keras_inpaint.serving.models import Model, ModelKeeper
+from keras_inpaint.serving.models import Model
+from keras_inpaint.serving.state import Server
 from keras_inpaint.version import __version__
 
 _LOG = logging.getLogger(__name__)
-# Answered without a key: what load balancers ask.
-_OPEN_PATHS = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
 _MOST_PIXELS = 4096
-# Bytes of an answer that are handed over at once.
-_PART = 2**18
 _ERRORS = {
     400: "The request is malformed; the message names the field",
     401: "The key is missing or wrong",
@@ -58,282 +43,6 @@ _ERRORS = {
     503: "The server has no memory left, or is shutting down",
     504: "The time of the request is over, and work on it was given up",
 }
-
-
-class Metrics:
-    """What Prometheus reads at `/metrics`."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        named: dict[str, Any] = {"registry": self.registry}
-        self.requests = Counter(
-            "keras_inpaint_requests", "Requests answered.", ["route", "status"], **named
-        )
-        self.seconds = Histogram(
-            "keras_inpaint_request_seconds",
-            "Seconds from the head of a request to the end of its answer.",
-            ["route"],
-            buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
-            **named,
-        )
-        self.batch_size = Histogram(
-            "keras_inpaint_batch_size",
-            "Pictures that the network was shown at once.",
-            buckets=(1, 2, 4, 8, 16, 32),
-            **named,
-        )
-        self.network_seconds = Histogram(
-            "keras_inpaint_network_seconds",
-            "Seconds that the network took for a batch.",
-            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-            **named,
-        )
-        self.pixels = Counter("keras_inpaint_pixels", "Pixels of the answers.", **named)
-        self.under_way = Gauge(
-            "keras_inpaint_requests_under_way", "Requests worked on or waiting.", **named
-        )
-        self.waiting = Gauge(
-            "keras_inpaint_queue_pictures", "Pictures that wait for the network.", **named
-        )
-        self.version = Gauge(
-            "keras_inpaint_model_version", "The version that is served.", ["model"], **named
-        )
-
-    def observe_batch(self, num: int, seconds: float) -> None:
-        """Counts a batch."""
-        self.batch_size.observe(num)
-        self.network_seconds.observe(seconds)
-
-
-@dataclass(eq=False)
-class Server:
-    """The state of one server.
-
-    Args:
-        keeper: `ModelKeeper`.
-        limits: `Limits`.
-        metrics: `Metrics`, which the keeper's models report their batches to.
-        key: str or `None`. What clients must send as a bearer token.
-        refresh_seconds: float. Time between two looks for a newer version.
-    """
-
-    keeper: ModelKeeper
-    limits: Limits
-    metrics: Metrics
-    key: str | None = None
-    refresh_seconds: float = 5.0
-    is_draining: bool = False
-    admission: Admission = field(init=False)
-    bodies: BodyReader = field(init=False)
-    budget: MemoryBudget = field(init=False)
-    threads: ThreadPoolExecutor = field(init=False)
-
-    def __post_init__(self) -> None:
-        limits = self.limits
-        self.admission = Admission(limits.max_requests, limits.max_batch_size)
-        self.bodies = BodyReader(limits.max_body, limits.body_timeout, 4 * limits.max_body)
-        self.budget = MemoryBudget(self.keeper.current.memory_limit)
-        self.threads = ThreadPoolExecutor(limits.workers, "request")
-        self.metrics.under_way.set_function(lambda: self.admission.num)
-        self.metrics.waiting.set_function(lambda: self.keeper.current.num_waiting)
-
-    async def work(self, request: Request, function: Callable[[Call], Any]) -> Any:
-        """Runs a function in a thread for as long as there is time, and somebody waits.
-
-        Args:
-            request: Request of the client.
-            function: Function of a `Call`.
-
-        Raises:
-            Disconnected: If the client has gone.
-            Refusal: 429, 504, and whatever the function refuses.
-        """
-        self.admission.enter()
-        begun = time.monotonic()
-        call = Call(begun + self.limits.timeout)
-
-        def run() -> Any:
-            # It may have waited for a thread.
-            call.check()
-            return function(call)
-
-        done = asyncio.wrap_future(self.threads.submit(run))
-        # Counted until the thread has really ended: it holds memory for as long.
-        done.add_done_callback(lambda _: self.admission.leave(time.monotonic() - begun))
-        gone = asyncio.ensure_future(_disconnected(request))
-        try:
-            await asyncio.wait(
-                (done, gone), timeout=self.limits.timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            if done.done():
-                return done.result()
-            if gone.done():
-                raise Disconnected
-            raise out_of_time()
-        finally:
-            gone.cancel()
-            call.give_up()
-            # Nobody asks for its outcome any more.
-            done.add_done_callback(lambda future: future.cancelled() or future.exception())
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Looks for newer versions while the app runs."""
-        watching = asyncio.create_task(self._watch())
-        try:
-            yield
-        finally:
-            self.is_draining = True
-            watching.cancel()
-            self.keeper.close()
-            self.threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self.refresh_seconds)
-            try:
-                await asyncio.to_thread(self.keeper.refresh)
-            except Exception:
-                _LOG.exception("Looking for a newer version failed.")
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-class Gate:
-    """What stands before all routes: key, body, time, counting, and errors of one form.
-
-    Args:
-        app: ASGI application.
-        server: `Server`.
-    """
-
-    def __init__(self, app: Any, server: Server) -> None:
-        self._app, self._server = app, server
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun, status = time.monotonic(), 499
-
-        async def counted_send(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await self._send(send, message)
-
-        try:
-            await self._answer(scope, receive, counted_send)
-        except Disconnected:
-            pass
-        except Exception:
-            status = 500
-            raise
-        finally:
-            route = getattr(scope.get("route"), "path", "other")
-            metrics = self._server.metrics
-            metrics.requests.labels(route, str(status)).inc()
-            metrics.seconds.labels(route).observe(time.monotonic() - begun)
-
-    async def _send(self, send: Any, message: Any) -> None:
-        """Sends a message in parts: of a client that does not read, little is kept."""
-        body = message.get("body", b"")
-        for start in range(0, max(len(body), 1), _PART):
-            part = dict(message)
-            if body:
-                is_last = start + _PART >= len(body)
-                part["body"] = body[start : start + _PART]
-                part["more_body"] = message.get("more_body", False) or not is_last
-            try:
-                await asyncio.wait_for(send(part), self._server.limits.body_timeout)
-            except TimeoutError as error:
-                raise Disconnected from error
-
-    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = {name.lower(): value for name, value in scope["headers"]}
-        bodies, length = self._server.bodies, 0
-        try:
-            if scope["path"] not in _OPEN_PATHS:
-                _check_key(headers, self._server.key)
-            if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-                raise Refusal(
-                    415, "`Content-Encoding` must be left out: bodies come as they are."
-                )
-            body = await bodies.read(receive, _declared(headers))
-            length = len(body)
-            await self._app(scope, _replaying(body, receive), send)
-        except Refusal as refusal:
-            await error_response(refusal)(scope, receive, send)
-        finally:
-            bodies.release(length)
-
-
-def _declared(headers: dict[bytes, bytes]) -> int | None:
-    text = headers.get(b"content-length", b"")
-    return int(text) if text.isdigit() and len(text) < 20 else None
-
-
-def _check_key(headers: dict[bytes, bytes], key: str | None) -> None:
-    if key is None:
-        return
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    # In a time that does not depend on where they differ.
-    is_right = hmac.compare_digest(token.strip(), key.encode("utf-8"))
-    if scheme.lower() != b"bearer" or not is_right:
-        raise Refusal(
-            401,
-            "`Authorization` must be `Bearer KEY` with the key of this server.",
-            {"WWW-Authenticate": "Bearer"},
-        )
-
-
-def _replaying(body: bytes, receive: Any) -> Callable[[], Awaitable[Any]]:
-    """ASGI's `receive`: the body, then what the client does later."""
-    is_read = False
-
-    async def replay() -> Any:
-        nonlocal is_read
-        if is_read:
-            return await receive()
-        is_read = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
-def error_response(refusal: Refusal) -> JSONResponse:
-    """Returns the answer to a request that is refused."""
-    return JSONResponse(
-        {"error": str(refusal)}, refusal.status, headers=refusal.headers or None
-    )
-
-
-def _on_invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"][1:]) or "body"
-    received = first.get("input")
-    seen = "" if received is None else f" Received: {shown(received)}"
-    return error_response(Refusal(400, f"`{name}`: {first['msg']}.{seen}"))
-
-
-def _on_http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    return error_response(Refusal(error.status_code, str(error.detail), headers))
-
-
-def _on_refusal(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refusal)
-    return error_response(error)
-
-
-def _on_bug(request: Request, error: Exception) -> JSONResponse:
-    message = "The server failed at this request; its log says how."
-    return error_response(Refusal(500, message))
 
 
 def build_app(server: Server) -> FastAPI:
@@ -351,12 +60,14 @@ def build_app(server: Server) -> FastAPI:
         description="Fills holes in photographs.",
         lifespan=server.lifespan,
         redoc_url=None,
+        # `/x/` is no other name of `/x`.
+        redirect_slashes=False,
     )
     app.add_middleware(Gate, server=server)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Refusal, _on_refusal)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Refusal, on_refusal)
+    app.add_exception_handler(Exception, on_bug)
     _add_probes(app, server)
     _add_inpaint(app, server)
     _add_tf_serving(app, server)
@@ -540,8 +251,6 @@ async def _fill(server: Server, request: Request, model: Model, parse: Any, answ
         with server.budget.reserve(min(need, server.budget.total // 2), call):
             parsed = parse(body)
         outputs = filling.fill_tensors(model, parsed, server.limits, server.budget, call)
-        if parsed.signature == ARRAYS:
-            server.metrics.pixels.inc(outputs.size // 3)
         call.check()
         return answer(parsed, outputs)
 

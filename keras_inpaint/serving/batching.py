@@ -1,5 +1,6 @@
 """Pictures of many requests, shown to the network together where they are of one size."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from keras_inpaint.serving.limits import Call, Refusal, current_call
 
 Inputs = dict[str, NDArray[Any]]
 Run = Callable[[Inputs], NDArray[Any]]
+Observe = Callable[[int, int, float], None]
 
 
 class _Entry:
@@ -20,6 +22,8 @@ class _Entry:
     def __init__(self, inputs: Inputs, call: Call) -> None:
         self.inputs = inputs
         self.call = call
+        # Height, width and channels of the first input.
+        self.shape = next(iter(inputs.values())).shape[1:]
         self.key = tuple((name, array.shape[1:]) for name, array in sorted(inputs.items()))
         self.arrived = time.monotonic()
         self.is_done = threading.Event()
@@ -40,7 +44,8 @@ class Batcher:
         capacity: Function of the shape `(height, width, channels)` of the first input that
             returns how many pictures fit into one batch, at least 1.
         wait: float. Seconds that a picture waits for others.
-        observe: Function, called with the size of each batch and its seconds.
+        observe: Function, called with the pictures of each batch, their pixels and the
+            seconds that it took.
     """
 
     def __init__(
@@ -48,7 +53,7 @@ class Batcher:
         run: Run,
         capacity: Callable[[tuple[int, ...]], int],
         wait: float,
-        observe: Callable[[int, float], None] = lambda num, seconds: None,
+        observe: Observe = lambda num, num_pixels, seconds: None,
     ) -> None:
         self._run, self._capacity, self._wait, self._observe = run, capacity, wait, observe
         self._entries: list[_Entry] = []
@@ -122,7 +127,7 @@ class Batcher:
             if not self._entries:
                 return []
             first = self._entries[0]
-            capacity = self._capacity(next(iter(first.inputs.values())).shape[1:])
+            capacity = self._capacity(first.shape)
             batch = [entry for entry in self._entries if entry.key == first.key][:capacity]
             left = first.arrived + self._wait - time.monotonic()
             if len(batch) == capacity or left <= 0 or self._is_closed:
@@ -148,7 +153,8 @@ class Batcher:
                     self._run_batch([entry])
                 return
             batch[0].error = error
-        self._observe(len(batch), time.monotonic() - begun)
+        num_pixels = len(batch) * math.prod(batch[0].shape[:2])
+        self._observe(len(batch), num_pixels, time.monotonic() - begun)
         for entry in batch:
             entry.is_done.set()
 
@@ -171,7 +177,7 @@ class BatchedGenerator:
         generator: Any,
         capacity: Callable[[tuple[int, ...]], int],
         wait: float,
-        observe: Callable[[int, float], None] = lambda num, seconds: None,
+        observe: Observe = lambda num, num_pixels, seconds: None,
     ) -> None:
         self._generator = generator
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,13 +12,12 @@ import numpy as np
 
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.memory import default_memory_limit, estimate_memory
-from keras_inpaint.serving.batching import BatchedGenerator
+from keras_inpaint.serving.batching import BatchedGenerator, Observe
 from keras_inpaint.serving.limits import Limits
 
 _LOG = logging.getLogger(__name__)
 # Of networks of which it is not known; the publications' size.
 _PUBLISHED_SIZE = 256
-Observe = Callable[[int, float], None]
 
 
 class Model:
@@ -29,7 +28,7 @@ class Model:
         name: str. What the model is called in requests.
         version: int.
         limits: `Limits`.
-        observe: Function, called with the size of each batch and its seconds.
+        observe: As `BatchedGenerator` takes.
     """
 
     def __init__(
@@ -195,7 +194,7 @@ class ModelKeeper:
     Args:
         source: `Source`.
         limits: `Limits`.
-        observe: Function, called with the size of each batch and its seconds.
+        observe: As `BatchedGenerator` takes.
         warm_up: bool. Whether versions fill a picture before they are used.
 
     Raises:
@@ -207,7 +206,7 @@ class ModelKeeper:
         self,
         source: Source,
         limits: Limits,
-        observe: Observe = lambda num, seconds: None,
+        observe: Observe = lambda num, num_pixels, seconds: None,
         warm_up: bool = True,
     ) -> None:
         self._source, self._limits, self._observe = source, limits, observe

@@ -16,9 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from keras_inpaint.serving.app import Metrics, Server, build_app
+from keras_inpaint.serving.app import build_app
 from keras_inpaint.serving.limits import Limits
 from keras_inpaint.serving.models import ExportSource, ModelKeeper, PresetSource, Source
+from keras_inpaint.serving.state import Metrics, Server
 
 _LOG = logging.getLogger(__name__)
 _TOO_LATE = b'{"error":"The head of the request did not arrive in time."}'

@@ -9,9 +9,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from keras_inpaint import Inpainter
-from keras_inpaint.serving.app import Metrics, Server, build_app
+from keras_inpaint.serving.app import build_app
 from keras_inpaint.serving.limits import Limits
 from keras_inpaint.serving.models import ModelKeeper
+from keras_inpaint.serving.state import Metrics, Server
 
 # What the fake network paints: 0.5 of [-1, 1].
 PAINTED = 191
