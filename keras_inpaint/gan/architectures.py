@@ -21,6 +21,7 @@ def deepfill_v1(
     objective: Objective | None = None,
     masks: MaskSampler | None = None,
     seed: int = 0,
+    ema_momentum: float | None = None,
     generator: Generator | None = None,
     critic: GlobalLocalCritic | None = None,
 ) -> "InpaintingGAN":
@@ -39,7 +40,8 @@ def deepfill_v1(
         objective: `WassersteinObjective` unless given.
         masks: A box as large as the patch, shrunk on each side by up to an eighth,
             unless given.
-        seed: int, see `InpaintingGAN`.
+        seed: int, see `InpaintingGAN`, and so `ema_momentum`.
+        ema_momentum: float or `None`.
         generator: In place of a new one, of which `width` and `dialect` are not looked at.
         critic: In place of a new one, of which `critic_width` and the sizes are not looked
             at; a new one pads as the generator does.
@@ -56,7 +58,14 @@ def deepfill_v1(
     patch_height, patch_width = critic.patch_size
     masks = masks or Boxes.published(patch_height, patch_width)
     # The size is that of the critic, which may be another one.
-    return cls(generator, critic, objective or WassersteinObjective(), masks, seed)
+    return cls(
+        generator,
+        critic,
+        objective or WassersteinObjective(),
+        masks,
+        seed,
+        ema_momentum=ema_momentum,
+    )
 
 
 def deepfill_v2(
@@ -68,6 +77,7 @@ def deepfill_v2(
     objective: Objective | None = None,
     masks: MaskSampler | None = None,
     seed: int = 0,
+    ema_momentum: float | None = None,
     generator: Generator | None = None,
     critic: PatchCritic | None = None,
 ) -> "InpaintingGAN":
@@ -86,7 +96,7 @@ def deepfill_v2(
     critic = critic or PatchCritic(critic_width, padding=generator.padding)
     masks = masks or Union(v2_samplers(image_size))
     losses = objective or HingeObjective()
-    return cls(generator, critic, losses, masks, seed, image_size=image_size)
+    return cls(generator, critic, losses, masks, seed, None, image_size, ema_momentum)
 
 
 def v2_samplers(image_size: int) -> tuple[Boxes, Strokes]:

@@ -5,6 +5,7 @@ waits until the device has finished the step. What stands here works at the begi
 steps, where there are no logs, and reads numbers where they are reported.
 """
 
+import time
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,68 @@ from keras_inpaint.ops.resampling import upsample_nearest
 from keras_inpaint.pictures import Picture, sheet, to_photos, write_picture
 
 _TITLES = ("true", "corrupted", "coarse", "completed", "offsets")
+_SECONDS_BETWEEN_UPDATES = 0.5
+
+
+class LazyCallbackList(keras.callbacks.CallbackList):
+    """A `CallbackList` that reads the numbers of a step only for those who look at them.
+
+    The hooks for the end of a batch are left out unless a callback has one of its own. A
+    progress bar is updated twice a second, and at the end of an epoch.
+
+    Args:
+        callbacks: Callback, list of them, or `None`: what `fit` was given.
+        verbose: `"auto"` or int, see `keras.Model.fit`.
+        **params: See `keras.callbacks.CallbackList`: `epochs`, `steps` and `model`.
+    """
+
+    def __init__(self, callbacks: Any, verbose: Any, **params: Any) -> None:
+        # A list: of a callback alone, Keras does not ask whether it looks at batches.
+        callbacks = [] if callbacks is None else keras.tree.flatten(callbacks)
+        shows = verbose != 0
+        super().__init__(
+            callbacks, add_history=True, add_progbar=shows, verbose=verbose, **params
+        )
+        bar = keras.callbacks.ProgbarLogger
+        others = [each for each in self.callbacks if not isinstance(each, bar)]
+        self._has_bar = len(others) < len(self.callbacks)
+        self._looks_at_training = any(_looks_at_batches(each, "train") for each in others)
+        self._looks_at_validation = any(_looks_at_batches(each, "test") for each in others)
+        self._updated_at = time.monotonic()
+        self._unread: tuple[int, Any] | None = None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        now = time.monotonic()
+        is_due = self._has_bar and now - self._updated_at >= _SECONDS_BETWEEN_UPDATES
+        if self._looks_at_training or is_due:
+            self._unread, self._updated_at = None, now
+            super().on_train_batch_end(batch, logs)
+        else:
+            self._unread = batch, logs
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._looks_at_validation:
+            super().on_test_batch_end(batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        # The bar learns from its last update how many steps there were.
+        if self._has_bar and self._unread is not None:
+            super().on_train_batch_end(*self._unread)
+        self._unread = None
+        super().on_epoch_end(epoch, logs)
+
+
+def _looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:
+    """Tells whether a callback has a hook of its own for the end of a batch."""
+    # Those of Keras that save once an epoch have one, and do nothing in it.
+    if getattr(callback, "save_freq", None) == "epoch":
+        return False
+    names = ["on_train_batch_end", "on_batch_end"] if kind == "train" else ["on_test_batch_end"]
+    return any(
+        getattr(getattr(callback, name), "__func__", None)
+        is not getattr(keras.callbacks.Callback, name)
+        for name in names
+    )
 
 
 class PictureSheets(keras.callbacks.Callback):

@@ -32,6 +32,7 @@ class AdaptedData(NamedTuple):
         source: Arrays or the `tf.data.Dataset` of which devices must have equal parts;
             `None` for others, of which sizes are seen in the steps.
         num_images: int or `None`. Images of the first batch, where it was looked at.
+        num_batches: int or `None`. Batches per epoch, where that is known beforehand.
     """
 
     x: Any
@@ -40,6 +41,7 @@ class AdaptedData(NamedTuple):
     is_sequential: bool = False
     source: Any = None
     num_images: int | None = None
+    num_batches: int | None = None
 
 
 def adapt_data(
@@ -163,6 +165,7 @@ def _adapt_arrays(
         has_known_sizes=num_images % size == 0,
         source=arrays["images"],
         num_images=min(num_images, size),
+        num_batches=math.ceil(num_images / size),
     )
 
 
@@ -271,6 +274,8 @@ def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> Ad
         has_known_sizes=all(part.shape.is_fully_defined() for part in specs.values()),
         source=dataset,
         num_images=len(read_batch(first)["images"]),
+        # Negative of what is endless or unknown.
+        num_batches=max(0, int(dataset.cardinality())) or None,
     )
 
 
@@ -326,7 +331,12 @@ def _adapt_py_dataset(
     checker.check_first(first)
     size = len(first["images"])
     adapt = _BatchAdapter(checker, add_indices, size)
-    return AdaptedData(_AdaptedBatches(dataset, adapt), checker, num_images=size)
+    return AdaptedData(
+        _AdaptedBatches(dataset, adapt),
+        checker,
+        num_images=size,
+        num_batches=dataset.num_batches,
+    )
 
 
 def _adapt_generator(
@@ -394,7 +404,13 @@ def _adapt_data_loader(loader: Any, checker: BatchChecker, add_indices: bool) ->
     first = _read_host_batch(next(iter(loader)), "DataLoader")
     checker.check_first(first)
     batches = _LoaderBatches(loader, checker, add_indices)
-    return AdaptedData(batches, checker, is_sequential=True, num_images=len(first["images"]))
+    return AdaptedData(
+        batches,
+        checker,
+        is_sequential=True,
+        num_images=len(first["images"]),
+        num_batches=len(loader),
+    )
 
 
 # Keras looks at so many, to find what their shapes have in common.

@@ -9,6 +9,7 @@ from keras import ops
 from keras_inpaint.files import keras_draft
 from keras_inpaint.gan import keras_methods
 from keras_inpaint.gan.architectures import deepfill_v1, deepfill_v2
+from keras_inpaint.gan.averaging import check_momentum, make_average, next_average
 from keras_inpaint.gan.backends import Record, keras_step, make_backend
 from keras_inpaint.gan.batches import (
     Requirements,
@@ -33,7 +34,8 @@ from keras_inpaint.gan.parts import (
 )
 from keras_inpaint.gan.preset import from_preset, save_to_preset
 from keras_inpaint.gan.step_metrics import StepMetrics
-from keras_inpaint.gan.validation import check_compile
+from keras_inpaint.gan.validation import check_average, check_compile, check_phases
+from keras_inpaint.gan.warm_up import Phase, phase_of
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.compositing import composite, corrupt
@@ -64,6 +66,10 @@ class InpaintingGAN(keras.Model):
             given.
         image_size: int or `None`. Height and width of the images, which presets, exports
             and `inpainter` then know; that of the critic unless given.
+        ema_momentum: float in `[0, 1)`, or `None`. Momentum of an exponential moving
+            average of the generator's weights, such as 0.999, kept in `ema_generator`.
+            Whatever is not training then uses the average: validation, `predict`, calls,
+            `inpainter`, presets and exports.
 
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
@@ -104,10 +110,12 @@ class InpaintingGAN(keras.Model):
         seed: int = 0,
         corruption: Corruption | None = None,
         image_size: int | None = None,
+        ema_momentum: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_parts(generator, critic, objective, image_size)
+        check_momentum(ema_momentum)
         self.backend = make_backend(self)
         self.generator = generator
         self.critic = critic
@@ -118,10 +126,26 @@ class InpaintingGAN(keras.Model):
         self.image_size = image_size or square_side(critic)
         term_names = (*objective.critic_term_names, *objective.generator_term_names)
         self.step_metrics = StepMetrics(self.backend, term_names)
+        self.ema_momentum = ema_momentum
+        self.ema_generator: Any = None
+        if ema_momentum is not None:
+            with self.backend.scope():
+                self.ema_generator = make_average(generator)
+                self.ema_updates = self.add_weight(
+                    shape=(),
+                    initializer="zeros",
+                    dtype="int",
+                    trainable=False,
+                    aggregation="only_first_replica",
+                    name="ema_updates",
+                )
         self.built = True
 
     # Until `compile` says otherwise.
     critic_steps = 1
+    train_function: Any
+    reconstruction_steps = critic_only_steps = 0
+    phase = Phase.BOTH
     check_values = False
     jit_compile_asked: bool | str = "auto"
 
@@ -148,6 +172,8 @@ class InpaintingGAN(keras.Model):
         loss_weights: LossWeights | dict[str, float] | None = None,
         critic_steps: int = 1,
         *,
+        reconstruction_steps: int = 0,
+        critic_only_steps: int = 0,
         check_values: bool = False,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
@@ -161,12 +187,17 @@ class InpaintingGAN(keras.Model):
             generator_optimizer: keras.optimizers.Optimizer, its name, or a schedule for the
                 learning rate of the published Adam, which is taken unless given.
             critic_optimizer: The same for the critic; a fresh copy of the generator's where
-                that is given, else the published Adam.
+                that is given, else the published Adam. Schedules of both count the steps in
+                which their network is trained, however many updates a step has.
             loss_weights: `keras_inpaint.losses.LossWeights` or a dict of some of its
                 arguments; the objective's own unless given.
             critic_steps: int, at least 0. Updates of the critic for one of the
                 generator. The paper's v1 has 5; 0 leaves the critic out, to begin with
                 reconstruction alone (`adversarial=0` among the weights).
+            reconstruction_steps: int. First steps of the training, in which the generator
+                alone is trained, by reconstruction.
+            critic_only_steps: int. Steps after these in which the critic alone is trained,
+                such as a new one of a generator that was trained before.
             check_values: bool. Whether `fit`, `evaluate` and `predict` look at the values of
                 every batch, and not only of the first one.
             run_eagerly: bool, see `keras.Model.compile`, and so the next three.
@@ -182,6 +213,9 @@ class InpaintingGAN(keras.Model):
         """
         weights = self.objective.default_weights.replaced(loss_weights)
         check_compile(self.objective, weights, critic_steps, others)
+        check_phases(reconstruction_steps, critic_only_steps, critic_steps, steps_per_execution)
+        if self.ema_generator is not None:
+            check_average(generator_optimizer)
         self.backend.check_compile(jit_compile, steps_per_execution)
         with self.backend.scope():
             super().compile(
@@ -191,6 +225,7 @@ class InpaintingGAN(keras.Model):
                     self.objective.adam_betas,
                     (self.generator, self.critic),
                     auto_scale_loss,
+                    max(1, critic_steps),
                 ),
                 run_eagerly=run_eagerly,
                 jit_compile=jit_compile,
@@ -199,6 +234,9 @@ class InpaintingGAN(keras.Model):
                 auto_scale_loss=False,
             )
         self.critic_steps = int(critic_steps)
+        self.reconstruction_steps = int(reconstruction_steps)
+        self.critic_only_steps = int(critic_only_steps)
+        self.phase = phase_of(0, self.reconstruction_steps, self.critic_only_steps)
         self.check_values = check_values
         self.loss_weights = weights
         # As asked for, not what it is resolved to on this machine.
@@ -208,12 +246,11 @@ class InpaintingGAN(keras.Model):
         if not self.compiled:
             return {}
         return {
-            **{
-                name: keras.optimizers.serialize(getattr(self.optimizer, name))
-                for name in PART_NAMES
-            },
+            **self.optimizer.compile_config(),
             "loss_weights": self.loss_weights.get_config(),
             "critic_steps": self.critic_steps,
+            "reconstruction_steps": self.reconstruction_steps,
+            "critic_only_steps": self.critic_only_steps,
             "check_values": self.check_values,
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
@@ -224,7 +261,7 @@ class InpaintingGAN(keras.Model):
         config = dict(config)
         for name in PART_NAMES:
             with self.backend.scope():
-                config[name] = keras.optimizers.deserialize(config[name])
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         if self.backend.num_devices > 1:
             config |= {"steps_per_execution": 1, "jit_compile": "auto"}
         self.compile(**config)
@@ -241,10 +278,35 @@ class InpaintingGAN(keras.Model):
 
     # ---- Training --------------------------------------------------------------------
 
+    def enter_phase_of(self, step: int) -> None:
+        """Makes the training what it is in a step; `fit` and `train_on_batch` call it.
+
+        Args:
+            step: int. How many steps were made before.
+        """
+        phase = phase_of(step, self.reconstruction_steps, self.critic_only_steps)
+        if phase is not self.phase:
+            self.phase = phase
+            # Compiled for the other one.
+            self.train_function = None
+            self.make_train_function()
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the function that runs an execution, see `keras.Model`."""
+
+        def make() -> Any:
+            super(InpaintingGAN, self).make_train_function(force=True)
+            return self.train_function
+
+        if force or self.train_function is None:
+            self.train_function = self.backend.make_train_function(make)
+
     @keras_step
     def train_step(self, data: Any) -> Tensors:
+        self.optimizer.follow_schedules()
         micro_batches = split_batch(self._draw_for_training(data), max(1, self.critic_steps))
-        for micro_batch in micro_batches[:-1]:
+        trains_critic = self.critic_steps > 0 and self.phase is not Phase.RECONSTRUCTION
+        for micro_batch in micro_batches[:-1] if trains_critic else []:
             outputs = self.generator(self._corrupt(micro_batch), training=True)
             self._update_critic(micro_batch, outputs)
         # The last one serves both: the generator runs once, the critic learns from what
@@ -254,13 +316,19 @@ class InpaintingGAN(keras.Model):
             self.optimizer.generator_variables,
             lambda: self.generator(self._corrupt(micro_batch), training=True),
         )
-        if self.critic_steps:
+        if trains_critic:
             terms = self._update_critic(micro_batch, outputs)
-        terms |= self._update_generator(micro_batch, outputs, record)
+        if self.phase is Phase.CRITIC:
+            terms |= self._generator_terms(micro_batch, outputs)
+        else:
+            terms |= self._update_generator(micro_batch, outputs, record)
         loss = terms[self.objective.generator_term_names[0]]
         with self.backend.after(loss):
             self.steps.assign_add(1)
-        return self.step_metrics.report_terms(loss, terms)
+            # The rate that is seen is that of the next step, as of Keras's optimizers.
+            self.optimizer.follow_schedules()
+        names = self.objective.critic_term_names if self.critic_steps else ()
+        return self.step_metrics.report_terms(loss, terms, names)
 
     def _update_critic(self, batch: Tensors, outputs: Tensors) -> Tensors:
         completed = ops.stop_gradient(
@@ -282,20 +350,32 @@ class InpaintingGAN(keras.Model):
         )
 
     def _update_generator(self, batch: Tensors, outputs: Tensors, record: Record) -> Tensors:
-        return self.backend.update_recorded(
+        terms = self.backend.update_recorded(
             self.optimizer.generator_optimizer,
             self.optimizer.generator_variables,
             outputs,
             record,
-            lambda outputs: self.objective.generator_terms(
-                self.critic,
-                batch["images"],
-                outputs,
-                batch["masks"],
-                self.loss_weights,
-                boxes=batch["boxes"],
-            ),
+            lambda outputs: self._generator_terms(batch, outputs),
         )
+        if self.ema_momentum is not None:
+            loss = terms[self.objective.generator_term_names[0]]
+            self._update_average(loss, self.ema_momentum)
+        return terms
+
+    def _generator_terms(self, batch: Tensors, outputs: Tensors) -> Tensors:
+        weights = self.loss_weights
+        if self.phase is Phase.RECONSTRUCTION:
+            weights = weights.replaced({"adversarial": 0.0})
+        return self.objective.generator_terms(
+            self.critic, batch["images"], outputs, batch["masks"], weights, batch["boxes"]
+        )
+
+    def _update_average(self, loss: Tensor, momentum: float) -> None:
+        average, updates = self.ema_generator, self.ema_updates
+        with self.backend.after(loss):
+            values = next_average(average, self.generator, momentum, updates)
+            self.backend.assign(average.variables, values)
+            updates.assign_add(1)
 
     # ---- What the networks see -------------------------------------------------------
 
@@ -337,8 +417,14 @@ class InpaintingGAN(keras.Model):
         images, masks = batch["images"], batch["masks"]
         return {"corrupted": (self.corruption or corrupt)(images, masks), "masks": masks}
 
+    @property
+    def _inference_generator(self) -> Any:
+        """The network for all that is not training: the average, where there is one."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
     def call(self, inputs: Tensors, training: bool = False) -> Tensors:
-        outputs = self.generator(self._corrupt(inputs), training=training)
+        generator = self.generator if training else self._inference_generator
+        outputs = generator(self._corrupt(inputs), training=training)
         completed = composite(inputs["images"], outputs["refined"], inputs["masks"])
         return {"completed": completed, **outputs}
 
@@ -349,7 +435,7 @@ class InpaintingGAN(keras.Model):
         data, size = self.backend.fill(data)
         batch = self._draw(data, VALIDATION_INDEX, first=self.step_metrics.count(size))
         images, masks = batch["images"], batch["masks"]
-        outputs = self.generator(self._corrupt(batch), training=False)
+        outputs = self._inference_generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)
         measured = self.step_metrics.measure(images, completed, masks)
         loss = self._reconstruction_loss(batch, outputs)
@@ -399,8 +485,9 @@ class InpaintingGAN(keras.Model):
 
     @property
     def inpainter(self) -> Inpainter:
-        """`keras_inpaint.Inpainter`: What ships, with the generator as it is now."""
-        return Inpainter(self.generator, image_size=self.image_size, corruption=self.corruption)
+        """`keras_inpaint.Inpainter`: What ships, with the generator, or average, of now."""
+        generator = self._inference_generator
+        return Inpainter(generator, image_size=self.image_size, corruption=self.corruption)
 
     # ---- Files: a `.keras` file holds everything, a preset all but the optimizers ------
 
@@ -413,6 +500,7 @@ class InpaintingGAN(keras.Model):
             },
             "seed": self.seed,
             "image_size": self.image_size,
+            "ema_momentum": self.ema_momentum,
         }
 
     @classmethod

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import keras
 
 from keras_inpaint.gan.batches import BATCH_SIZE
+from keras_inpaint.gan.callbacks import LazyCallbackList
 from keras_inpaint.gan.data_adapters import AdaptedData, adapt_batch, adapt_data, split_arrays
 from keras_inpaint.gan.validation import (
     USUAL_FORMAT,
@@ -23,6 +24,7 @@ from keras_inpaint.gan.validation import (
     check_weights_of_samples,
     is_old_export,
 )
+from keras_inpaint.gan.warm_up import PhaseChanges
 from keras_inpaint.models.exporting import export_signature
 
 if TYPE_CHECKING:
@@ -103,8 +105,25 @@ def for_fit(gan: "InpaintingGAN", arguments: Arguments) -> Iterator[Arguments]:
         )
         adapted["validation_data"] = (validation.x,)
         data.append(validation)
+    steps = arguments["steps_per_epoch"] or data[0].num_batches
+    adapted["callbacks"] = _callbacks_of_fit(gan, arguments, steps)
     with _running(gan, data):
         yield adapted
+
+
+def _callbacks_of_fit(
+    gan: "InpaintingGAN", arguments: Arguments, steps: int | None
+) -> keras.callbacks.CallbackList:
+    callbacks, verbose = arguments["callbacks"], arguments["verbose"]
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = LazyCallbackList(
+            callbacks, verbose, epochs=arguments["epochs"], steps=steps, model=gan
+        )
+    if gan.reconstruction_steps or gan.critic_only_steps:
+        changes = PhaseChanges()
+        changes.set_model(gan)
+        callbacks.callbacks.append(changes)
+    return callbacks
 
 
 @contextmanager
@@ -160,6 +179,8 @@ def _for_batch(purpose: Purpose) -> Adapt:
         weights = (adapted.pop(f"{name}_weight", None) for name in ("sample", "class"))
         check_weights_of_samples(*weights)
         data = adapt_batch(adapted["x"], adapted.pop("y", None), BatchChecker(gan, purpose))
+        if purpose == "fit" and gan.compiled:
+            gan.enter_phase_of(gan.num_steps)
         with _running(gan, [data]):
             yield {**adapted, "x": data.x}
 

@@ -3,6 +3,7 @@
 from typing import Any, Self, TypeAlias
 
 import keras
+from keras import ops
 
 from keras_inpaint.gan.parts import Network
 
@@ -11,6 +12,41 @@ PART_NAMES = ("generator_optimizer", "critic_optimizer")
 OptimizerLike: TypeAlias = (
     keras.optimizers.Optimizer | str | keras.optimizers.schedules.LearningRateSchedule | None
 )
+# Of which type checkers know nothing.
+Schedule: TypeAlias = Any
+
+
+@keras.saving.register_keras_serializable(package="keras_inpaint")
+class PerTrainingStep(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule for an optimizer that makes several updates in a training step.
+
+    Args:
+        schedule: `keras.optimizers.schedules.LearningRateSchedule` of the training step.
+        updates: int. Updates in a step.
+
+    Example:
+    >>> from keras_inpaint.gan.paired_optimizer import PerTrainingStep
+    >>> linear = keras.optimizers.schedules.PolynomialDecay(1.0, 10, 0.0)
+    >>> schedule = PerTrainingStep(linear, updates=5)
+    >>> [round(float(schedule(update)), 1) for update in (0, 4, 5, 10)]
+    [1.0, 1.0, 0.9, 0.8]
+    """
+
+    def __init__(self, schedule: Schedule, updates: int) -> None:
+        self.schedule = schedule
+        self.updates = updates
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(ops.floor_divide(step, self.updates))
+
+    def get_config(self) -> dict[str, Any]:
+        schedule = keras.optimizers.schedules.serialize(self.schedule)
+        return {"schedule": schedule, "updates": self.updates}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        schedule = keras.optimizers.schedules.deserialize(config["schedule"])
+        return cls(schedule, config["updates"])
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -57,6 +93,10 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         # As in Keras, what is trained is settled by `compile`.
         self.generator_variables: list[keras.Variable] = []
         self.critic_variables: list[keras.Variable] = []
+        # Not of Keras's optimizers, which have no variable of the rate where a schedule makes
+        # it: checkpoints would fit the one or the other.
+        self.schedules: tuple[Schedule | None, Schedule | None] = (None, None)
+        self.critic_steps = 1
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
@@ -91,6 +131,30 @@ class PairedOptimizer(keras.optimizers.Optimizer):
     def learning_rate(self, learning_rate: Any) -> Any:
         self.generator_optimizer.learning_rate = learning_rate
 
+    def follow_schedules(self) -> None:
+        """Sets the rates of a training step, of those that have a schedule here.
+
+        A schedule counts the training steps in which its network was updated.
+        """
+        updates = (1, self.critic_steps)
+        for optimizer, schedule, each in zip(
+            self.optimizers, self.schedules, updates, strict=True
+        ):
+            if schedule is not None:
+                step = ops.floor_divide(ops.convert_to_tensor(optimizer.iterations), each)
+                optimizer.learning_rate = schedule(step)
+
+    def compile_config(self) -> dict[str, Any]:
+        """Returns what `InpaintingGAN.compile` makes the pair of, serialized, by name."""
+        return {
+            name: keras.optimizers.serialize(optimizer)
+            if schedule is None
+            else keras.optimizers.schedules.serialize(schedule)
+            for name, optimizer, schedule in zip(
+                PART_NAMES, self.optimizers, self.schedules, strict=True
+            )
+        }
+
     def finalize_variable_values(self, var_list: list[keras.Variable]) -> None:
         """Called at the end of training: averaged weights take the place of the last ones."""
         self.generator_optimizer.finalize_variable_values(self.generator_variables)
@@ -122,6 +186,7 @@ def pair_optimizers(
     adam_betas: tuple[float, float],
     networks: tuple[Network, Network],
     auto_scale_loss: bool = True,
+    critic_steps: int = 1,
 ) -> PairedOptimizer:
     """Makes the pair that `InpaintingGAN.compile` was asked for.
 
@@ -133,6 +198,7 @@ def pair_optimizers(
         networks: The generator and the critic.
         auto_scale_loss: bool. Whether the losses of networks that compute in float16 are
             scaled.
+        critic_steps: int, at least 1. Updates of the critic in a training step.
 
     Returns:
         `PairedOptimizer`, built for what is trainable of the networks.
@@ -141,15 +207,23 @@ def pair_optimizers(
         ValueError: If one is no optimizer, or the generator's cannot be copied.
     """
     generator_part = _optimizer("generator_optimizer", generator_optimizer, adam_betas)
+    if critic_optimizer is None and _is_schedule(generator_optimizer):
+        critic_optimizer = generator_optimizer
     if critic_optimizer is None and generator_optimizer is not None:
         critic_part = _copy(generator_part)
     else:
         critic_part = _optimizer("critic_optimizer", critic_optimizer, adam_betas)
+    _count_steps(critic_part, critic_steps)
     # One for both is refused as it is given.
     if auto_scale_loss and generator_part is not critic_part:
         generator_part = _scaled(generator_part, networks[0])
         critic_part = _scaled(critic_part, networks[1])
     pair = PairedOptimizer(generator_part, critic_part)
+    generator_schedule, critic_schedule = (
+        given if _is_schedule(given) else None
+        for given in (generator_optimizer, critic_optimizer)
+    )
+    pair.schedules, pair.critic_steps = (generator_schedule, critic_schedule), critic_steps
     pair.build_parts(*(network.trainable_variables for network in networks))
     return pair
 
@@ -167,8 +241,10 @@ def _optimizer(
     beta_1, beta_2 = adam_betas
     if given is None:
         return keras.optimizers.Adam(1e-4, beta_1=beta_1, beta_2=beta_2)
-    if isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
-        return keras.optimizers.Adam(given, beta_1=beta_1, beta_2=beta_2)
+    if _is_schedule(given):
+        schedule: Schedule = given
+        rate = float(schedule(0))
+        return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2)
     try:
         optimizer = keras.optimizers.get(given)
     except (TypeError, ValueError):
@@ -190,3 +266,22 @@ def _copy(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
             f"one cannot be copied ({error}). Pass `critic_optimizer=` too. "
             f"Received: generator_optimizer={optimizer!r}"
         ) from error
+
+
+def _count_steps(optimizer: keras.optimizers.Optimizer, critic_steps: int) -> None:
+    """Makes the schedule of an optimizer, if it has one, count training steps."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    # What Keras keeps of a rate is seen in the config alone.
+    config = inner.get_config()["learning_rate"]
+    if not isinstance(config, dict) or inner.built:
+        return
+    made = keras.saving.deserialize_keras_object(config)
+    if not _is_schedule(made):
+        return
+    schedule = made.schedule if isinstance(made, PerTrainingStep) else made
+    if critic_steps > 1 or schedule is not made:
+        inner.learning_rate = PerTrainingStep(schedule, critic_steps)
+
+
+def _is_schedule(given: Any) -> bool:
+    return isinstance(given, keras.optimizers.schedules.LearningRateSchedule)

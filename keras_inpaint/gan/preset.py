@@ -21,6 +21,8 @@ def save_to_preset(
 ) -> None:
     """Saves both networks and what they are trained with, but no optimizer state.
 
+    The generator is the average of its weights where there is one.
+
     Args:
         folder: str or path, see `keras_inpaint.presets.write_preset`, and so the
             other arguments.
@@ -32,20 +34,24 @@ def save_to_preset(
         OSError: As `write_preset`, and so `ValueError`.
     """
     known = {} if gan.image_size is None else {"image_size": gan.image_size}
-    networks = {"model": gan.generator, "critic": gan.critic}
+    networks = {"model": gan.inpainter.generator, "critic": gan.critic}
     objects = {name: getattr(gan, name) for name in ("objective", "masks", "corruption")}
     write_preset(folder, networks, {**known, **(metadata or {})}, card, dtype, objects)
 
 
 def from_preset(
-    cls: type["InpaintingGAN"], preset: str | PathLike[str], seed: int = 0
+    cls: type["InpaintingGAN"],
+    preset: str | PathLike[str],
+    seed: int = 0,
+    ema_momentum: float | None = None,
 ) -> "InpaintingGAN":
     """Loads what `save_to_preset` saved, to train it further.
 
     Args:
         preset: str or path, see `keras_inpaint.Inpainter.from_preset`. A preset of
             a generator alone cannot be trained further without a critic.
-        seed: int, see `InpaintingGAN`.
+        seed: int, see `InpaintingGAN`, and so `ema_momentum`.
+        ema_momentum: float or `None`.
 
     Returns:
         `InpaintingGAN`, not compiled.
@@ -65,4 +71,5 @@ def from_preset(
 
     generator, critic, objective, masks, corruption, size = read_all(preset, read)
     image_size = size if is_int(size, at_least=1) else None
-    return cls(generator, critic, objective, masks, seed, corruption, image_size)
+    networks = generator, critic
+    return cls(*networks, objective, masks, seed, corruption, image_size, ema_momentum)

@@ -69,27 +69,38 @@ class StepMetrics:
         self._images_seen.update_state(ops.cast(num_images, "float32"))
         return ops.cast(seen, "int32")
 
-    def report_terms(self, loss: Tensor, terms: Tensors) -> Tensors:
+    def report_terms(self, loss: Tensor, terms: Tensors, others: Iterable[str] = ()) -> Tensors:
         """Takes in the terms of a training step, one value per image each.
+
+        Args:
+            loss: Tensor of shape `(batch,)`.
+            terms: dict of tensors of shape `(batch,)`.
+            others: Names that are reported also where no terms have them, as 0 unless they
+                had a value before: logs have the same names in every phase of a training.
 
         Returns:
             dict of scalar tensors: their means in this epoch so far, the loss first.
         """
-        return self._report({"loss": self._loss, **self._terms}, {"loss": loss, **terms})
+        means = {"loss": self._loss, **self._terms}
+        return self._report(means, {"loss": loss, **terms}, ("loss", *others, *terms))
 
     def report_measured(self, loss: Tensor, measured: Tensors) -> Tensors:
         """Takes in what was measured on a batch; see `report_terms`."""
-        return self._report({"loss": self._loss, **self._measured}, {"loss": loss, **measured})
+        means = {"loss": self._loss, **self._measured}
+        return self._report(means, {"loss": loss, **measured}, ("loss", *measured))
 
-    def _report(self, means: dict[str, keras.metrics.Mean], values: Tensors) -> Tensors:
+    def _report(
+        self, means: dict[str, keras.metrics.Mean], values: Tensors, names: Iterable[str]
+    ) -> Tensors:
+        names = list(dict.fromkeys(names))
         with self._backend.after(values["loss"]):
             for name, value in values.items():
                 means[name].update_state(value)
         # Each device has sums of its own.
         sums = [
             ops.stack([ops.convert_to_tensor(part.value) for part in (mean.total, mean.count)])
-            for mean in (means[name] for name in values)
+            for mean in (means[name] for name in names)
         ]
         totals, counts = ops.unstack(self._backend.sum_over_devices(ops.stack(sums)), axis=1)
         results = ops.unstack(ops.divide_no_nan(totals, counts), num=len(sums))
-        return dict(zip(values, results, strict=True))
+        return dict(zip(names, results, strict=True))

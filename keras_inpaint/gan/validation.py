@@ -40,6 +40,8 @@ Callbacks: TypeAlias = (
     | list[keras.callbacks.Callback]
     | None
 )
+# Keras's callbacks that set learning rates.
+_RATE_CALLBACKS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 # Half precision rounds numbers near 1 to this.
 _ROUNDING = 1e-3
 # Another object than the literal: it tells whether `format` was left out.
@@ -100,6 +102,47 @@ def check_compile(
             "Without updates of the critic its opinion means nothing: set the weight "
             "`adversarial` to 0, or `critic_steps` to at least 1. Received: "
             f"critic_steps=0, adversarial={weights.adversarial}"
+        )
+
+
+def check_phases(
+    reconstruction_steps: Any, critic_only_steps: Any, critic_steps: int, per_execution: int
+) -> None:
+    """Refuses phases of a training that cannot be, see `InpaintingGAN.compile`.
+
+    Raises:
+        ValueError: If one is no int of at least 0, there is no critic to wait for, or a phase
+            would end within an execution of several steps.
+    """
+    named = {
+        "reconstruction_steps": reconstruction_steps,
+        "critic_only_steps": critic_only_steps,
+    }
+    for name, steps in named.items():
+        check_int(name, steps, "counts steps at the beginning of the training", at_least=0)
+        if steps and not critic_steps:
+            raise ValueError(
+                f"`{name}` must be 0 without a critic: with `critic_steps=0`, every step is of "
+                f"reconstruction alone. Received: {name}={steps}"
+            )
+        if steps % per_execution:
+            raise ValueError(
+                "The steps of an execution train the same: make it a multiple of "
+                f"steps_per_execution={per_execution}. Received: {name}={steps}"
+            )
+
+
+def check_average(generator_optimizer: Any) -> None:
+    """Refuses an optimizer that averages the weights which the model averages.
+
+    Raises:
+        ValueError: If it has `use_ema=True`.
+    """
+    inner = getattr(generator_optimizer, "inner_optimizer", generator_optimizer)
+    if getattr(inner, "use_ema", False):
+        raise ValueError(
+            "Keep one average of the generator: leave out `use_ema` of its optimizer, or "
+            "`ema_momentum` of the model. Received: use_ema=True beside `ema_momentum`"
         )
 
 
@@ -220,12 +263,20 @@ def check_callbacks(pair: PairedOptimizer, callbacks: Callbacks) -> None:
         callbacks: What `fit` was given: a callback, a list of them, or `None`.
 
     Raises:
-        ValueError: If averages are to be swapped of optimizers that scale their loss.
+        ValueError: If averages are to be swapped of optimizers that scale their loss, or
+            rates be set that follow a schedule.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
+    for each in callbacks or ():
+        if any(pair.schedules) and isinstance(each, _RATE_CALLBACKS):
+            raise ValueError(
+                "The learning rate follows the schedule that `compile` was given. Leave out "
+                "the callback, or compile with an optimizer and its first rate. Received: "
+                f"{type(each).__name__}"
+            )
     if not any(isinstance(each, keras.callbacks.SwapEMAWeights) for each in callbacks or ()):
         return
     is_scaled = [

@@ -1,8 +1,8 @@
 """From settings to the model that trains, and the devices that it trains on."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from keras_inpaint.gan.architectures import v2_samplers
+from keras_inpaint.gan.averaging import dtype_policy
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 from keras_inpaint.gan.validation import check_equal_parts
 from keras_inpaint.losses import WassersteinObjective
@@ -47,21 +48,17 @@ def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> A
     2.0
     """
     keras.utils.set_random_seed(settings.seed)
-    with _precision(settings):
+    with dtype_policy(settings.precision or keras.config.dtype_policy()):
         gan = _make(settings, report)
-    gan.compile(critic_steps=settings.critic_steps, loss_weights=settings.loss_weights)
-    set_learning_rates(gan, settings, step=0)
+    gan.compile(
+        *learning_rate_schedules(settings),
+        loss_weights=settings.loss_weights,
+        critic_steps=settings.critic_steps,
+        reconstruction_steps=settings.reconstruction_steps,
+        critic_only_steps=settings.critic_only_steps,
+        steps_per_execution=settings.steps_per_execution,
+    )
     return gan
-
-
-@contextmanager
-def _precision(settings: Settings) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(settings.precision or before)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _make(settings: Settings, report: Callable[[str], None]) -> Any:
@@ -83,24 +80,51 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
         corruption = corruption or read_object(folder, "corruption", optional=True)
     options = {name: value for name, value in options.items() if value is not None}
     make = getattr(InpaintingGAN, settings.architecture)
-    gan = make(image_size=settings.image_size, seed=settings.seed, **options)
+    gan = make(
+        image_size=settings.image_size,
+        seed=settings.seed,
+        ema_momentum=settings.ema_momentum,
+        **options,
+    )
     gan.corruption = corruption
     return gan
 
 
-def set_learning_rates(gan: Any, settings: Settings, step: int) -> None:
-    """Sets the learning rates of both optimizers after `step` steps."""
-    optimizers = gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer
-    first = settings.learning_rate
-    rates = first, settings.critic_learning_rate or first
-    alpha = (
-        1.0 if settings.final_learning_rate is None else settings.final_learning_rate / first
+def learning_rate_schedules(settings: Settings) -> tuple[Any, Any]:
+    """Makes the schedules of both learning rates: rising at first, then falling.
+
+    Args:
+        settings: `keras_inpaint.training.settings.Settings`.
+
+    Returns:
+        Pair of `keras.optimizers.schedules.LearningRateSchedule`, for the generator's and
+        the critic's optimizer. Each counts the steps in which its network is trained.
+
+    Example:
+    >>> from keras_inpaint.training.building import learning_rate_schedules
+    >>> settings = keras_inpaint.training.Settings(
+    ...     "photos", "run", steps=60, warmup_steps=20, learning_rate=0.5
+    ... )
+    >>> [float(learning_rate_schedules(settings)[0](step)) for step in (0, 10, 20, 60)]
+    [0.0, 0.25, 0.5, 0.5]
+    """
+    first, warmup_steps = settings.learning_rate, settings.warmup_steps
+    final = settings.final_learning_rate
+    # Of a rate that stays too: a run may go on with one that falls.
+    alpha = 1.0 if final is None else final / first
+
+    def schedule(rate: float, steps_without: int) -> Any:
+        # A run may end before its warm-up, and go on later.
+        steps = max(1, settings.steps - steps_without - warmup_steps)
+        make = keras.optimizers.schedules.CosineDecay
+        if not warmup_steps:
+            return make(rate, steps, alpha)
+        return make(0.0, steps, alpha, warmup_target=rate, warmup_steps=warmup_steps)
+
+    return (
+        schedule(first, settings.critic_only_steps),
+        schedule(settings.critic_learning_rate or first, settings.reconstruction_steps),
     )
-    for optimizer, rate in zip(optimizers, rates, strict=True):
-        # Not given to the optimizers: their own steps differ where the critic has several, and
-        # checkpoints hold the rate itself.
-        schedule = keras.optimizers.schedules.CosineDecay(rate, settings.steps, alpha)
-        optimizer.learning_rate = float(schedule(step))
 
 
 def boxes_and_strokes(image_size: int, box_share: float) -> Mixture:

@@ -16,7 +16,7 @@ from keras_inpaint.gan.batches import unpack
 from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.ops.random import picture_seeds
-from keras_inpaint.training.building import build, devices_scope, set_learning_rates
+from keras_inpaint.training.building import build, devices_scope
 from keras_inpaint.training.photo_streams import (
     training_source,
     training_stream,
@@ -90,7 +90,6 @@ def _train(
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, also where an interruption came between two.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
-            set_learning_rates(gan, settings, step)
             batches = training_stream(settings, training_source(settings), step, log)
             metrics = _fit(gan, batches, end - step, verbose, callbacks)
             if validation is not None and not stop.asked:

@@ -111,6 +111,15 @@ class RunFolder:
                     f"A run cannot change its `{name}`. Choose another output, or go on with "
                     f"{name}={before!r}. Received: {name}={now!r} for {settings.output!r}"
                 )
+        has_average, wants_average = (
+            each.ema_momentum is not None for each in (earlier, settings)
+        )
+        if has_average != wants_average:
+            raise ValueError(
+                "A run has an average of its generator from the first step on, or none. Choose "
+                f"another output, and begin with preset={str(self.preset)!r}. Received: "
+                f"ema_momentum={settings.ema_momentum!r} for {settings.output!r}"
+            )
 
     def _is_free(self) -> bool:
         """Whether it holds nothing but what a run makes before its settings."""

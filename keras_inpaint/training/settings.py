@@ -85,19 +85,40 @@ class Settings:
         "the published ones",
         metavar="WEIGHTS",
     )
-    learning_rate: float = _setting("of both optimizers, at the start", 1e-4, above=0)
+    reconstruction_steps: int = _setting(
+        "first steps, in which reconstruction alone is trained, without the critic",
+        0,
+        at_least=0,
+    )
+    critic_only_steps: int = _setting(
+        "steps after these in which the critic alone is trained, such as a new one of a "
+        "trained generator",
+        0,
+        at_least=0,
+    )
+    learning_rate: float = _setting("of both optimizers, at its highest", 1e-4, above=0)
     final_learning_rate: float | None = _setting(
-        "what the learning rate falls to at the last step, along half a cosine, a little at "
-        "each checkpoint",
+        "what the learning rate falls to at the last step, along half a cosine",
         None,
         "it stays",
         above=0,
     )
     critic_learning_rate: float | None = _setting(
-        "of the critic's optimizer, at the start; it falls in proportion",
+        "of the critic's optimizer, at its highest; it falls in proportion",
         None,
         "learning_rate",
         above=0,
+    )
+    warmup_steps: int = _setting(
+        "first steps of each network, in which its learning rate rises from 0", 0, at_least=0
+    )
+    ema_momentum: float | None = _setting(
+        "momentum of an exponential moving average of the generator's weights, which "
+        "validation, sheets and presets then use, such as 0.999",
+        None,
+        "none",
+        at_least=0,
+        below=1,
     )
     gamma: float | None = _setting(
         "v1: discount of the loss in the hole for each pixel of distance",
@@ -164,6 +185,9 @@ class Settings:
         "Keras's policy",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
+    steps_per_execution: int = _setting(
+        "steps that the device is given at once; on one device only", 1, at_least=1
+    )
     distribution: str | None = _setting(
         "mirrored: all accelerators share each batch; none: one device",
         None,
@@ -204,6 +228,12 @@ class Settings:
         final = self.final_learning_rate
         fits = final is None or final <= self.learning_rate
         self._require("final_learning_rate", "a number above 0, up to learning_rate", fits)
+        for name in ("reconstruction_steps", "critic_only_steps"):
+            fits = not getattr(self, name) or self.critic_steps > 0
+            self._require(name, "0 without a critic, as critic_steps is 0", fits)
+            fits = getattr(self, name) % self.steps_per_execution == 0
+            what = f"a multiple of steps_per_execution={self.steps_per_execution}"
+            self._require(name, what, fits)
         for name, architecture in (("gamma", "deepfill_v1"), ("box_share", "deepfill_v2")):
             fits = getattr(self, name) is None or self.architecture == architecture
             self._require(name, f"left out: it is for {architecture} alone", fits)

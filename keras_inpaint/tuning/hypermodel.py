@@ -17,7 +17,7 @@ from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.random import picture_seeds
-from keras_inpaint.training.building import boxes_and_strokes, build, set_learning_rates
+from keras_inpaint.training.building import boxes_and_strokes, build
 from keras_inpaint.training.photo_streams import (
     PhotoSource,
     training_source,
@@ -115,7 +115,6 @@ class InpaintingHyperModel(keras_tuner.HyperModel):
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         settings = self.settings_of(hp)
         callbacks = [
-            _LearningRates(settings),
             _FailUnlessFinite(self.objective),
             *(kwargs.pop("callbacks", None) or []),
         ]
@@ -136,17 +135,6 @@ class InpaintingHyperModel(keras_tuner.HyperModel):
             return None
         share = self.settings.box_share
         return boxes_and_strokes(self.settings.image_size, 0.5 if share is None else share)
-
-
-class _LearningRates(keras.callbacks.Callback):
-    """Both optimizers' rates, which fall as they do in a run of as many steps."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self.settings = settings
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        set_learning_rates(self.model, self.settings, self.model.num_steps)
 
 
 class _FailUnlessFinite(keras.callbacks.Callback):

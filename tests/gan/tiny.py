@@ -9,6 +9,9 @@ from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes
 
 SIZE = 16
+# Where compiling is not what is tested: TensorFlow's takes longer than a few steps, and of
+# JAX these do.
+QUICKLY = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -7,7 +7,9 @@ import re
 import resource
 import shutil
 import signal
+from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
 from keras_inpaint.presets import read_network, write_preset  # noqa: E402
 from keras_inpaint.training import photo_streams  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
-from keras_inpaint.training.building import build, set_learning_rates  # noqa: E402
+from keras_inpaint.training.building import build, learning_rate_schedules  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
 from keras_inpaint.training.run_folder import RunFolder  # noqa: E402
 from keras_inpaint.training.settings import Settings  # noqa: E402
@@ -92,6 +94,18 @@ def log_of(settings):
         return list(csv.DictReader(file))
 
 
+def arrays_of(checkpoint):
+    """All arrays of a checkpoint, with their names."""
+    found = []
+    with h5py.File(checkpoint) as file:
+        file.visititems(
+            lambda name, item: (
+                found.append((name, item[()])) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return found
+
+
 def weights_of(settings):
     """The weights of both networks, in the run's preset."""
     preset = os.path.join(settings.output, "preset")
@@ -120,7 +134,17 @@ def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_
     assert filled.shape == (20, 20, 3)
 
 
+# What a run must not forget: in which phase it is, its rates, and the average.
+FIRST_STEPS = {
+    "reconstruction_steps": 1,
+    "critic_only_steps": 1,
+    "warmup_steps": 1,
+    "ema_momentum": 0.5,
+}
+
+
 def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
+    settings = dataclasses.replace(settings, learning_rate=1e-3, **FIRST_STEPS)
     unbroken = dataclasses.replace(settings, steps=4, output=str(tmp_path / "unbroken"))
     train(unbroken, report=str)
     train(dataclasses.replace(settings, steps=2), report=str)
@@ -128,50 +152,69 @@ def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
     assert train(dataclasses.replace(settings, steps=4), report=lines.append) == 4
     assert lines[0].startswith("Going on from step 2 ")
     assert [row["step"] for row in log_of(settings)] == ["2", "4"]
-    for weights, expected in zip(weights_of(settings), weights_of(unbroken), strict=True):
-        # Adam's first steps are 1e-4 long: without its state they would differ by as much.
-        np.testing.assert_allclose(weights, expected, atol=2e-6)
+    last = Path("checkpoint", "step-000000004.weights.h5")
+    # The average, which the preset has, and what it is the average of.
+    for found, expected in (
+        (weights_of(settings), weights_of(unbroken)),
+        (
+            dict(arrays_of(Path(settings.output, last))).values(),
+            dict(arrays_of(Path(unbroken.output, last))).values(),
+        ),
+    ):
+        for weights, others in zip(found, expected, strict=True):
+            # Adam's first steps are 1e-3 long: without its state they would differ by as much.
+            np.testing.assert_allclose(weights, others, atol=2e-6)
+    ours, average = (
+        [
+            weight
+            for name, weight in arrays_of(Path(settings.output, last))
+            if name.startswith(part)
+        ]
+        for part in ("generator", "ema_generator")
+    )
+    assert max(np.abs(a - b).max() for a, b in zip(ours, average, strict=True)) > 1e-5
 
 
-def test_rate_falls_along_half_a_cosine(begun):
+def test_average_is_from_the_first_step_on_or_never(copied):
+    with pytest.raises(ValueError, match=r"from the first step.*run.preset'.*momentum=0\.9"):
+        train(dataclasses.replace(copied, ema_momentum=0.9), report=str)
+
+
+def test_rates_rise_and_fall_along_half_a_cosine(begun):
     rates = {"learning_rate": 5e-4, "final_learning_rate": 1e-4, "critic_learning_rate": 2e-4}
     settings = dataclasses.replace(begun, steps=60, **rates)
-    gan = build(settings)
     # The cosine of 60 degrees is a half, so that a quarter of the way is made.
     for step, rate in ((0, 5e-4), (20, 4e-4), (30, 3e-4), (60, 1e-4), (90, 1e-4)):
-        set_learning_rates(gan, settings, step)
-        pair = gan.optimizer.generator_optimizer, gan.optimizer.critic_optimizer
-        found = [float(optimizer.learning_rate) for optimizer in pair]
-        # Rates are float32.
-        np.testing.assert_allclose(found, [rate, rate * 2 / 5], rtol=2e-7)
+        found = [float(schedule(step)) for schedule in learning_rate_schedules(settings)]
+        np.testing.assert_allclose(found, [rate, rate * 2 / 5], rtol=1e-6)
+    # Of the generator's steps, ten fewer, and the critic's, twenty fewer.
+    waits = {"warmup_steps": 10, "critic_only_steps": 10, "reconstruction_steps": 20}
+    schedules = learning_rate_schedules(dataclasses.replace(settings, **waits))
+    for schedule, rate, half_way in zip(schedules, (5e-4, 2e-4), (30, 25), strict=True):
+        found = [float(schedule(step)) for step in (0, 5, 10, half_way)]
+        np.testing.assert_allclose(found, [0, rate / 2, rate, rate * 3 / 5], rtol=1e-6)
     steady = dataclasses.replace(begun, steps=60, learning_rate=3e-4)
-    set_learning_rates(gan, steady, step=1)
-    assert float(gan.optimizer.learning_rate) == np.float32(3e-4)
+    assert float(learning_rate_schedules(steady)[0](1)) == pytest.approx(3e-4, rel=1e-6)
 
 
 def test_run_learns_at_the_rate_of_its_step(settings, monkeypatch):
     rates, fit = [], run_module._fit
 
     def watched(gan, *arguments):
-        rates.append(float(gan.optimizer.learning_rate))
-        return fit(gan, *arguments)
+        history = fit(gan, *arguments)
+        rates.append([float(each.learning_rate) for each in gan.optimizer.optimizers])
+        return history
 
     monkeypatch.setattr(run_module, "_fit", watched)
-    falling = {"steps": 4, "learning_rate": 3e-4, "final_learning_rate": 1e-4}
-    train(dataclasses.replace(settings, **falling), report=str)
-    np.testing.assert_allclose(rates, [3e-4, 2e-4], rtol=1e-6)
-
-
-def test_critic_has_a_rate_of_its_own_that_falls_in_proportion(begun):
-    rates = {"learning_rate": 3e-4, "final_learning_rate": 1e-4, "critic_learning_rate": 6e-4}
-    settings = dataclasses.replace(begun, steps=4, **rates)
-    gan = build(settings)
-    critic_optimizer = gan.optimizer.critic_optimizer
-    assert float(critic_optimizer.learning_rate) == pytest.approx(6e-4, rel=1e-6)
-    # Half way down half a cosine is the mean of both ends.
-    set_learning_rates(gan, settings, step=2)
-    assert float(gan.optimizer.learning_rate) == pytest.approx(2e-4, rel=1e-6)
-    assert float(critic_optimizer.learning_rate) == pytest.approx(4e-4, rel=1e-6)
+    falling = {"learning_rate": 3e-4, "final_learning_rate": 1e-4, "critic_learning_rate": 6e-4}
+    settings = dataclasses.replace(settings, steps=4, **falling)
+    train(settings, report=str)
+    # Each part leaves the rates of the step after it.
+    expected = [
+        [float(schedule(step)) for schedule in learning_rate_schedules(settings)]
+        for step in (2, 4)
+    ]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
 def test_share_of_boxes_and_discount_are_as_the_settings_say(begun):

@@ -76,6 +76,19 @@ class Backend(Protocol):
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         """Stops with a message and a value unless `condition`, a bool tensor, holds."""
 
+    def assign(self, variables: Variables, values: list[Tensor]) -> None:
+        """Assigns values, which are the same on all devices, to variables within a step."""
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def make_train_function(self, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """Makes the function that runs the steps of an execution.
+
+        Args:
+            make: Function that returns Keras's.
+        """
+        return make()
+
     def after(self, value: Tensor) -> AbstractContextManager[None]:
         """Returns a context in which variables change only once `value` was computed.
 

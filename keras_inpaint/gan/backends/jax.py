@@ -1,5 +1,6 @@
 """Taking gradients and applying them, on JAX."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -159,6 +160,38 @@ class JaxBackend(Backend):
         for variable, value in zip(self._gan.non_trainable_variables, changes, strict=True):
             variable.assign(value)
 
+    def make_train_function(self, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """Makes one dispatch of the steps of an execution, where Keras makes one of each."""
+        gan, num_steps = self._gan, self._gan.steps_per_execution
+        is_compiled = gan.jit_compile and not gan.run_eagerly
+        # Of several devices, Keras knows how the state is laid out.
+        if num_steps == 1 or not is_compiled or keras.distribution.distribution() is not None:
+            return make()
+
+        def step(state: Any, data: Any) -> tuple[Any, Tensors]:
+            logs, state = gan.train_step(state, data)
+            return state, logs
+
+        def steps(state: Any, batches: list[Any]) -> tuple[Tensors, Any]:
+            stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *batches)
+            state, logs = jax.lax.scan(step, state, stacked)
+            return {name: values[-1] for name, values in logs.items()}, state
+
+        all_steps, one_step = jax.jit(steps, donate_argnums=0), jax.jit(step, donate_argnums=0)
+
+        def execute(state: Any, iterator: Iterator[Any]) -> tuple[Tensors, Any]:
+            batches = list(itertools.islice(iterator, num_steps))
+            if not batches:
+                raise StopIteration
+            if len(batches) == num_steps and _have_one_shape(batches):
+                logs, state = all_steps(state, batches)
+                return logs, state
+            for batch in batches:  # The last ones of an epoch.
+                state, logs = one_step(state, batch)
+            return logs, state
+
+        return execute
+
     @contextmanager
     def running(
         self, has_known_sizes: bool, image_shape: tuple[int, ...] | None
@@ -168,7 +201,9 @@ class JaxBackend(Backend):
             # Else Keras takes a batch away, of a generator for good, to build those layers
             # without weights that were never called.
             masks = keras.KerasTensor((*image_shape[:-1], 1))
-            gan({"images": keras.KerasTensor(image_shape), "masks": masks})
+            for training in (False, True):  # An average, and the generator itself.
+                inputs = {"images": keras.KerasTensor(image_shape), "masks": masks}
+                gan(inputs, training=training)
             self._is_built = True
         variables = [*gan.variables, *gan.metrics_variables]
         if gan.compiled:
@@ -184,6 +219,11 @@ class JaxBackend(Backend):
                 if _is_empty(variable) and not value.is_deleted():
                     variable.assign(value)
             raise
+
+
+def _have_one_shape(batches: list[Any]) -> bool:
+    shapes = [[part.shape for part in jax.tree.leaves(batch)] for batch in batches]
+    return all(each == shapes[0] for each in shapes)
 
 
 def _is_empty(variable: keras.Variable) -> bool:

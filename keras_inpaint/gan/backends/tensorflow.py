@@ -115,6 +115,20 @@ class TensorFlowBackend(Backend):
         # XLA drops the check: where `jit_compile` is on, nothing stops.
         tf.debugging.Assert(condition, [message, value])
 
+    def assign(self, variables: Variables, values: list[Tensor]) -> None:
+        context = tf.distribute.get_replica_context()
+        if _replica()[1] == 1:
+            super().assign(variables, values)
+            return
+
+        def update(strategy: tf.distribute.Strategy, values: list[Tensor]) -> None:
+            for variable, value in zip(variables, values, strict=True):
+                strategy.extended.update(variable.value, _assign, args=(value,), group=False)
+
+        # Not `assign` alone: these variables are made by layers, which do not say how the
+        # values of several devices become one.
+        context.merge_call(update, args=(values,))
+
     def after(self, value: Tensor) -> AbstractContextManager[None]:
         dependencies: AbstractContextManager[None] = tf.control_dependencies([value])
         return dependencies
@@ -229,6 +243,10 @@ class TensorFlowBackend(Backend):
 
 def _do_nothing(*arguments: Any, **options: Any) -> None:
     pass
+
+
+def _assign(variable: Any, value: Tensor) -> Any:
+    return variable.assign(value)
 
 
 def _replica() -> tuple[Tensor, int]:
