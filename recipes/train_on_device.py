@@ -7,8 +7,8 @@
 dispatch, in which photos are drawn, cut, scaled, mirrored and coloured on the device; the
 program only sets the learning rates and reads the losses of the dispatch before. The output has
 `log.csv`, `preset/` (the averaged weights) and `state.weights.h5`, from which the same command
-goes on. `--profile` measures each part of a step first: run it, for a minute or two, before a
-long training on a machine that is new.
+goes on, also after Ctrl-C. `--profile` measures each part of a step first: run it, for a minute
+or two, before a long training on a machine that is new.
 
 XLA tries several programs for each convolution before it takes one, the longer the larger the
 batch, and must be let: with `--xla_gpu_autotune_level=0`, a step of 64 images of 128 x 128
@@ -40,12 +40,14 @@ from jax import numpy as jnp
 from PIL import Image
 
 import keras_inpaint as ki
+from keras_inpaint.gan.warm_up import Phase
 from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes, Mixture, Strokes
 from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.models import EfficientNetLite
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.training.building import build
+from keras_inpaint.training.run import StopRequest
 
 # Of the photos that `prepare.py` makes, in pixels.
 SIDE = 320
@@ -62,6 +64,8 @@ class Stage:
         image_size: int. Height and width of the images, in pixels.
         batch_size: int. Images per step.
         part: float. How much of the time it takes, in proportion to the other stages.
+        trains: `"reconstruction"`: the generator alone, without the critic's opinion;
+            `"critic"`: the critic alone; or `"both"`.
         steps_per_dispatch: int.
         least_zoom: float. Squares cut out of photos are at least so many times as large as
             the images, unless the photo is smaller.
@@ -72,6 +76,7 @@ class Stage:
     image_size: int
     batch_size: int
     part: float = 1.0
+    trains: str = "both"
     steps_per_dispatch: int = 20
     least_zoom: float = 1.0
     least_part: float = 0.6
@@ -91,9 +96,9 @@ class Recipe:
         layer_weights: list of floats or `None`, see `PerceptualDistance`.
         learning_rate: float. At its highest.
         critic_factor: float. The critic's learning rate in proportion.
-        warm_up: int. Steps in which the rates rise.
+        warmup_steps: int. Steps in which the rates rise.
         hold: float, in `[0, 1)`. Part of the time before the rates fall, along half a cosine.
-        average: float, in `[0, 1)`. Momentum of the average of the generator's weights.
+        ema_momentum: float, in `[0, 1)`. Of the average of the generator's weights.
         precision: str, see `keras.mixed_precision`.
         repeat: dict of ints by folder. Its photos are drawn so many times as often.
         seed: int.
@@ -108,18 +113,21 @@ class Recipe:
     layer_weights: list[float] | None = None
     learning_rate: float = 3e-4
     critic_factor: float = 1.0
-    warm_up: int = 300
+    warmup_steps: int = 300
     hold: float = 0.4
-    average: float = 0.999
+    ema_momentum: float = 0.999
     precision: str = "mixed_bfloat16"
     repeat: dict[str, int] = dataclasses.field(default_factory=dict)
     seed: int = 0
 
     def rate(self, progress: float, step: int) -> float:
         """The generator's learning rate, `progress` in `[0, 1]` into the time given."""
-        fall = max(0.0, progress - self.hold) / (1.0 - self.hold)
-        level = 0.02 + 0.98 * 0.5 * (1.0 + np.cos(np.pi * min(1.0, fall)))
-        return float(self.learning_rate * level * min(1.0, (step + 1) / self.warm_up))
+        # Time, not steps, is what is given: they fall by it, and rise by steps.
+        fall = keras.optimizers.schedules.CosineDecay(
+            self.learning_rate, decay_steps=1.0 - self.hold, alpha=0.02
+        )
+        rise = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        return float(fall(max(0.0, progress - self.hold))) * rise
 
 
 def main() -> None:
@@ -178,19 +186,28 @@ class Run:
         state = state_of(self.gan)
         start, end = time.monotonic(), self.begin + seconds
         parts = np.cumsum([stage.part for stage in self.stages])
+        with StopRequest() as stop:
+            self.train_stages(state, start, end, parts / parts[-1], stop)
+        self.save_preset()
+        self.report(f"{self.step} steps")
+
+    def train_stages(
+        self, state: Any, start: float, end: float, parts: Any, stop: StopRequest
+    ) -> None:
+        """Trains through the stages, which end at parts of the time, and saves after each."""
         for index in range(len(self.stages)):
             following = None
             if index + 1 < len(self.stages):  # Compiled while this one trains.
                 following = threading.Thread(target=self.compile, args=(index + 1,))
                 following.start()
-            until = start + (end - start) * parts[index] / parts[-1]
-            state = self.train_stage(index, state, start, end, until)
-            if following is not None:
-                following.join()
+            until = start + (end - start) * parts[index]
+            state = self.train_stage(index, state, start, end, until, stop)
             set_state(self.gan, state)
             self.gan.save_weights(self.checkpoint)
-        self.save_preset()
-        self.report(f"{self.step} steps")
+            if following is not None:
+                following.join()
+            if stop.asked:
+                break
 
     def compile(self, index: int) -> None:
         start = time.monotonic()
@@ -201,14 +218,20 @@ class Run:
         self.report(f"stage {index} compiled in {time.monotonic() - start:.1f} s")
 
     def train_stage(
-        self, index: int, state: Any, start: float, end: float, until: float
+        self,
+        index: int,
+        state: Any,
+        start: float,
+        end: float,
+        until: float,
+        stop: StopRequest,
     ) -> Any:
         """Makes dispatches until a time, one at least; returns the state."""
         stage, compiled = self.stages[index], self.compiled[index]
         good, pending = self.copy(state), deque[tuple[int, float, Any]]()
         first_step, first, slower = self.step, time.monotonic(), 1.0
         reported = first
-        while self.step == first_step or time.monotonic() < until:
+        while self.step == first_step or (time.monotonic() < until and not stop.asked):
             progress = (time.monotonic() - start) / max(1e-3, end - start)
             rate = slower * self.recipe.rate(progress, self.step)
             state, logs = compiled(
@@ -251,8 +274,6 @@ class Run:
 
     def save_preset(self) -> None:
         """Writes the average of the weights, with the critic as it is."""
-        variables = self.gan.generator.trainable_variables
-        self.gan.optimizer.generator_optimizer.finalize_variable_values(variables)
         size = self.stages[-1].image_size
         self.gan.save_to_preset(
             self.output / "preset",
@@ -288,7 +309,7 @@ class Run:
 
 
 def make_model(recipe: Recipe, prepared: Path, image_size: int) -> Any:
-    """The compiled model, with the average of the weights kept by its optimizer."""
+    """The compiled model, which keeps an average of its generator."""
     settings = ki.training.Settings(
         "photos",
         "run",
@@ -307,14 +328,14 @@ def make_model(recipe: Recipe, prepared: Path, image_size: int) -> Any:
         perceptual = PerceptualDistance(network, recipe.layer_weights)
     objective = HingeObjective(perceptual=perceptual)
     gan = ki.InpaintingGAN(
-        parts.generator, parts.critic, objective, holes(image_size), recipe.seed
+        parts.generator,
+        parts.critic,
+        objective,
+        holes(image_size),
+        recipe.seed,
+        ema_momentum=recipe.ema_momentum,
     )
-    beta_1, beta_2 = objective.adam_betas
     gan.compile(
-        keras.optimizers.Adam(
-            beta_1=beta_1, beta_2=beta_2, use_ema=True, ema_momentum=recipe.average
-        ),
-        keras.optimizers.Adam(beta_1=beta_1, beta_2=beta_2),
         loss_weights=recipe.loss_weights,
         critic_steps=1 if recipe.loss_weights.get("adversarial", 1) else 0,
     )
@@ -363,7 +384,7 @@ def make_dispatch(gan: Any, stage: Stage) -> Callable[..., Any]:
     masks = holes(stage.image_size)
 
     def dispatch(state, photos, sizes, first_step, rate, critic_rate):
-        gan.masks = masks
+        gan.masks, gan.phase = masks, Phase(stage.trains)
         optimizer_state = list(state[2])
         for index, value in zip(rates, (rate, critic_rate), strict=True):
             optimizer_state[index] = value
