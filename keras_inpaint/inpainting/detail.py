@@ -31,6 +31,8 @@ DETAILS = ("copy", "none")
 _BAND, _REACH, _STEP = 4, 8, 12
 # The part of a step over which copies blend into each other. With less, edges of copies show.
 _SEAM = 0.6
+# Network's pixels over which a filling's colours move towards those of known pixels near it.
+_EDGE = 2
 # Known positions that are looked at, and pairs of positions that are compared at once.
 _MOST_KEYS, _MOST_PAIRS = 2**14, 2**20
 
@@ -55,12 +57,16 @@ def add_detail(pixels: Bytes, holes: Holes, filled: Bytes, is_painted: Holes) ->
     """
     size = filled.shape[:2]
     soft = downsample(filled, (-(-size[0] // _BAND), -(-size[1] // _BAND)))
-    targets, sources = _targets(is_painted), _sources(resize_holes(holes, size))
+    is_unknown = resize_holes(holes, size)
+    targets, sources = _targets(is_painted), _sources(is_unknown)
     if not len(sources):
         return upsample(filled, pixels.shape[:2])
     low = upsample(soft, size).astype(np.float32)
     nearest = sources[_nearest(_patches(low, targets), _patches(low, sources))]
-    return _copy_residual(pixels, upsample(soft, pixels.shape[:2]), targets, nearest, size)
+    detailed = upsample(soft, pixels.shape[:2])
+    _add_residual(detailed, pixels, targets, nearest, size)
+    _meet_known(detailed, filled, is_unknown, is_painted)
+    return detailed
 
 
 def _targets(is_painted: Holes) -> Positions:
@@ -104,9 +110,9 @@ def _nearest(patches: Patches, others: Patches) -> Positions:
     return np.concatenate(parts)
 
 
-def _copy_residual(
-    pixels: Bytes, low: Bytes, targets: Positions, sources: Positions, size: tuple[int, int]
-) -> Bytes:
+def _add_residual(
+    low: Bytes, pixels: Bytes, targets: Positions, sources: Positions, size: tuple[int, int]
+) -> None:
     """Adds to the low band around each target what the photo has above it at its source."""
     sides = pixels.shape[:2]
     scale = np.divide(sides, size)
@@ -127,7 +133,34 @@ def _copy_residual(
     # In place: of a large photo, these are the largest arrays.
     sums += low[inside]
     low[inside] = np.rint(np.clip(sums, 0, 255, out=sums), out=sums)
-    return low
+
+
+def _meet_known(detailed: Bytes, filled: Bytes, is_unknown: Holes, is_painted: Holes) -> None:
+    """Moves colours near the edge of a filling by what they are wrong just outside of it.
+
+    There, the low band is a mean of known and filled pixels, and the residual is not theirs.
+    """
+    size = is_unknown.shape
+    errors = filled.astype(np.float32) - downsample(detailed, size)
+    known = ~is_unknown[..., None]
+    errors, nearness = (
+        ndimage.gaussian_filter(each.astype(np.float32), (_EDGE, _EDGE, 0), truncate=3)
+        for each in (errors * known, known)
+    )
+    # Half of what is near the edge is known.
+    moves = errors / np.maximum(nearness, 0.5)
+    # As bytes, for at the photo's size they are many.
+    large = upsample(
+        (np.rint(moves).clip(-128, 127) + 128).astype(np.uint8), detailed.shape[:2], False
+    )
+    scale = np.divide(detailed.shape[:2], size)
+    rows, columns = (np.flatnonzero(is_painted.any(axis=axis)) for axis in (1, 0))
+    inside = tuple(
+        slice(int(side[0] * by), int(np.ceil((side[-1] + 1) * by)))
+        for side, by in zip((rows, columns), scale, strict=True)
+    )
+    moved = detailed[inside].astype(np.int16) + large[inside] - 128
+    detailed[inside] = moved.clip(0, 255)
 
 
 def _squares(centres: Positions, reach: Positions) -> Iterator[tuple[slice, slice]]:

@@ -60,6 +60,18 @@ def test_colours_of_the_filling_stay(rng):
     assert abs(means[0] - means[1]).mean() < 4
 
 
+def test_filling_of_other_colours_meets_the_known_pixels_without_an_edge():
+    holes = square_hole(400, 600, 200)
+    photo = np.full((400, 600, 3), 100, "uint8")
+    small_holes = resize_holes(holes, (200, 300))
+    filled = np.where(small_holes[..., None], 140, 100).repeat(3, axis=2).astype("uint8")
+    row = add_detail(photo, holes, filled, small_holes)[200, :, 0].astype(int)
+    assert row[200] - 100 < 20 < row[300] - 100 == 40
+    # A step of 40, over 4 pixels at least.
+    assert np.diff(row[200:240]).max() <= 10
+    assert (np.diff(row[200:300]) >= -1).all()
+
+
 def test_nothing_is_copied_from_a_hole(rng):
     photo, holes = textured(rng, 200, 300), square_hole(200, 300, 60)
     filled, unknown = soft_filling(photo, holes, 2)
