@@ -1,20 +1,23 @@
-"""The terminal: messages, progress, and what libraries say while they load."""
+"""The terminal: results, messages, progress, and what libraries say meanwhile."""
 
 import argparse
+import faulthandler
 import logging
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Column
+
+from keras_inpaint.files import shown
 
 # The parent of all loggers of the package.
 LOGGER = logging.getLogger("keras_inpaint")
@@ -40,6 +43,24 @@ class _Formatter(logging.Formatter):
         if LOGGER.isEnabledFor(logging.DEBUG):
             return f"{record.levelname} {record.name}: {text}"
         return f"keras-inpaint: {text}" if record.levelno >= logging.ERROR else text
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        # One line, whatever the names of files hold.
+        return shown(record.message)
+
+
+def print_result(text: str | os.PathLike[str]) -> None:
+    """Prints a result on standard output, as one line that can be shown there.
+
+    That nobody reads it, as behind `| head`, is no reason to stop: the work goes on.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        print(shown(text).encode(encoding, "backslashreplace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        # Else Python complains once more as it ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def add_verbosity(parser: argparse.ArgumentParser) -> None:
@@ -86,35 +107,91 @@ def shows_progress() -> bool:
 
 
 @contextmanager
-def quiet_start() -> Iterator[None]:
-    """Keeps what libraries say while they load from the terminal.
+def silent_libraries() -> Iterator[None]:
+    """Keeps what libraries in C print, such as libtiff and TensorFlow, from the terminal.
 
-    What a user did wrong, or has not installed, is told by an exception. If anything else
-    goes wrong, all that was said is shown. With `--verbose`, nothing is kept back.
+    What matters of it, their Python sides raise as errors. If anything goes wrong that is no
+    user's doing, all that was said is shown. With `--verbose`, nothing is kept back.
     """
     if LOGGER.isEnabledFor(logging.DEBUG):
         yield
         return
-    # 3: errors too, for a missing GPU is reported as one. Silences what comes later.
+    # 3: errors too, for a missing GPU is reported as one.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        # The first words are C++'s, said before TensorFlow has read its log level.
-        os.dup2(said.fileno(), 2)
+    pillow = logging.getLogger("PIL")
+    before = pillow.propagate
+    pillow.propagate = False
+    with _said_elsewhere() as said:
         try:
             yield
         except (OSError, ValueError, ModuleNotFoundError):
             raise
-        except BaseException:
+        except Exception:
             said.seek(0)
-            with os.fdopen(os.dup(stderr), "wb") as terminal:
-                shutil.copyfileobj(said, terminal)
+            print(said.read().decode(errors="backslashreplace"), file=sys.stderr)
             raise
         finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            pillow.propagate = before
+
+
+@contextmanager
+def _said_elsewhere() -> Iterator[Any]:
+    """Sends what is written to the process's own standard error to a file, but not Python's."""
+    sys.stderr.flush()
+    descriptor, python = os.dup(2), sys.stderr
+    is_own = _descriptor(python) == 2
+    with tempfile.TemporaryFile() as said:
+        if is_own:
+            sys.stderr = os.fdopen(
+                os.dup(descriptor),
+                "w",
+                buffering=1,
+                encoding=python.encoding,
+                errors=python.errors,
+            )
+            # A library that ends the process must not do so without a word.
+            faulthandler.enable(sys.stderr)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(descriptor, 2)
+            os.close(descriptor)
+            if is_own:
+                faulthandler.disable()
+                sys.stderr.close()
+                sys.stderr = python
+
+
+def _descriptor(file: Any) -> int | None:
+    try:
+        return int(file.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keeps what libraries say in Python while they load from the terminal.
+
+    As `silent_libraries`, which does the same for C: errors are told all the same.
+    """
+    if LOGGER.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    CONSOLE.file = sys.stderr
+    try:
+        with tempfile.TemporaryFile("w+") as said, redirect_stderr(said):
+            try:
+                yield
+            except (OSError, ValueError, ModuleNotFoundError):
+                raise
+            except BaseException:
+                said.seek(0)
+                shutil.copyfileobj(said, CONSOLE.file)
+                raise
+    finally:
+        CONSOLE.file = None  # type: ignore[assignment]
 
 
 class Progress:
@@ -155,7 +232,7 @@ class Progress:
 
     def begin(self, name: str) -> None:
         """Begins the next item."""
-        self._bar.update(self._task, completed=self._num_begun, description=name)
+        self._bar.update(self._task, completed=self._num_begun, description=shown(name))
         self._num_begun += 1
         if not self._is_drawn and self.total > 1:
             LOGGER.info("%d/%d %s", self._num_begun, self.total, name)

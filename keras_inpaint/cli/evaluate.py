@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import presets
-from keras_inpaint.cli.console import Progress, quiet_start
+from keras_inpaint.cli.console import Progress, print_result, quiet_start
 from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable
 
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(evaluation.table())
     for path in (arguments.json, arguments.sheet):
         if path is not None:
-            print(path)
+            print_result(path)
     return 1 if evaluation.failed else 0
 
 

@@ -12,7 +12,8 @@ from types import FrameType
 from typing import NoReturn
 
 from keras_inpaint.cli import evaluate, inpaint, presets, serve, train
-from keras_inpaint.cli.console import add_verbosity, messages
+from keras_inpaint.cli.console import add_verbosity, messages, silent_libraries
+from keras_inpaint.files import shown
 from keras_inpaint.version import __version__
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ _TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Receive
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # Without argparse's usage before it: one line that says what to do.
-        self.exit(2, f"{self.prog}: {message}. See `{self.prog} --help`.\n")
+        self.exit(2, f"{self.prog}: {shown(message)}. See `{self.prog} --help`.\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
-        with _unwound_by_sigterm(), messages(arguments.level):
+        with _unwound_by_sigterm(), messages(arguments.level), silent_libraries():
             return _run(arguments)
     except SystemExit as end:
         # argparse leaves this way after `--help` and after usage errors.

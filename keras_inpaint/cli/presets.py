@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.cli.console import quiet_start
+from keras_inpaint.cli.console import print_result, quiet_start
 
 DEFAULT_PRESET = "flowers-128"
 
@@ -62,7 +62,7 @@ def run_convert(arguments: argparse.Namespace) -> int:
         arguments.channel_order,
         arguments.replace,
     )
-    print(preset)
+    print_result(preset)
     return 0
 
 
@@ -91,5 +91,5 @@ def run_export(arguments: argparse.Namespace) -> int:
     inpainter = load_inpainter(arguments.preset)
     with quiet_start():
         version = inpainter.export(arguments.output)
-    print(version)
+    print_result(version)
     return 0

@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.cli.console import quiet_start, shows_progress
+from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
+from keras_inpaint.files import check_source, read_source
 from keras_inpaint.training.settings import Settings, default_of, value_type
 
 _LOG = logging.getLogger(__name__)
 _METAVARS = {int: "N", float: "NUMBER", str: "NAME"}
+# Settings are a few hundred bytes.
+_LARGEST_CONFIG = 2**20
 # A trial is short; a run is not.
 _TRIAL_STEPS = 2000
 # Validations of a trial, where its steps can be divided so.
@@ -94,7 +97,7 @@ def run_train(arguments: argparse.Namespace) -> int:
             "Stopped after step %d. Go on with: keras-inpaint train --config %s", steps, config
         )
         return 130
-    print(Path(settings.output) / "preset")
+    print_result(Path(settings.output) / "preset")
     return 0
 
 
@@ -127,10 +130,12 @@ def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        content = read_source(path, _LARGEST_CONFIG, what="JSON", name="--config")
     except FileNotFoundError as error:
         raise ValueError(f"--config must name a file. Received: {str(path)!r}") from error
-    except ValueError as error:
+    try:
+        config = json.loads(content)
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"--config must be a JSON file; {path} is none: {error}") from error
     unknown = sorted(set(config) - set(names)) if isinstance(config, dict) else ["no object"]
     if unknown:
@@ -203,7 +208,7 @@ def run_tune(arguments: argparse.Namespace) -> int:
     if best is None:
         _LOG.info("The chief writes the report.")
     else:
-        print(best)
+        print_result(best)
     return 0
 
 
@@ -232,6 +237,7 @@ def _bounds(text: str) -> dict[str, tuple[float, float]]:
 def _read_network(path: Path) -> Callable[[Any], Any]:
     import keras
 
+    check_source(path, what="model", name="--network")
     try:
         network: Callable[[Any], Any] = keras.models.load_model(path, compile=False)
     # Keras has many kinds of errors for what is no model.

@@ -1,16 +1,21 @@
-"""Writing to disk: whole or not at all, with room made sure of, one process per folder."""
+"""The disk: files written whole or not at all, and read only where they are regular ones."""
 
 from keras_inpaint.files.atomic import atomic_write, check_target, keras_draft, sweep
 from keras_inpaint.files.folder_lock import FolderLock
+from keras_inpaint.files.reading import check_source, open_source, read_source, shown
 from keras_inpaint.files.room import reserve_room, weights_size
 from keras_inpaint.files.text import write_json, write_table, write_text
 
 __all__ = [
     "FolderLock",
     "atomic_write",
+    "check_source",
     "check_target",
     "keras_draft",
+    "open_source",
+    "read_source",
     "reserve_room",
+    "shown",
     "sweep",
     "weights_size",
     "write_json",

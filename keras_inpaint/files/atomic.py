@@ -34,7 +34,7 @@ _REPLACED = ".replaced"
 # For disks that know no locks: whoever still writes after a day, has not been cut off.
 _OLD = 24 * 3600
 
-_KINDS = {
+KINDS = {
     stat.S_IFBLK: "a block device",
     stat.S_IFCHR: "a character device",
     stat.S_IFDIR: "a folder",
@@ -269,7 +269,7 @@ def _check_kind(
         return
     if mode == (stat.S_IFDIR if is_folder else stat.S_IFREG):
         return
-    kind = _KINDS.get(mode, "something else")
+    kind = KINDS.get(mode, "something else")
     through = ", at the end of a symbolic link" if os.path.islink(path) else ""
     received = f"Received: {name}={str(path)!r}, which is {kind}{through}"
     if mode == stat.S_IFDIR:

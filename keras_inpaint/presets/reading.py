@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
+import h5py
 import keras
+import numpy as np
 
 # Presets name classes of these; Keras finds a class once its module is imported.
 import keras_inpaint.models  # noqa: F401
 from keras_inpaint.arguments import is_int
+from keras_inpaint.files import read_source
 from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
@@ -24,6 +27,12 @@ _BUNDLED = Path(__file__).parent / "builtin"
 # Of reading a preset that is replaced each time in the meantime.
 _TRIES = 5
 WEIGHTS_SUFFIX = ".weights.h5"
+# Of a file of text. The largest of a bundled preset has 3 kB.
+_LARGEST_TEXT = 2**24
+# Levels of a network's description: each layer in a layer takes three or four.
+_MAX_NESTING = 100
+# What a layer's weights are at least as large as, in one of their dimensions.
+_SIZES = ("channels", "filters", "units", "width")
 
 
 def bundled_presets() -> list[str]:
@@ -166,18 +175,91 @@ def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any,
 
 def _read_network(folder: Path, name: str) -> Any:
     checksums = read_metadata(folder).get("sha256", {})
-    network = read_object(folder, name)
     weights = folder / f"{name}{WEIGHTS_SUFFIX}"
     _check_exists(weights)
-    found, expected = sha256(weights), checksums.get(weights.name)
+    found = sha256(weights)
+    expected = checksums.get(weights.name) if isinstance(checksums, dict) else None
+    # Seen to be there first: what is made before its weights are read takes memory.
+    configs = _read_configs(folder, name)
     if found != expected:
         raise ValueError(
             f"{weights} is not the file that metadata.json describes: it is damaged or was "
             "exchanged. Copy the whole preset again. "
             f"Received: sha256={found}, expected {expected}"
         )
-    network.load_weights(weights)
+    _check_sizes(configs[name], weights, folder)
+    network = read_object(folder, name)
+    try:
+        network.load_weights(weights)
+    except OSError:
+        raise
+    # Of a network of other layers than the file's, or of the same ones in other sizes.
+    except Exception as error:
+        raise ValueError(
+            f"The weights in {weights} are not those of the network that config.json "
+            f"describes. Copy the whole preset again. Keras says: {error}"
+        ) from error
+    _check_finite(network, weights)
     return network
+
+
+def _check_sizes(config: Any, weights: Path, folder: Path) -> None:
+    """Refuses a network larger than its weights before it takes memory of that size."""
+    largest, total = 1, 0
+
+    def look(_: str, item: Any) -> None:
+        nonlocal largest, total
+        if isinstance(item, h5py.Dataset):
+            largest, total = max(largest, *item.shape, 1), total + item.nbytes
+
+    try:
+        with h5py.File(weights, "r") as file:
+            file.visititems(look)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(
+            f"{weights} is damaged: {error}. Copy the whole preset again."
+        ) from error
+    if total > os.path.getsize(weights):
+        raise ValueError(
+            f"{weights} is damaged: it describes {total:,} bytes of weights, more than it "
+            "holds. Copy the whole preset again."
+        )
+    for key, value in _sizes(config):
+        # Of several numbers, such as a width per layer, each is looked at.
+        numbers = value if isinstance(value, list | tuple) else [value]
+        if not all(type(each) is int and 0 < each <= largest for each in numbers):
+            raise ValueError(
+                f"{folder / 'config.json'} is damaged, or that of another network: `{key}` "
+                f"must be an int, and no weight has more than {largest} in any dimension. "
+                f"Received: {key}={str(value)[:80]}"
+            )
+
+
+def _sizes(config: Any) -> Iterator[tuple[str, Any]]:
+    """The numbers of a configuration that say how large layers are."""
+    remaining = [config]
+    while remaining:
+        part = remaining.pop()
+        if isinstance(part, dict):
+            yield from (
+                (key, value)
+                for key, value in part.items()
+                if key in _SIZES and value is not None and not isinstance(value, dict)
+            )
+            remaining += part.values()
+        elif isinstance(part, list):
+            remaining += part
+
+
+def _check_finite(network: Any, weights: Path) -> None:
+    for variable in network.weights:
+        values = keras.ops.convert_to_numpy(variable)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(
+                f"{weights} holds NaN or infinite weights: the training that wrote it "
+                "diverged, or it is damaged. Take one of an earlier checkpoint. "
+                f"Received: {variable.path}"
+            )
 
 
 def read_object(preset: str | PathLike[str], name: str, optional: bool = False) -> Any:
@@ -199,32 +281,65 @@ def read_object(preset: str | PathLike[str], name: str, optional: bool = False) 
     """
     folder = find_preset(preset)
     read_metadata(folder)
-    configs = _read_json(folder / "config.json")
+    configs = _read_configs(folder, None if optional else name)
     if name not in configs:
-        if optional:
-            return None
-        raise ValueError(
-            f"The preset must describe {name!r}. Name one that does, or save it anew from "
-            f"all of its parts. Received: {sorted(configs)} in {folder}"
-        )
+        return None
     try:
         return keras.saving.deserialize_keras_object(configs[name])
-    except (TypeError, ValueError) as error:
+    # What stands in a file may be anything, and Keras trips over it in many ways.
+    except Exception as error:
         raise ValueError(
             f"{name!r} of {folder / 'config.json'} cannot be made. If its class is your own, "
             f"import its module first. Keras says: {error}"
         ) from error
 
 
+def _read_configs(folder: Path, name: str | None) -> dict[str, Any]:
+    """Reads `config.json`, seen to hold descriptions of objects, that of `name` among them."""
+    path = folder / "config.json"
+    configs = _read_json(path)
+    if name is not None and name not in configs:
+        raise ValueError(
+            f"The preset must describe {name!r}. Name one that does, or save it anew from "
+            f"all of its parts. Received: {sorted(configs)} in {folder}"
+        )
+    for key, config in configs.items():
+        is_described = isinstance(config, dict) and isinstance(config.get("class_name"), str)
+        if not is_described or not isinstance(config.get("config"), dict):
+            raise ValueError(
+                f"{path} is damaged: each object needs a `class_name` and a `config`. Copy the "
+                f"whole preset again. Received: {key}={str(config)[:80]}"
+            )
+    return configs
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     _check_exists(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = json.loads(read_source(path, _LARGEST_TEXT, what="preset's"))
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}. Copy the whole preset again.") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object. Copy the whole preset again.")
+    if _nesting(content) > _MAX_NESTING:
+        raise ValueError(
+            f"{path} is damaged: no preset is nested more than {_MAX_NESTING} levels deep. "
+            "Copy the whole preset again."
+        )
     return content
+
+
+def _nesting(content: Any) -> int:
+    """Levels of lists and objects, counted without a call for each of them."""
+    depth, level = 0, [content]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [
+            each
+            for part in level
+            for each in (part.values() if isinstance(part, dict) else part)
+        ]
+    return depth
 
 
 def _check_exists(path: Path) -> None:

@@ -64,9 +64,13 @@ PUBLIC_NAMES = {
     "files": [
         "FolderLock",
         "atomic_write",
+        "check_source",
         "check_target",
         "keras_draft",
+        "open_source",
+        "read_source",
         "reserve_room",
+        "shown",
         "sweep",
         "weights_size",
         "write_json",
