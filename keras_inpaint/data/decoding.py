@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from keras_inpaint.data.photo_files import PhotoFiles
+from keras_inpaint.files import read_source
 from keras_inpaint.pictures import is_plain, read_picture
 
 Tensor = Any
@@ -20,6 +20,9 @@ Crop = tuple[Tensor, Tensor, Tensor]
 
 # What a photo goes through: `read_picture`, or one of TensorFlow's decoders.
 _SLOW, _JPEG, _PNG = range(3)
+
+# Larger ones are read by `read_picture`, which needs not all of a file at once.
+_LARGEST_FILE = 2**28
 
 # Hashes of contents that a fast decoder was seen to take: it does so in any stream.
 _SOUND: set[int] = set()
@@ -78,8 +81,8 @@ class CropDecoder:
         """The content of a file that a fast decoder takes, and which one."""
         name = os.fsdecode(path)
         try:
-            content = b"" if name in self.files.log else Path(name).read_bytes()
-        except OSError:  # `read_picture` puts it into words.
+            content = b"" if name in self.files.log else read_source(name, _LARGEST_FILE)
+        except (OSError, ValueError):  # `read_picture` puts it into words.
             content = b""
         if not (is_plain(content) and _is_sound(content)):
             return b"", np.int32(_SLOW)

@@ -15,9 +15,10 @@ from PIL import Image
 from scipy import ndimage
 
 from keras_inpaint.arguments import check_int
-from keras_inpaint.pictures.metadata import orientation, turn_upright, upright_array
+from keras_inpaint.pictures.metadata import orientation, upright_array
+from keras_inpaint.pictures.opening import MAX_PIXELS, Source, open_picture
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Holes
-from keras_inpaint.pictures.reading import Source, grey16, opened
+from keras_inpaint.pictures.reading import converted, grey16
 
 Values = NDArray[Any]
 MaskSource = Source | NDArray[Any]
@@ -59,6 +60,8 @@ def read_mask(
     from_alpha: bool = False,
     grow: int = 0,
     turn_like: str | os.PathLike[str] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    memory_limit: int | None = None,
 ) -> NDArray[np.uint8]:
     """Reads a mask: 1 in the hole, 0 where the picture is known.
 
@@ -79,6 +82,8 @@ def read_mask(
         grow: int. Pixels by which the hole is widened on all sides.
         turn_like: str, path or None. A photo whose EXIF data turn it, and on
             which the mask was drawn as it is stored: the mask is turned along.
+        max_pixels: int or None. Pixels that it may have; None for any number.
+        memory_limit: int or None. Bytes that reading it may take.
 
     Returns:
         uint8 array of shape `(height, width)`, upright, of zeros and ones.
@@ -97,13 +102,18 @@ def read_mask(
     >>> keras_inpaint.pictures.read_mask(path).tolist()
     [[0, 1], [0, 0]]
     """
-    mask = find_holes(source, invert, from_alpha, grow)
+    mask = find_holes(source, invert, from_alpha, grow, max_pixels, memory_limit)
     turned = 1 if turn_like is None else stored_orientation(turn_like)
     return upright_array(mask.holes, turned).astype(np.uint8)
 
 
 def find_holes(
-    source: MaskSource, invert: bool = False, from_alpha: bool = False, grow: int = 0
+    source: MaskSource,
+    invert: bool = False,
+    from_alpha: bool = False,
+    grow: int = 0,
+    max_pixels: int | None = MAX_PIXELS,
+    memory_limit: int | None = None,
 ) -> Mask:
     """Finds the hole that a mask marks: the one function that decides what masks mean.
 
@@ -118,7 +128,7 @@ def find_holes(
         ValueError: If it cannot be read, or is ambiguous.
     """
     check_int("grow", grow, "counts pixels", at_least=0)
-    values, alpha, received = _decoded(source)
+    values, alpha, received = _decoded(source, max_pixels, memory_limit)
     if values.dtype == bool:
         # Of a program, which says what it means.
         return Mask(grown(values != invert, grow), "bools")
@@ -190,7 +200,7 @@ def grown(holes: Holes, num_pixels: int) -> Holes:
 
 def stored_orientation(photo: Source) -> int:
     """Returns how a photo is turned by its EXIF data, from 1 (not at all) to 8."""
-    with opened(photo, decode=False) as image:
+    with open_picture(photo, max_pixels=None) as image:
         return orientation(image)
 
 
@@ -228,12 +238,15 @@ def check_mask_size(
     )
 
 
-def _decoded(source: MaskSource) -> tuple[Values, Values | None, str]:
+def _decoded(
+    source: MaskSource, max_pixels: int | None, memory_limit: int | None
+) -> tuple[Values, Values | None, str]:
     """The values of a mask as they are stored, its alpha, and what to call it."""
     if isinstance(source, str | os.PathLike | bytes | Image.Image):
         received = f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
-        with opened(source) as image:
-            return *_values_and_alpha(turn_upright(image)), received
+        with open_picture(source, max_pixels, memory_limit) as image:
+            image.load()
+            return *_values_and_alpha(image, orientation(image)), received
     values = np.asarray(source)
     if values.dtype.kind not in "buif":
         raise ValueError(
@@ -253,16 +266,25 @@ def _decoded(source: MaskSource) -> tuple[Values, Values | None, str]:
     return values, None, f"an array of {values.dtype}"
 
 
-def _values_and_alpha(image: Image.Image) -> tuple[Values, Values | None]:
+def _values_and_alpha(image: Any, turned: int) -> tuple[Values, Values | None]:
+    """The values of a loaded image, upright, and its alpha, if any."""
     if image.mode.startswith("I;16"):
-        return grey16(image)
-    if image.mode in ("1", "L", "I", "F") and not image.has_transparency_data:
-        values = np.asarray(image)
-        return values.view(np.uint8) if image.mode == "1" else values, None
+        levels, transparent = grey16(image, turned)[..., 0], image.info.get("transparency")
+        alpha = (levels != transparent).astype(np.uint8) * 255
+        return levels, alpha if isinstance(transparent, int) else None
     if image.has_transparency_data:
-        pixels = np.asarray(image.convert("RGBA"))
-        return pixels[..., :3], pixels[..., 3]
-    return np.asarray(image.convert("RGB")), None
+        pixels, alpha = converted(image, turned, lambda part: part.convert("RGBA"), [3, 1])
+        return pixels, alpha[..., 0]
+    if image.mode in ("1", "L", "I", "F"):
+        dtype = {"I": np.int32, "F": np.float32}.get(image.mode, np.uint8)
+        (values,) = converted(image, turned, _grey, [1], dtype)
+        return values[..., 0], None
+    (pixels,) = converted(image, turned, lambda part: part.convert("RGB"), [3])
+    return pixels, None
+
+
+def _grey(part: Any) -> Values:
+    return np.asarray(part.convert("L") if part.mode == "1" else part)[..., None]
 
 
 def _visible(values: Values, alpha: Values) -> Values:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+Chunks = tuple[tuple[bytes, bytes], ...]
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """The pixels of a picture and what has to travel with them.
 
-    Keeping alpha, colour profile and EXIF beside the pixels lets a picture
+    Keeping alpha, colour profile, EXIF and the rest beside the pixels lets a picture
     be read, changed and written again without losing any of them:
     `dataclasses.replace(picture, pixels=...)`.
 
@@ -22,6 +24,17 @@ class Picture:
             `pixels` their meaning; None is read as sRGB by most programs.
         exif: bytes or None. EXIF data whose orientation is already applied
             to `pixels` and no longer stands in it.
+        deep: uint16 array of shape `(height, width, 3)`, or 4 with alpha, or None: the
+            picture at 16 bits a channel, of which `pixels` and `alpha` are the nearest
+            bytes. Where these were changed since, they count, and `deep` does not.
+        xmp: bytes or None. XMP data, as `exif`.
+        text: Tuple of pairs of the kind and the content of a text chunk, as PNG files hold
+            them.
+        colour: Tuple of pairs as `text`: the chunks by which PNG files say what the numbers
+            of the pixels mean, such as `gAMA`.
+        resolution: Pair of floats or None. Pixels an inch, across and down.
+        num_frames: int. Frames or pages of the file, of which this is one.
+        unkept: Tuple of str. What the file holds and this does not, in words for people.
 
     Raises:
         ValueError: If an array has another type or shape.
@@ -36,6 +49,13 @@ class Picture:
     alpha: NDArray[np.uint8] | None = None
     icc_profile: bytes | None = None
     exif: bytes | None = None
+    deep: NDArray[np.uint16] | None = None
+    xmp: bytes | None = None
+    text: Chunks = ()
+    colour: Chunks = ()
+    resolution: tuple[float, float] | None = None
+    num_frames: int = 1
+    unkept: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape, dtype = np.shape(self.pixels), np.asarray(self.pixels).dtype
@@ -44,13 +64,21 @@ class Picture:
                 "`pixels` must be a uint8 array of shape (height, width, 3). "
                 f"Received: pixels of type {dtype} and shape {shape}"
             )
-        if self.alpha is None:
-            return
-        if self.alpha.dtype != np.uint8 or self.alpha.shape != shape[:2]:
+        if self.alpha is not None and (
+            self.alpha.dtype != np.uint8 or self.alpha.shape != shape[:2]
+        ):
             raise ValueError(
                 "`alpha` must be a uint8 array of the size of `pixels`, "
                 f"{shape[:2]}. Received: alpha of type {self.alpha.dtype} and "
                 f"shape {self.alpha.shape}"
+            )
+        if self.deep is not None and (
+            self.deep.dtype != np.uint16 or self.deep.shape[:2] != shape[:2]
+        ):
+            raise ValueError(
+                "`deep` must be a uint16 array of the size of `pixels`, "
+                f"{shape[:2]}. Received: deep of type {self.deep.dtype} and "
+                f"shape {self.deep.shape}"
             )
 
     @property

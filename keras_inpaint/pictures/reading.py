@@ -1,51 +1,53 @@
 """Reading pictures from files, whatever modes Pillow finds in them."""
 
 import io
-import os
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import ImageCms
 
-from keras_inpaint.pictures.formats import PREFIX_SIZE, missing_decoder, read_formats
-from keras_inpaint.pictures.metadata import turn_upright, upright_exif
+from keras_inpaint.pictures import metadata
+from keras_inpaint.pictures.opening import MAX_PIXELS, Source, is_deep, open_picture
 from keras_inpaint.pictures.picture import Picture
 from keras_inpaint.pictures.pixels import Bytes
 
-Source = str | os.PathLike[str] | bytes | Image.Image
+Deep = NDArray[np.uint16]
+# From a part of an image to an array of its rows.
+Convert = Callable[[Any], NDArray[Any]]
 
 # TIFF 6.0, section 8: how numbers become light.
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+# Pixels that are converted at once: what is needed beside the picture stays small.
+_PIXELS_AT_ONCE = 2**21
 
 
-def read_picture(path: Source) -> Picture:
+def read_picture(
+    path: Source, max_pixels: int | None = MAX_PIXELS, memory_limit: int | None = None
+) -> Picture:
     """Reads a picture file as upright RGB, whatever it holds.
 
-    Grey, palette, 1-bit, 16-bit and CMYK pictures become 8-bit RGB; a turned
-    photo is set upright; of several frames or pages the first is read. CMYK
-    is converted by its embedded profile. Of 16-bit colour Pillow gives the
-    high byte only (within one level of the nearest); 16-bit grey is rounded.
-    Pictures of 32-bit numbers have no known white and are refused.
+    Grey, palette, 1-bit, 16-bit and CMYK pictures become 8-bit RGB, beside which all 16
+    bits are kept; a turned photo is set upright; of several frames or pages the first is
+    read. CMYK is converted by its embedded profile. Pictures of 32-bit numbers have no
+    known white and are refused.
 
     Args:
         path: str or Path of a JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF file, or of
             another kind that the installed Pillow reads (HEIC with the extra `heif`).
             The content counts, not the suffix. Or the bytes of one, or a
             `PIL.Image.Image`.
+        max_pixels: int or None. Pixels that it may have; None for any number.
+        memory_limit: int or None. Bytes that reading it may take.
 
     Returns:
         `Picture`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is a folder, no picture, damaged, or has more than
-            twice `PIL.Image.MAX_IMAGE_PIXELS` pixels.
+        ValueError: If it is no regular file, no picture, damaged, or larger than it may be.
 
     Example:
     >>> import os, tempfile
@@ -55,122 +57,126 @@ def read_picture(path: Source) -> Picture:
     >>> keras_inpaint.pictures.read_picture(path).pixels[0, 0].tolist()
     [90, 90, 90]
     """
-    with opened(path) as image:
-        upright = turn_upright(image)
-        pixels, alpha = _pixels_and_alpha(upright)
-        profile, exif = _rgb_profile(image), upright_exif(image, upright.size)
-    return Picture(pixels, alpha, profile, exif)
+    with open_picture(path, max_pixels, memory_limit) as image:
+        return _picture(image, path)
 
 
-@contextmanager
-def opened(source: Source, decode: bool = True) -> Iterator[Image.Image]:
-    """Opens a picture and decodes it; whatever goes wrong becomes one kind of error.
+def read_frames(
+    path: Source, max_pixels: int | None = MAX_PIXELS, memory_limit: int | None = None
+) -> Iterator[tuple[Picture, int]]:
+    """Reads all frames of an animation, or all pages of a document, one after the other.
 
     Args:
-        source: str or path of a file, its bytes, or a `PIL.Image.Image`.
-        decode: bool. Whether to read its pixels too.
+        path: As all others, see `read_picture`.
 
     Yields:
-        `PIL.Image.Image` as it is stored: not turned upright.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: As `read_picture`.
+        tuple: a `Picture`, and the milliseconds that it is shown; 0 for a page.
     """
-    file: Any
-    if isinstance(source, Image.Image):
-        source.load()
-        yield source
-        return
-    if isinstance(source, bytes):
-        file, suffix, received = io.BytesIO(source), "", f"{len(source)} bytes"
+    with open_picture(path, max_pixels, memory_limit) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            # Of some formats, it is known once the frame is loaded.
+            picture = _picture(image, path, index)
+            yield picture, round(image.info.get("duration", 0) or 0)
+
+
+def _picture(image: Any, path: Source, index: int = 0) -> Picture:
+    num_frames = getattr(image, "n_frames", 1)
+    unkept = ["IPTC data"] * metadata.holds_iptc(image)
+    depth, low_bytes = is_deep(image), None
+    if depth:
+        low_bytes = _low_bytes(image)
+        unkept += ["16 bits"] * (low_bytes is None)
+    image.load()
+    if image.mode == "CMYK":
+        unkept.append("CMYK inks")
+    # TIFF files are turned by Pillow as they are loaded, others not.
+    turned = metadata.orientation(image)
+    deep = None
+    if low_bytes is not None:
+        deep = _read_deep(image, turned, low_bytes, path, index)
+        pixels, alpha = _from_deep(deep)
     else:
-        file = Path(source)
-        _check_is_file(file)
-        suffix, received = file.suffix, f"path={str(file)!r}"
-    try:
-        with _silent_pillow(), Image.open(file, formats=read_formats(suffix)) as image:
-            if decode:
-                # TIFF files are turned by Pillow as they are loaded, others not.
-                image.load()
-            yield image
-    except PermissionError:
-        raise
-    except UnidentifiedImageError as error:
-        missing = _missing_decoder(source)
-        reason = (
-            f"to read this file, {missing}"
-            if missing
-            else ("this file is none, or its beginning is damaged")
-        )
-        raise ValueError(
-            f"`path` must name a picture; {reason}. Received: {received}"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(
-            f"The picture is too large to be read safely: {error} If you trust the file, "
-            f"raise `PIL.Image.MAX_IMAGE_PIXELS`. Received: {received}"
-        ) from error
-    except Exception as error:
-        # Damaged files make Pillow raise OSError, SyntaxError, struct.error
-        # and others; whoever reads a folder of pictures needs one kind.
-        raise ValueError(
-            f"The picture cannot be read, it is damaged or of an unknown kind: {error}. "
-            f"Received: {received}"
-        ) from error
+        pixels, alpha = _pixels_and_alpha(image, turned)
+    extras = getattr(image, "extras", None)
+    if extras is not None and extras.num_lost:
+        unkept.append("private chunks")
+    return Picture(
+        pixels,
+        alpha,
+        _rgb_profile(image),
+        metadata.upright_exif(image, (pixels.shape[1], pixels.shape[0])),
+        deep,
+        metadata.upright_xmp(image),
+        metadata.comment(image) if extras is None else extras.text,
+        () if extras is None else extras.colour,
+        metadata.resolution(image) if extras is None else extras.resolution,
+        num_frames,
+        tuple(unkept),
+    )
 
 
-def _missing_decoder(source: Source) -> str | None:
-    if isinstance(source, bytes):
-        return missing_decoder(source[:PREFIX_SIZE])
-    assert not isinstance(source, Image.Image)
-    with open(source, "rb") as file:
-        return missing_decoder(file.read(PREFIX_SIZE))
-
-
-def _check_is_file(path: Path) -> None:
-    if path.is_dir():
-        raise ValueError(
-            f"`path` must name a picture file, not a folder. Received: path={str(path)!r}"
-        )
-    if not path.exists():
-        raise FileNotFoundError(f"There is no such picture. Received: path={str(path)!r}")
-
-
-def _pixels_and_alpha(image: Image.Image) -> tuple[Bytes, Bytes | None]:
+def _pixels_and_alpha(image: Any, turned: int) -> tuple[Bytes, Bytes | None]:
     """Converts a loaded Pillow image to RGB pixels and its alpha, if any.
 
-    Grey of 16 bits is rounded to the nearest of 256 levels. Pillow hands out
-    only the high byte of 16-bit *colour*, which is within one level of the
-    nearest.
-
     Args:
-        image: `PIL.Image.Image`, upright.
+        image: `PIL.Image.Image`, loaded.
+        turned: int. Its orientation.
 
     Returns:
         uint8 array of shape `(height, width, 3)`, and one of shape
-        `(height, width)` or None.
+        `(height, width)` or None; upright.
 
     Raises:
         ValueError: If the numbers have no fixed white (float, 32 bits) or
             Pillow cannot convert them.
     """
-    if image.mode.startswith("I;16"):
-        return _from_grey16(image)
     if image.mode in ("I", "F"):
         raise ValueError(
             "its pixels are 32-bit numbers, whose white is unknown. Save it with "
             "8 or 16 bits per channel"
         )
     if image.mode == "CMYK":
-        return np.array(_from_cmyk(image)), None
+        (pixels,) = converted(image, turned, _cmyk_to_rgb(image), [3])
+        return pixels, None
     if image.has_transparency_data:
-        rgba = np.array(image.convert("RGBA"))
-        return np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
-    return np.array(image.convert("RGB")), None
+        pixels, alpha = converted(image, turned, lambda part: part.convert("RGBA"), [3, 1])
+        return pixels, alpha[..., 0]
+    (pixels,) = converted(image, turned, lambda part: part.convert("RGB"), [3])
+    return pixels, None
 
 
-def _rgb_profile(image: Image.Image) -> bytes | None:
+def converted(
+    image: Any, turned: int, convert: Convert, channels: list[int], dtype: Any = np.uint8
+) -> list[NDArray[Any]]:
+    """Makes upright arrays of a loaded image, some rows at a time.
+
+    Args:
+        image: `PIL.Image.Image`.
+        turned: int. Its orientation.
+        convert: Function from a part of it to an array `(rows, width, all channels)`.
+        channels: list of int. Channels of each of the arrays.
+        dtype: Their type.
+    """
+    width, height = image.size
+    size = (width, height) if turned >= 5 else (height, width)
+    upright = [np.empty((*size, number), dtype) for number in channels]
+    stored = [metadata.as_stored(each, turned) for each in upright]
+    ends = np.cumsum(channels)[:-1]
+    for top, bottom in _parts(height, width):
+        part = np.asarray(convert(image.crop((0, top, width, bottom))))
+        for target, values in zip(stored, np.split(part, ends, axis=-1), strict=True):
+            target[top:bottom] = values
+    return upright
+
+
+def _parts(height: int, width: int) -> Iterator[tuple[int, int]]:
+    rows = max(_PIXELS_AT_ONCE // width, 1)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
+
+
+def _rgb_profile(image: Any) -> bytes | None:
     """Returns the embedded colour profile where it is one for RGB.
 
     A profile for grey or CMYK no longer describes pixels that became RGB, and
@@ -185,65 +191,114 @@ def _colour_space(profile: bytes) -> bytes:
     return profile[16:20]
 
 
-def grey16(image: Image.Image) -> tuple[NDArray[np.uint16], Bytes | None]:
-    """Returns the 16-bit levels of a loaded grey image, and its alpha, if any."""
-    levels = np.asarray(image).astype(np.uint16)  # (height, width)
-    if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        # Pillow undoes this for 8 bits, not for 16.
-        levels = 65535 - levels
-    transparent = image.info.get("transparency")
-    alpha = None
-    if isinstance(transparent, int):
-        alpha = np.where(levels == transparent, 0, 255).astype(np.uint8)
-    return levels, alpha
-
-
-def _from_grey16(image: Image.Image) -> tuple[Bytes, Bytes | None]:
-    levels, alpha = grey16(image)
-    # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
-    grey = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=-1), alpha
-
-
-def _from_cmyk(image: Image.Image) -> Image.Image:
+def _cmyk_to_rgb(image: Any) -> Convert:
     profile = image.info.get("icc_profile")
     if profile and _colour_space(profile) == b"CMYK":
         try:
-            converted = ImageCms.profileToProfile(
-                image,
+            transform = ImageCms.buildTransform(
                 ImageCms.ImageCmsProfile(io.BytesIO(profile)),
                 ImageCms.createProfile("sRGB"),
-                outputMode="RGB",
+                "CMYK",
+                "RGB",
             )
+            return lambda part: ImageCms.applyTransform(part, transform)
         except (ImageCms.PyCMSError, OSError):
             # A broken profile; the picture itself is whole.
-            converted = None
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
+            pass
+    return lambda part: part.convert("RGB")
 
 
-_silence_lock = threading.Lock()
-_silence_depth = 0
-_silence = warnings.catch_warnings()
+# Pillow keeps 8 bits a channel of colour, and chooses the upper ones of 16 by the order of
+# bytes that it is told. Told the other order, it takes the lower ones.
+_OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+# All bytes at once: those of grey stand where red and green would, of alpha where the others.
+_GREY_WITH_ALPHA, _AS_BYTES = "LA;16B", "RGBA"
 
 
-@contextmanager
-def _silent_pillow() -> Iterator[None]:
-    # `catch_warnings` changes the whole process, and pictures are read by many
-    # threads at once: the first one in sets the filter, the last one out
-    # restores what was there.
-    global _silence, _silence_depth
-    with _silence_lock:
-        if _silence_depth == 0:
-            _silence = warnings.catch_warnings()
-            _silence.__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-        _silence_depth += 1
-    try:
-        yield
-    finally:
-        with _silence_lock:
-            _silence_depth -= 1
-            if _silence_depth == 0:
-                _silence.__exit__(None, None, None)
+def _low_bytes(image: Any) -> list[Any] | None:
+    """The tiles of an image that is not loaded yet, so that its lower bytes are decoded.
+
+    Returns:
+        List of what `image.tile` lists; empty where Pillow keeps all bits of itself (grey).
+        None where it cannot be told to.
+    """
+    if image.mode.startswith("I;16"):
+        return []
+    tiles = []
+    for tile in image.tile:
+        args = tile.args
+        rawmode = args[0] if isinstance(args, tuple) else args
+        if rawmode == _GREY_WITH_ALPHA:
+            other = _AS_BYTES
+        elif rawmode[:-1] in ("RGB;16", "RGBA;16", "RGBX;16"):
+            other = rawmode[:-1] + _OTHER_ORDER[rawmode[-1]]
+        else:
+            return None
+        args = (other, *args[1:]) if isinstance(args, tuple) else other
+        tiles.append(tile._replace(args=args))
+    return tiles
+
+
+def _read_deep(image: Any, turned: int, low_bytes: list[Any], path: Source, index: int) -> Deep:
+    """All 16 bits of a loaded image, upright, of which it has the upper ones."""
+    if not low_bytes:
+        return _with_transparent_colour(grey16(image, turned, 3), image)
+    channels = 4 if image.mode == "RGBA" else 3
+    with open_picture(path, max_pixels=None) as low:
+        low.seek(index)
+        low.tile = low_bytes
+        low.load()
+        if low_bytes[0].args == _AS_BYTES:
+            (deep,) = converted(low, turned, _grey_with_alpha, [4], np.uint16)
+            return deep
+        (deep,) = converted(low, turned, np.asarray, [channels], np.uint16)
+    stored = metadata.as_stored(deep, turned)
+    for top, bottom in _parts(*stored.shape[:2]):
+        part = image.crop((0, top, stored.shape[1], bottom))
+        stored[top:bottom] |= np.asarray(part).astype(np.uint16) << 8
+    return _with_transparent_colour(deep, image)
+
+
+def grey16(image: Any, turned: int, channels: int = 1) -> Deep:
+    """Makes an upright array of a loaded image of 16-bit grey, the same in all channels."""
+    is_inverted = getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+    def convert(part: Any) -> Deep:
+        levels = np.asarray(part).astype(np.uint16)[..., None]
+        # Pillow undoes this for 8 bits, not for 16.
+        return 65535 - levels if is_inverted else levels
+
+    (grey,) = converted(image, turned, convert, [channels], np.uint16)
+    return grey
+
+
+def _grey_with_alpha(part: Any) -> Deep:
+    upper, lower = (np.asarray(part).astype(np.uint16)[..., each::2] for each in (0, 1))
+    return (upper << 8 | lower)[..., [0, 0, 0, 1]]
+
+
+def _with_transparent_colour(deep: Deep, image: Any) -> Deep:
+    """Adds alpha where one colour stands for what is transparent (PNG, 11.3.1.1)."""
+    colour = image.info.get("transparency")
+    if deep.shape[-1] == 4 or not isinstance(colour, int | tuple):
+        return deep
+    alpha = np.where((deep == np.array(colour)).all(axis=-1, keepdims=True), 0, 65535)
+    return np.concatenate([deep, alpha.astype(np.uint16)], axis=-1)
+
+
+def to_bytes(deep: Deep) -> Bytes:
+    """Rounds numbers of 16 bits to the nearest of 8."""
+    # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
+    return ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _from_deep(deep: Deep) -> tuple[Bytes, Bytes | None]:
+    height, width, channels = deep.shape
+    pixels = np.empty((height, width, 3), np.uint8)
+    alpha = np.empty((height, width), np.uint8) if channels == 4 else None
+    for top, bottom in _parts(height, width):
+        levels = to_bytes(deep[top:bottom])
+        pixels[top:bottom] = levels[..., :3]
+        if alpha is not None:
+            alpha[top:bottom] = levels[..., 3]
+    return pixels, alpha

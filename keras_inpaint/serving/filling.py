@@ -16,8 +16,8 @@ from PIL import Image
 from keras_inpaint.inpainting.memory import MemoryLimitError
 from keras_inpaint.pictures import Picture, read_picture, write_picture
 from keras_inpaint.pictures.masks import check_mask_size, find_holes
+from keras_inpaint.pictures.opening import open_picture
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Bytes, Holes
-from keras_inpaint.pictures.reading import opened
 from keras_inpaint.serving.dialects import ARRAYS, Request
 from keras_inpaint.serving.limits import Call, Limits, MemoryBudget, Refusal
 from keras_inpaint.serving.models import Model
@@ -165,7 +165,7 @@ def _fill_files(
 def _size(content: bytes, name: str) -> tuple[int, int]:
     """Height and width as the header of a file has them."""
     try:
-        with opened(content, decode=False) as image:
+        with open_picture(content, max_pixels=None) as image:
             is_animated = getattr(image, "is_animated", False)
             width, height = image.size
     except (OSError, ValueError) as error:

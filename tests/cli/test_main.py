@@ -36,7 +36,7 @@ def test_module_is_the_command_too(module):
     [
         ([], "VERB"),
         (["paint"], "invalid choice: 'paint'"),
-        (["inpaint", "photo.png"], "--mask, --output"),
+        (["inpaint", "photo.png"], "required: --output"),
         (
             ["inpaint", "photo.png", "--mask", "mask.png", "--output", "o.png", "--fast"],
             "--fast",
