@@ -142,11 +142,12 @@ def write_png16(path, levels):
     )
 
 
-def test_16_bit_colour_is_within_one_level_of_the_nearest(tmp_path):
+def test_16_bit_colour_is_rounded_to_the_nearest_level_and_kept(tmp_path):
     levels = np.random.default_rng(0).integers(0, 65536, (8, 9, 3), np.uint16)
     write_png16(tmp_path / "deep.png", levels)
-    difference = np.rint(levels / 257) - read_picture(tmp_path / "deep.png").pixels
-    assert np.abs(difference).max() <= 1
+    picture = read_picture(tmp_path / "deep.png")
+    np.testing.assert_array_equal(picture.pixels, np.rint(levels / 257))
+    np.testing.assert_array_equal(picture.deep, levels)
 
 
 def test_cmyk_without_profile_is_read_by_the_plain_formula(tmp_path):
@@ -290,17 +291,6 @@ def test_numbers_without_a_white_are_refused(tmp_path):
     Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "a.tiff")
     with pytest.raises(ValueError, match="8 or 16 bits"):
         read_picture(tmp_path / "a.tiff")
-
-
-def test_decompression_bombs_are_refused_and_large_pictures_not(tmp_path, monkeypatch):
-    Image.fromarray(COLOUR).save(tmp_path / "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", COLOUR[..., 0].size // 2 + 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert read_picture(tmp_path / "a.png").size == (HEIGHT, WIDTH)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(ValueError, match=r"too large.*a\.png"):
-        read_picture(tmp_path / "a.png")
 
 
 def encoded(kind, exif=None, mode="RGB"):
