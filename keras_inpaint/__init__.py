@@ -30,6 +30,7 @@ _HOMES = {
     "convert": "conversion",
     "evaluate": "evaluation",
     "export_saved_model": "export",
+    "inpaint_folder": "inpainting",
 }
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "convert",
     "evaluate",
     "export_saved_model",
+    "inpaint_folder",
     *_SUBPACKAGES,
 ]
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from types import TracebackType
@@ -21,6 +22,8 @@ from keras_inpaint.files import shown
 
 # The parent of all loggers of the package.
 LOGGER = logging.getLogger("keras_inpaint")
+# Where no bar is drawn. A file of a hundred thousand lines helps nobody.
+_SECONDS_BETWEEN_LINES = 10
 # Progress is drawn on it too, below the messages.
 CONSOLE = Console(stderr=True)
 
@@ -194,6 +197,21 @@ def quiet_start() -> Iterator[None]:
         CONSOLE.file = None  # type: ignore[assignment]
 
 
+def in_words(seconds: float) -> str:
+    """Writes a duration as people say it.
+
+    Example:
+    >>> from keras_inpaint.cli.console import in_words
+    >>> in_words(59.6), in_words(3700)
+    ('1 min 0 s', '1 h 1 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 class Progress:
     """The progress over items, with the time that the rest will take.
 
@@ -229,6 +247,8 @@ class Progress:
         )
         self._task = self._bar.add_task("", total=total)
         self._num_begun = 0
+        self._start = time.monotonic()
+        self._next_line = self._start + _SECONDS_BETWEEN_LINES
 
     def begin(self, name: str) -> None:
         """Begins the next item."""
@@ -240,6 +260,16 @@ class Progress:
     def update(self, num_done: int, num_parts: int) -> None:
         """Advances by the parts of the item that are done."""
         self._bar.update(self._task, completed=self._num_begun - 1 + num_done / num_parts)
+
+    def advance(self, num_done: int, total: int, name: str) -> None:
+        """Notes that so many of all items are done, in any order, `name` the last of them."""
+        self._bar.update(self._task, completed=num_done, total=total, description=shown(name))
+        now = time.monotonic()
+        if self._is_drawn or now < self._next_line or num_done == total:
+            return
+        self._next_line = now + _SECONDS_BETWEEN_LINES
+        left = (now - self._start) / num_done * (total - num_done)
+        LOGGER.info("%d/%d, about %s left", num_done, total, in_words(left))
 
     def __enter__(self) -> Self:
         if self._is_drawn:

@@ -1,9 +1,11 @@
 """What ships: photos of any size filled."""
 
+from keras_inpaint.inpainting.folder import inpaint_folder
+from keras_inpaint.inpainting.folder_report import FolderReport
 from keras_inpaint.inpainting.inpainter import Inpainter
 from keras_inpaint.moved_names import moved_names
 
-__all__ = ["Inpainter"]
+__all__ = ["FolderReport", "Inpainter", "inpaint_folder"]
 
 _PRESET_NAMES = (
     "FORMAT_VERSION",

@@ -74,7 +74,9 @@ def test_transparency_profile_and_exif_are_kept(words, photo, tmp_path):
     )
     assert call(words) == 0
     with Image.open(tmp_path / "filled.png") as filled:
-        np.testing.assert_array_equal(np.asarray(filled)[..., 3], alpha)
+        is_known = hole(40, 60) == 0
+        np.testing.assert_array_equal(np.asarray(filled)[is_known, 3], alpha[is_known])
+        assert (np.asarray(filled)[~is_known, 3] == 255).all()
         assert filled.getexif()[0x013B] == "Ada"
         assert filled.info["icc_profile"] == profile
 
@@ -154,18 +156,14 @@ def folders(rng, preset, tmp_path):
 def test_folder_is_filled_and_each_failure_is_named(folders, tmp_path, capsys):
     assert call(folders) == 1
     output = tmp_path / "deep" / "filled"
-    assert [path.name for path in output.iterdir()] == ["a.png"]
+    assert [path.name for path in output.iterdir() if path.name[0] != "."] == ["a.png"]
     told = capsys.readouterr()
     assert told.out == f"{output / 'a.png'}\n"
     lines = told.err.splitlines()
-    assert [line.split()[0] for line in lines if line[0].isdigit()] == [
-        "1/3",
-        "2/3",
-        "3/3",
-        "2",
-    ]
+    assert len(lines) == 3
     assert any("b.jpg failed: " in line and "24 x 24" in line for line in lines)
-    assert any("c.png failed: there is no mask" in line for line in lines)
+    assert any("c.png: there is no mask" in line for line in lines)
+    assert lines[-1].startswith("1 filled, 1 failed, 1 without a partner in ")
 
 
 def test_folder_without_failures_is_done(folders, tmp_path):
@@ -192,19 +190,15 @@ def test_loss_of_jpeg_is_told_once_a_folder(folders, rng, tmp_path, capsys):
         ({"--output": "photos"}, "another folder than that of the photos"),
         ({"--output": "masks"}, "another folder than that of the masks"),
         ({"--output": "photos/a.png"}, "must be a folder where PHOTO is one"),
-        ({"--mask": "photos/a.png"}, "folder"),
-        ({"--mask": "empty"}, "must hold pictures"),
-        ({"--mask": "others"}, "No photo has a mask of the same name"),
-        ({"photo": "twins"}, "several named a"),
+        ({"--mask": "empty"}, "holds no photos"),
+        ({"--mask": "others"}, "No photo has a mask"),
     ],
-    ids=["photos", "masks", "output", "file", "empty", "others", "twins"],
+    ids=["photos", "masks", "output", "empty", "others"],
 )
 def test_impossible_folders_are_told_in_one_line(folders, tmp_path, capsys, changes, advice):
-    for name, file in (("empty", None), ("others", "z.png"), ("twins", "a.png")):
+    for name in ("empty", "others"):
         (tmp_path / name).mkdir()
-        if file:
-            Image.fromarray(hole(40, 60)).save(tmp_path / name / file)
-    Image.fromarray(hole(40, 60)).save(tmp_path / "twins" / "a.bmp")
+    Image.fromarray(hole(40, 60)).save(tmp_path / "others" / "z.png")
     folders.update({name: str(tmp_path / value) for name, value in changes.items()})
     assert call(folders) == 2
     error = capsys.readouterr().err

@@ -26,6 +26,7 @@ PUBLIC_NAMES = {
         "export",
         "export_saved_model",
         "gan",
+        "inpaint_folder",
         "inpainting",
         "layers",
         "losses",
@@ -83,7 +84,9 @@ PUBLIC_NAMES = {
         "PictureSheets",
     ],
     "inpainting": [
+        "FolderReport",
         "Inpainter",
+        "inpaint_folder",
     ],
     "layers": [
         "ContextualAttention",
@@ -155,6 +158,7 @@ PUBLIC_NAMES = {
         "valid_keys",
     ],
     "pictures": [
+        "MAX_PIXELS",
         "Picture",
         "SUFFIXES",
         "check_writable",
@@ -163,11 +167,15 @@ PUBLIC_NAMES = {
         "is_picture_name",
         "is_plain",
         "list_pictures",
+        "read_frames",
+        "read_header",
         "read_mask",
         "read_picture",
         "sheet",
         "to_images",
         "to_photos",
+        "what_is_lost",
+        "write_frames",
         "write_picture",
     ],
     "presets": [

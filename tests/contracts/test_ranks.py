@@ -35,6 +35,7 @@ HOMES = {
     "convert": "conversion",
     "evaluate": "evaluation",
     "export_saved_model": "export",
+    "inpaint_folder": "inpainting",
 }
 # Methods that are another name for a function of higher rank, imported as they are called.
 SHORTHANDS = {("keras_inpaint.inpainting.inpainter", "keras_inpaint.export_saved_model")}
