@@ -139,7 +139,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _fill_file(arguments: argparse.Namespace) -> int:
     _check_files(arguments)
     with quiet_start():
-        from keras_inpaint.inpainting.folder import FAILED, Job, Options, Pipeline, find_jobs
+        from keras_inpaint.inpainting.folder import Job, Options, Pipeline, find_jobs
+        from keras_inpaint.inpainting.folder_report import FAILED
 
     options = _options(arguments, Options)
     (pair,) = find_jobs(arguments.photo, arguments.mask, arguments.mask_pattern, options).pairs
@@ -174,7 +175,8 @@ def _check_files(arguments: argparse.Namespace) -> None:
 def _fill_folder(arguments: argparse.Namespace) -> int:
     _check_folder(arguments)
     with quiet_start():
-        from keras_inpaint.inpainting.folder import FAILED, Options, inpaint_folder
+        from keras_inpaint.inpainting.folder import Options, inpaint_folder
+        from keras_inpaint.inpainting.folder_report import FAILED
 
     options = dataclasses.asdict(_options(arguments, Options))
     with Progress(0) as progress:

@@ -518,7 +518,7 @@ def _with_filling(picture: Picture, filled: Any, holes: Holes) -> Picture:
 
 def _held(work: _Work) -> int:
     """Bytes of the pixels and masks of a photo that was read."""
-    arrays = [work.holes]
+    arrays: list[Any] = [work.holes]
     for picture, _ in work.frames:
         arrays += [picture.pixels, picture.alpha, picture.deep]
     return sum(array.nbytes for array in arrays if array is not None)

@@ -247,7 +247,7 @@ def reading_memory(image: Any) -> int:
         pixel += 8
     if image.format == "TIFF" and image.size != _stored_size(image):
         pixel *= 2
-    return width * height * (pixel + out) + _OVERHEAD
+    return int(width * height) * (pixel + out) + _OVERHEAD
 
 
 def _stored_size(image: Any) -> tuple[int, int]:

@@ -15,8 +15,8 @@ from keras_inpaint.pictures.picture import Picture
 from keras_inpaint.pictures.pixels import Bytes
 
 Deep = NDArray[np.uint16]
-# From a part of an image to an array of its rows.
-Convert = Callable[[Any], NDArray[Any]]
+# From a part of an image to an array of its rows, or another image of them.
+Convert = Callable[[Any], Any]
 
 # TIFF 6.0, section 8: how numbers become light.
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -266,7 +266,7 @@ def grey16(image: Any, turned: int, channels: int = 1) -> Deep:
     def convert(part: Any) -> Deep:
         levels = np.asarray(part).astype(np.uint16)[..., None]
         # Pillow undoes this for 8 bits, not for 16.
-        return 65535 - levels if is_inverted else levels
+        return np.uint16(65535) - levels if is_inverted else levels
 
     (grey,) = converted(image, turned, convert, [channels], np.uint16)
     return grey
@@ -274,7 +274,8 @@ def grey16(image: Any, turned: int, channels: int = 1) -> Deep:
 
 def _grey_with_alpha(part: Any) -> Deep:
     upper, lower = (np.asarray(part).astype(np.uint16)[..., each::2] for each in (0, 1))
-    return (upper << 8 | lower)[..., [0, 0, 0, 1]]
+    words: Deep = (upper << 8 | lower).astype(np.uint16)
+    return words[..., [0, 0, 0, 1]]
 
 
 def _with_transparent_colour(deep: Deep, image: Any) -> Deep:

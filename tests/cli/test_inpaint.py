@@ -169,6 +169,7 @@ def test_folder_is_filled_and_each_failure_is_named(folders, tmp_path, capsys):
 def test_folder_without_failures_is_done(folders, tmp_path):
     for name in ("b.jpg", "c.png"):
         (tmp_path / "photos" / name).unlink()
+    (tmp_path / "masks" / "b.png").unlink()
     assert call(folders) == 0
 
 

@@ -126,8 +126,10 @@ def killed(run):
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def kill(*arguments):
+def kill():
     os.kill(os.getpid(), signal.SIGKILL)
+    # Not every system ends this thread at once.
+    time.sleep(60)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are made by fork")
