@@ -18,6 +18,7 @@ from keras_inpaint.pictures.opening import MAX_PIXELS
 _LOG = logging.getLogger(__name__)
 
 METHODS = ("whole", "crop", "resize")
+DETAILS = ("copy", "none")
 _BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
@@ -91,6 +92,13 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="known pixels up to N from the hole blend into the filling (default: 0)",
+    )
+    parser.add_argument(
+        "--detail",
+        choices=DETAILS,
+        default="copy",
+        help="what makes fillings of large photos sharp: fine detail copied from known pixels, "
+        "or nothing (default: %(default)s)",
     )
     parser.add_argument(
         "--memory-limit",

@@ -21,6 +21,7 @@ from keras_inpaint.data.pairs import Pair, Pairs, find_pairs
 from keras_inpaint.data.sources import Source, describe_left_out, find_files
 from keras_inpaint.files import FolderLock, atomic_write, check_source, check_target
 from keras_inpaint.files.room import DiskFullError
+from keras_inpaint.inpainting.detail import DETAILS
 from keras_inpaint.inpainting.folder_report import (
     COPIED,
     FAILED,
@@ -68,9 +69,11 @@ class Options:
     grow: int = 0
     turn_mask: bool = False
     all_frames: bool = False
+    detail: str = "copy"
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS, or_none="the one that suits the photo")
+        check_choice("detail", self.detail, DETAILS)
         for name in ("feather", "grow"):
             check_int(name, getattr(self, name), "counts pixels", at_least=0)
         for name, what in (("memory_limit", "bytes"), ("max_pixels", "pixels")):
@@ -146,7 +149,7 @@ def inpaint_folder(
             processor, at most 4.
         progress: Function or None. Called when a photo is done with the number of those, the
             number of all, and its `Outcome`.
-        **options: `method` and `feather`, as `Inpainter.inpaint` takes. `memory_limit`: int
+        **options: `method`, `feather` and `detail`, as `Inpainter.inpaint` takes. `memory_limit`: int
             or None, bytes that all of it may take on top of what the process has; None for
             half of the machine's memory. `max_pixels`: int or None, pixels of the largest
             photo that is read. `invert_mask`, `mask_from_alpha`, `grow`: see
@@ -449,6 +452,7 @@ class Pipeline:
                     work.holes,
                     method=options.method,
                     feather=options.feather,
+                    detail=options.detail,
                     memory_limit=self._left(_held(work)),
                     progress=self.parts,
                 )

@@ -50,8 +50,8 @@ WORDS = {
     "mask": "inpaint {}/a.png --mask {}/bad.png --output {}/o.png",
     "mask of a folder": "inpaint {}/photos --mask {}/bad.png --output {}/filled",
     "preset": "inpaint {}/a.png --mask {}/mask.png --output {}/o.png --preset {}/bad.png",
-    "evaluate": "evaluate --data {}/bad.png --preset {}/none",
-    "evaluate's masks": "evaluate --data {}/a.png --masks {}/bad.png --preset {}/none",
+    "evaluate": "evaluate --data {}/bad.png --preset PRESET",
+    "evaluate's masks": "evaluate --data {}/a.png --masks {}/bad.png --preset PRESET",
     "train": "train --data {}/bad.png --output {}/run",
     "settings": "train --config {}/bad.png",
     "network": "tune --data {}/photos --output {}/run --network {}/bad.png",
@@ -61,11 +61,11 @@ WORDS = {
 
 @pytest.mark.parametrize("kind", ["FIFO", "device"])
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_no_command_opens_what_is_no_file(files, capsys, words, kind):
+def test_no_command_opens_what_is_no_file(files, preset, capsys, words, kind):
     path = files / "bad.png"
     os.mkfifo(path) if kind == "FIFO" else path.symlink_to("/dev/zero")
     before = sorted(files.iterdir())
-    assert main(words.replace("{}", str(files)).split()) == 2
+    assert main(words.replace("{}", str(files)).replace("PRESET", preset).split()) == 2
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.count("\n") == 1

@@ -178,10 +178,12 @@ def test_failures_of_other_programs_are_shown_whole(monkeypatch):
 def test_what_options_offer_is_what_there_is():
     # Written down again, for Keras is not loaded before the arguments are right.
     from keras_inpaint.evaluation import HOLE_KINDS
+    from keras_inpaint.inpainting.detail import DETAILS
     from keras_inpaint.inpainting.planning import METHODS
     from keras_inpaint.presets import bundled_presets
 
     assert inpaint.METHODS == METHODS
+    assert inpaint.DETAILS == DETAILS
     assert evaluate._KINDS == HOLE_KINDS
     assert presets.DEFAULT_PRESET in bundled_presets()
 

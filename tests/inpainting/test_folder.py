@@ -59,8 +59,11 @@ def photos(tmp_path, rng):
 
 
 def filled_names(folder):
+    """Names of files, but for hidden ones and those in hidden folders."""
     return sorted(
-        path.name for path in folder.rglob("*") if path.name[0] != "." and path.is_file()
+        path.name
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
     )
 
 
