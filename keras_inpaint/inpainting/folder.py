@@ -149,13 +149,13 @@ def inpaint_folder(
             processor, at most 4.
         progress: Function or None. Called when a photo is done with the number of those, the
             number of all, and its `Outcome`.
-        **options: `method`, `feather` and `detail`, as `Inpainter.inpaint` takes. `memory_limit`: int
-            or None, bytes that all of it may take on top of what the process has; None for
-            half of the machine's memory. `max_pixels`: int or None, pixels of the largest
-            photo that is read. `invert_mask`, `mask_from_alpha`, `grow`: see
-            `keras_inpaint.pictures.read_mask`. `turn_mask`: bool, whether masks are turned as
-            EXIF turns their photos. `all_frames`: bool, whether all frames of an animation,
-            or pages of a document, are filled; else the first.
+        **options: `method`, `feather` and `detail`, as `Inpainter.inpaint` takes.
+            `memory_limit`: int or None, bytes that all of it may take on top of what the
+            process has; None for half of the machine's memory. `max_pixels`: int or None,
+            pixels of the largest photo that is read. `invert_mask`, `mask_from_alpha`,
+            `grow`: see `keras_inpaint.pictures.read_mask`. `turn_mask`: bool, whether masks
+            are turned as EXIF turns their photos. `all_frames`: bool, whether all frames of
+            an animation, or pages of a document, are filled; else the first.
 
     Returns:
         `FolderReport`.
