@@ -26,6 +26,7 @@ def fill(
     progress: Progress | None = None,
     batch_size: int = 1,
     detail: str = "none",
+    out: Bytes | None = None,
 ) -> Bytes:
     """Fills the holes of a photo; a window sees what those before it have filled.
 
@@ -42,11 +43,16 @@ def fill(
         batch_size: int, at least 1. Windows that are predicted at once, where none of them
             sees what another one fills: the result does not depend on it.
         detail: One of `DETAILS`. Where detail comes from in windows that need it.
+        out: uint8 array like `photo`, which takes the filled one, or `None` for a new one. It
+            may be `photo`.
 
     Returns:
-        uint8 array like `photo`, a new one.
+        uint8 array like `photo`: `out`, or a new one.
     """
-    filled, missing, num_done = photo.copy(), holes.copy(), 0
+    filled = photo.copy() if out is None else out
+    if filled is not photo:
+        filled[...] = photo
+    missing, num_done = holes.copy(), 0
     for batch in _batches(windows, batch_size, max(feather, SEAM)):
         # Others may have filled all of them.
         waiting = [window for window in batch if missing[window.hole.slices].any()]

@@ -455,6 +455,7 @@ class Pipeline:
                     detail=options.detail,
                     memory_limit=self._left(_held(work)),
                     progress=self.parts,
+                    out=picture.pixels,
                 )
             frames.append((_with_filling(picture, filled, work.holes), shown))
         work.frames = frames

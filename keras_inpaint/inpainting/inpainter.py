@@ -232,6 +232,7 @@ class Inpainter:
         mask_from_alpha: bool = False,
         grow: int = 0,
         detail: str = "copy",
+        out: Bytes | None = None,
     ) -> Bytes:
         """Fills the hole of one photo.
 
@@ -260,10 +261,12 @@ class Inpainter:
                 made smaller, the fine detail of its filling is replaced by that of known
                 pixels that look alike. `"none"`: the filling is as soft as the generator
                 leaves it. Nothing is replaced in a photo that is seen as a whole.
+            out: uint8 array like `photo`, which takes the filled one, or `None` for a new
+                one. `photo` itself, where it is such an array, saves a copy of it.
 
         Returns:
-            uint8 array like `photo`, a new one. Known pixels are those of `photo`, but for
-            `feather`.
+            uint8 array like `photo`: `out`, or a new one. Known pixels are those of `photo`,
+            but for `feather`.
 
         Raises:
             OSError: If a file cannot be read.
@@ -279,13 +282,19 @@ class Inpainter:
         photo = _pixels(photo)
         check_photos(photo[None], self.generator.channels)
         (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
+        if out is not None:
+            _check_out(out, photo)
         if not holes.any():
-            return np.array(photo)
+            filled = np.empty_like(photo) if out is None else out
+            filled[...] = photo
+            return filled
         limit = default_memory_limit() if memory_limit is None else memory_limit
-        size = self.image_size or _PUBLISHED_SIZE
-        windows = affordable_windows(self.generator, holes, size, method, feather, limit)
-        num = affordable_batch(self.generator, holes, windows, limit)
-        return fill(photo, holes, windows, self._predict, feather, progress, num, detail)
+        size, is_copied = self.image_size or _PUBLISHED_SIZE, out is None
+        windows = affordable_windows(
+            self.generator, holes, size, method, feather, limit, is_copied
+        )
+        num = affordable_batch(self.generator, holes, windows, limit, is_copied)
+        return fill(photo, holes, windows, self._predict, feather, progress, num, detail, out)
 
     def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
         """Fills the holes of photos of one size, all at once and each seen as a whole.
@@ -356,6 +365,15 @@ def _holes(masks: list[Mask], photos: Bytes) -> list[Holes]:
                 stacklevel=3,
             )
     return [mask.holes for mask in masks]
+
+
+def _check_out(out: Any, photo: Bytes) -> None:
+    is_array = isinstance(out, np.ndarray) and out.flags.writeable
+    if not is_array or out.shape != photo.shape or out.dtype != np.uint8:
+        raise ValueError(
+            "`out` must be a uint8 array of the photo's shape that can be written to. "
+            f"Received: out of type {type(out).__name__} and shape {np.shape(out)}"
+        )
 
 
 def _stack(kind: str, pictures: Any) -> NDArray[Any]:

@@ -26,6 +26,8 @@ _BYTES_A_PIXEL_AND_FILTER = 16
 _BYTES_A_PIXEL = 80
 # Beside the network: the photo, its masks, the filling at the photo's size.
 _BYTES_A_VIEW_PIXEL, _BYTES_A_PHOTO_PIXEL = 20, 8
+# Of these, the filled photo, where it is not put in the place of the other.
+_BYTES_OF_COPY = 3
 _BYTES_OF_DETAIL = 24 * 10**6
 # More are no faster on a CPU, and so large a share of the last batch is empty.
 _LARGEST_BATCH = 8
@@ -71,7 +73,11 @@ def _estimate_attention(generator: Any, size: tuple[int, int], num: int) -> int:
 
 
 def estimate_plan(
-    generator: Any, holes: Holes, windows: Sequence[Window], batch_size: int = 1
+    generator: Any,
+    holes: Holes,
+    windows: Sequence[Window],
+    batch_size: int = 1,
+    is_copied: bool = True,
 ) -> int:
     """Estimates the memory of filling a photo: the largest batch, and the photo's copies.
 
@@ -80,6 +86,7 @@ def estimate_plan(
         holes: bool array of shape `(height, width)`.
         windows: Sequence of `Window`, at least one.
         batch_size: int. Windows of one size that are filled at once, where there are as many.
+        is_copied: bool. Whether the filled photo is another array than the photo.
 
     Returns:
         int: bytes.
@@ -94,11 +101,12 @@ def estimate_plan(
         network = max(estimate_memory(generator, size, num), _BYTES_OF_DETAIL)
         need = network + num * _BYTES_A_VIEW_PIXEL * max(pixels)
         largest = max(largest, need)
-    return largest + _BYTES_A_PHOTO_PIXEL * holes.size
+    photo = _BYTES_A_PHOTO_PIXEL - (0 if is_copied else _BYTES_OF_COPY)
+    return largest + photo * holes.size
 
 
 def affordable_batch(
-    generator: Any, holes: Holes, windows: Sequence[Window], limit: int
+    generator: Any, holes: Holes, windows: Sequence[Window], limit: int, is_copied: bool = True
 ) -> int:
     """Returns how many windows of one size can be filled at once within the memory.
 
@@ -107,12 +115,13 @@ def affordable_batch(
         holes: bool array of shape `(height, width)`.
         windows: Sequence of `Window`, of which each one alone is within the memory.
         limit: int. Bytes.
+        is_copied: bool. See `estimate_plan`.
 
     Returns:
         int: a power of two, at most 8.
     """
     num = _LARGEST_BATCH
-    while num > 1 and estimate_plan(generator, holes, windows, num) > limit:
+    while num > 1 and estimate_plan(generator, holes, windows, num, is_copied) > limit:
         num //= 2
     return num
 
@@ -139,6 +148,7 @@ def affordable_windows(
     method: str | None,
     feather: int,
     limit: int,
+    is_copied: bool = True,
 ) -> list[Window]:
     """Plans how to fill a photo within the memory.
 
@@ -150,6 +160,7 @@ def affordable_windows(
             of those that the memory suffices for.
         feather: int. Known pixels around the hole that change.
         limit: int. Bytes.
+        is_copied: bool. See `estimate_plan`.
 
     Returns:
         List of `Window`.
@@ -162,7 +173,7 @@ def affordable_windows(
     needs = {}
     for name in [*wanted, *others]:
         windows = plan(name, holes, image_size, feather)
-        needs[name] = estimate_plan(generator, holes, windows)
+        needs[name] = estimate_plan(generator, holes, windows, is_copied=is_copied)
         if needs[name] <= limit and (method is None or name == method):
             return windows
     raise MemoryLimitError(_refusal(holes, wanted[0], needs, limit))

@@ -75,7 +75,8 @@ def plan(method: str, holes: Holes, image_size: int, feather: int = 0) -> list[W
     # No two components are nearer to each other than this.
     cell = max(image_size // 4, 1)
     thin = _sharing(holes, cell, image_size, feather)
-    thick = holes & ~thin
+    # Not `& ~thin`, which would take another mask of the photo's size.
+    thick = holes > thin
     crops = [
         window
         for part in find_components(thick, cell)
