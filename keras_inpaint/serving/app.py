@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, File, Form, Request, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     generate_latest,
@@ -31,6 +32,8 @@ from keras_inpaint.version import __version__
 
 _LOG = logging.getLogger(__name__)
 _MOST_PIXELS = 4096
+# Not `| None`: in the description, "null" would be a value that may be sent.
+_LEFT_OUT: Any = None
 _ERRORS = {
     400: "The request is malformed; the message names the field",
     401: "The key is missing or wrong",
@@ -104,7 +107,12 @@ def _add_probes(app: FastAPI, server: Server) -> None:
         _check_ready(server)
         return {"status": "ready"}
 
-    @app.get("/metrics", tags=["probes"], responses=_documented(401))
+    @app.get(
+        "/metrics",
+        tags=["probes"],
+        response_class=PlainTextResponse,
+        responses=_documented(401),
+    )
     async def metrics() -> Response:
         """Returns what Prometheus reads."""
         model = server.keeper.current
@@ -137,9 +145,9 @@ def _add_inpaint(app: FastAPI, server: Server) -> None:
         request: Request,
         photo: Annotated[UploadFile, File(description="A picture file")],
         mask: Annotated[
-            UploadFile | None, File(description="A picture file: bright is the hole")
-        ] = None,
-        method: Annotated[Literal["whole", "crop", "resize"] | None, Form()] = None,
+            UploadFile, File(description="A picture file: bright is the hole")
+        ] = _LEFT_OUT,
+        method: Annotated[Literal["whole", "crop", "resize"], Form()] = _LEFT_OUT,
         feather: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
         grow: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
         invert_mask: Annotated[bool, Form()] = False,

@@ -99,6 +99,8 @@ def serve(
             app,
             http=patient_protocol(limits.head_timeout),
             ws="none",
+            # Longer than the minute after which balancers drop idle connections themselves.
+            timeout_keep_alive=75,
             lifespan="on",
             # The command line prints what the package logs; requests are in the metrics.
             log_config=None,
