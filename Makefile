@@ -30,7 +30,8 @@ FILLED := out/filled.png
 # What is written on keras.ops alone is tested a second time on the other backend.
 JAX_TESTS := tests/contracts/test_layer_contract.py \
 	tests/gan/test_checking.py tests/gan/test_callbacks.py tests/gan/test_compile.py \
-	tests/gan/test_keras_callbacks.py tests/gan/test_saving.py tests/gan/test_perceptual_loss.py \
+	tests/gan/test_data_contract.py tests/gan/test_keras_callbacks.py tests/gan/test_saving.py \
+	tests/gan/test_perceptual_loss.py \
 	tests/gan/test_averaging.py tests/gan/test_warm_up.py tests/gan/test_waiting.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 

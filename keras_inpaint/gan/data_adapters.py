@@ -240,7 +240,6 @@ def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> Ad
     if first is None:
         raise ValueError(f"There is no batch in `x`. Received: an empty {dataset}")
     checker.check_first(read_batch(first))
-    checker.check_shapes(specs)
     shapes = {
         "images": (None, None, None, checker.required.channels),
         "masks": (None, None, None, 1),

@@ -63,10 +63,10 @@ def masks():
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches in memory; remembers which were asked for."""
+    """Batches in memory; remembers what was asked for, and the epochs."""
 
-    def __init__(self, *batches):
-        super().__init__()
+    def __init__(self, *batches, **options):
+        super().__init__(**options)
         self.batches, self.asked = batches, []
 
     @property
@@ -76,6 +76,12 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         self.asked.append(index)
         return self.batches[index]
+
+    def on_epoch_begin(self):
+        self.asked.append("begin")
+
+    def on_epoch_end(self):
+        self.asked.append("end")
 
 
 def refused(fit, *data, match, **options):
@@ -101,6 +107,68 @@ def test_masks_that_are_no_masks_are_refused(gan, images, masks):
     refused(gan.fit, images, np.tile(masks, 3), match=r"masks.shape=\(4, 32, 32, 3\)")
 
 
+def test_validation_data_are_handed_on_as_one_dict(patch_gan, images, masks):
+    for given in ((images,), images, (images, masks), {"images": images}):
+        patch_gan.fit(images, validation_data=given)
+        (found,) = patch_gan.given["validation_data"]
+        assert found["images"] is images
+        assert ("masks" in found) == (isinstance(given, tuple) and len(given) == 2)
+    patch_gan.fit(images, validation_data=(Batches((images,)),))
+    assert patch_gan.given["validation_data"][0].num_batches == 1
+
+
+def test_a_validation_split_that_cannot_be_made_is_refused(patch_gan, images):
+    match = "take.*skip.*Received: x of type Batches"
+    refused(patch_gan.fit, Batches((images,)), validation_split=0.5, match=match)
+    for fraction in (0.99, 1.0):
+        match = f"leave images for both.*={fraction} of 4 images"
+        refused(patch_gan.fit, images, validation_split=fraction, match=match)
+    patch_gan.fit(images, validation_split=0.3)
+    (validation,) = patch_gan.given["validation_data"]
+    assert [len(each["images"]) for each in (patch_gan.given["x"], validation)] == [2, 2]
+
+
+def test_the_first_batch_of_arrays_is_as_large_as_keras_makes_it(patch_gan, images):
+    images[2:] = 7
+    patch_gan.fit(images, batch_size=2)
+    patch_gan.fit(images, steps_per_epoch=2)
+    refused(patch_gan.fit, images, match="values from .* to 7")
+    refused(patch_gan.fit, images, steps_per_epoch=1, match="values from .* to 7")
+
+
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="datasets of TensorFlow")
+def test_datasets_without_batches_or_distributed_already(patch_gan, images):
+    import tensorflow as tf
+
+    empty = tf.data.Dataset.from_tensor_slices(images[:0]).batch(2)
+    refused(patch_gan.fit, empty, match="no batch.*Received: an empty")
+    distributed = SimpleNamespace(element_spec=None)
+    patch_gan.fit(distributed)
+    patch_gan.check_values = True
+    refused(patch_gan.fit, distributed, match="before they are distributed")
+
+
+def test_a_py_dataset_keeps_its_workers_and_hears_of_epochs(patch_gan, images):
+    options = {"workers": 3, "use_multiprocessing": True, "max_queue_size": 7}
+    dataset = Batches((images,), **options)
+    patch_gan.fit(dataset)
+    adapted = patch_gan.given["x"]
+    assert {name: getattr(adapted, name) for name in options} == options
+    adapted.on_epoch_begin()
+    adapted.on_epoch_end()
+    assert dataset.asked == [0, "begin", "end"]
+
+
+def test_images_that_the_critics_updates_cannot_share_or_without_masks_are_refused(
+    patch_gan, images, masks
+):
+    patch_gan.critic_steps = 2
+    refused(patch_gan.fit, Batches((images[:3],)), match="multiple of 2.*a batch of 3")
+    patch_gan.masks = None
+    refused(patch_gan.fit, images, match=r"`\(images, masks\)`.*masks=None")
+    patch_gan.fit(images, masks)
+
+
 def test_a_dict_holds_images_masks_and_boxes_and_nothing_else(patch_gan, images, masks):
     boxes = np.tile([3, 2, 16, 16], (4, 1))
     patch_gan.fit({"images": images, "masks": None, "boxes": None})
@@ -121,6 +189,7 @@ def test_images_of_a_wrong_size_or_shape_are_refused(gan, patch_gan, images):
     refused(gan.fit, images[..., :1], match=r"`channels=3`.*\(4, 32, 32, 1\)")
     refused(gan.fit, images[0], match=r"images.shape=\(32, 32, 3\)")
     refused(gan.fit, list(images), match=r"\(images, masks\).*Received: 4 parts")
+    refused(gan.fit, {"images": list(images)}, match="Received: images of type list")
 
 
 def test_boxes_that_are_no_patches_are_refused(gan, images, masks):
@@ -184,6 +253,8 @@ def test_what_is_right_is_taken(gan, patch_gan, images, masks):
     assert gan.given["x"]["images"] is images
     assert gan.given["x"]["boxes"] is boxes
     assert (gan.given["batch_size"], gan.given["epochs"], gan.given["shuffle"]) == (2, 5, False)
+    gan.fit((images, masks, boxes.tolist()))
+    np.testing.assert_array_equal(gan.given["x"]["boxes"], boxes)
     gan.fit(edge, masks > 0)
     patch_gan.fit(images[:, :8, :16], np.uint8(masks[:, :8, :16]))
     patch_gan.evaluate(images, verbose=0)

@@ -1,5 +1,6 @@
 """What `fit`, `evaluate` and `predict` may be given, as somebody who knows Keras gives it."""
 
+import importlib.util
 import inspect
 import warnings
 
@@ -515,6 +516,10 @@ def test_predict_draws_masks_as_evaluate_does(gan, images):
         import tensorflow as tf
 
         sources.append(tf.data.Dataset.from_tensor_slices(images).batch(4))
+    if importlib.util.find_spec("torch") is not None:
+        from torch.utils.data import DataLoader
+
+        sources.append(DataLoader([(image,) for image in images], batch_size=4))
     filled = []
     for source in sources:
         filled.append(gan.predict(source, batch_size=4, verbose=0)["completed"])
@@ -625,6 +630,12 @@ def test_evaluate_returns_what_its_names_say(gan, images, masks):
     in_order = gan.evaluate(images, masks, batch_size=4, verbose=0)
     assert sorted(by_name) == sorted(gan.metrics_names)
     assert in_order == pytest.approx([by_name[name] for name in gan.metrics_names])
+
+
+def test_what_is_no_batch_is_refused(gan, images):
+    for method in (gan.train_on_batch, gan.test_on_batch, gan.predict_on_batch):
+        with pytest.raises(ValueError, match=r"One batch must be.*of type Batches"):
+            method(Batches((images,)))
 
 
 def test_single_batches(gan, images, masks):
