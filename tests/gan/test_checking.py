@@ -18,6 +18,7 @@ class Checked:
     """With what is looked at of networks, and no networks; keeps what Keras would be given."""
 
     compiled, critic_steps, check_values, optimizer = True, 1, False, None
+    reconstruction_steps = critic_only_steps = 0
     masks = Boxes(16, 16, jitter=2)
 
     def __init__(self, image_size=None, patch_size=None):
@@ -134,6 +135,10 @@ def test_the_first_batch_of_arrays_is_as_large_as_keras_makes_it(patch_gan, imag
     patch_gan.fit(images, steps_per_epoch=2)
     refused(patch_gan.fit, images, match="values from .* to 7")
     refused(patch_gan.fit, images, steps_per_epoch=1, match="values from .* to 7")
+    right = images[:2]
+    patch_gan.fit(right, validation_data=images, validation_batch_size=2)
+    patch_gan.fit(right, validation_data=images, validation_steps=2)
+    refused(patch_gan.fit, right, validation_data=images, match="In `validation_data`: .* to 7")
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="datasets of TensorFlow")
