@@ -97,14 +97,14 @@ def find_pairs(
             are the same file, or `pattern` is none.
     """
     namer = _Namer(pattern)
-    if _is_file(masks) and _is_same(photos, masks):
+    if _is_file(masks) and is_same(photos, masks):
         raise ValueError(
             "A photo is never its own mask. Name another file, or take what is transparent "
             f"for the hole by --mask-from-alpha. Received: {masks!r} for both"
         )
     found = find_files(photos, [*leave_out, *apart(masks, photos)])
     files, left_out = _named(found.paths, photos), dict(found.left_out)
-    if masks is None or _is_same(photos, masks):
+    if masks is None or is_same(photos, masks):
         mask_files = [file for file in files if namer.names(file)]
         if _is_file(photos):
             mask_files = _beside(files[0])
@@ -136,6 +136,20 @@ def find_pairs(
             + describe_left_out(left_out, "; left out: ")
         )
     return dataclasses.replace(result, left_out=left_out)
+
+
+def own_pairs(photos: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) -> Pairs:
+    """Pairs each photo with itself: what is transparent in it is its hole.
+
+    Args:
+        photos: As `leave_out`, see `find_pairs`.
+
+    Returns:
+        `Pairs`.
+    """
+    found = find_files(photos, leave_out)
+    pairs = [Pair(file.path, file.path, file.within) for file in _named(found.paths, photos)]
+    return Pairs(pairs, left_out=found.left_out)
 
 
 class _Namer:
@@ -302,7 +316,8 @@ def _is_file(source: Source | None) -> bool:
     )
 
 
-def _is_same(one: Source, other: Source | None) -> bool:
+def is_same(one: Source, other: Source | None) -> bool:
+    """Checks whether two sources are one file or folder."""
     if not (isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike)):
         return False
     return os.path.realpath(one) == os.path.realpath(other)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.arguments import check_choice, check_int
-from keras_inpaint.data.pairs import Pair, Pairs, find_pairs
-from keras_inpaint.data.sources import Source, describe_left_out, find_files
+from keras_inpaint.data.pairs import Pairs, find_pairs, is_same, own_pairs
+from keras_inpaint.data.sources import Source, describe_left_out
 from keras_inpaint.files import FolderLock, atomic_write, check_source, check_target
 from keras_inpaint.files.room import DiskFullError
 from keras_inpaint.inpainting.detail import DETAILS
@@ -219,16 +219,9 @@ def find_jobs(
     leave_out: Sequence[Path] = (),
 ) -> Pairs:
     """Finds the photos and their masks; with `mask_from_alpha`, a photo may be its own."""
-    if masks is not None or not options.mask_from_alpha:
-        return find_pairs(photos, masks, pattern, leave_out)
-    found = find_files(photos, leave_out)
-    start = photos if isinstance(photos, str | os.PathLike) and os.path.isdir(photos) else None
-    names = [
-        os.path.basename(path) if start is None else os.path.relpath(path, start)
-        for path in found.paths
-    ]
-    pairs = [Pair(path, path, name) for path, name in zip(found.paths, names, strict=True)]
-    return Pairs(pairs, left_out=found.left_out)
+    if options.mask_from_alpha and (masks is None or is_same(photos, masks)):
+        return own_pairs(photos, leave_out)
+    return find_pairs(photos, masks, pattern, leave_out)
 
 
 def _jobs(pairs: Sequence[Any], folder: Path) -> tuple[list[Job], list[Outcome]]:

@@ -4,6 +4,7 @@ This is decided here alone, for the command line, Python, training, evaluation a
 table of it stands in docs/masks.md.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,10 +129,22 @@ def find_holes(
         ValueError: If it cannot be read, or is ambiguous.
     """
     check_int("grow", grow, "counts pixels", at_least=0)
+    mask = _marked(source, invert, from_alpha, max_pixels, memory_limit)
+    return dataclasses.replace(mask, holes=grown(mask.holes, grow))
+
+
+def _marked(
+    source: MaskSource,
+    invert: bool,
+    from_alpha: bool,
+    max_pixels: int | None,
+    memory_limit: int | None,
+) -> Mask:
+    """The hole as it is marked, not widened."""
     values, alpha, received = _decoded(source, max_pixels, memory_limit)
     if values.dtype == bool:
         # Of a program, which says what it means.
-        return Mask(grown(values != invert, grow), "bools")
+        return Mask(values != invert, "bools")
     if from_alpha:
         if alpha is None:
             raise ValueError(
@@ -154,7 +167,7 @@ def find_holes(
         holes, seen = levels > MASK_THRESHOLD, f"levels from {levels.min()} to {levels.max()}"
     if invert:
         np.logical_not(holes, out=holes)
-    return Mask(grown(holes, grow), seen)
+    return Mask(holes, seen)
 
 
 def check_mask_options(options: dict[str, Any] | None) -> dict[str, Any]:
@@ -191,10 +204,12 @@ def grown(holes: Holes, num_pixels: int) -> Holes:
     height = max(_ROWS, 2 * num_pixels)
     for top in range(0, len(holes), height):
         start, end = max(top - num_pixels, 0), top + height + num_pixels
-        band = holes[start:end]
-        if band.any():
-            distances = ndimage.distance_transform_edt(~band)[top - start :][:height]
-            wider[top : top + height] = distances <= num_pixels
+        columns = np.flatnonzero(holes[start:end].any(axis=0))
+        if not len(columns):
+            continue
+        near = slice(max(columns[0] - num_pixels, 0), columns[-1] + num_pixels + 1)
+        distances = ndimage.distance_transform_edt(~holes[start:end, near])
+        wider[top : top + height, near] = distances[top - start :][:height] <= num_pixels
     return wider
 
 
