@@ -9,7 +9,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow only"
 )
 
-from keras_inpaint.data.decoding import centred_window, random_window  # noqa: E402
+from keras_inpaint.data.photo_stream import centred_window, random_window  # noqa: E402
 
 
 def draw(window, height, width, num_draws=400):

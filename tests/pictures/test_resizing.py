@@ -75,5 +75,5 @@ def test_a_mask_is_made_larger_by_nearest_neighbours(rng):
 )
 def test_the_middle_is_the_largest_square(size, square):
     assert centre_square(*size) == square
-    windows = pytest.importorskip("keras_inpaint.data.decoding")
+    windows = pytest.importorskip("keras_inpaint.data.photo_stream")
     assert windows.centred_window(*size, seed=None).numpy().tolist() == list(square)
