@@ -202,7 +202,7 @@ def _match(photos: list[_File], masks: list[_File], namer: _Namer, takes_equal: 
         names = [*photo.names, *(f"/{name.casefold()}" for name in photo.names)]
         keys = [(folder, name) for name in names for folder in (photo.folder, None)]
         for rank, key in enumerate(keys):
-            found = [mask for mask in index.get(key, ()) if mask.path != photo.path]
+            found = [mask for mask in index.get(key, ()) if not _is_itself(mask, photo)]
             if found:
                 chosen[photo.path] = rank, _best(found, photo)
                 break
@@ -238,6 +238,16 @@ def _settle(
         if mask.path not in claims:
             result.without_photo[mask.path] = "there is no photo of its name"
     return result
+
+
+def _is_itself(mask: _File, photo: _File) -> bool:
+    """Checks whether both are one file, however its path is written."""
+    if mask.names[1] != photo.names[1]:
+        return mask.path == photo.path
+    try:
+        return os.path.samefile(mask.path, photo.path)
+    except OSError:
+        return mask.path == photo.path
 
 
 def _best(masks: list[_File], photo: _File) -> list[_File]:

@@ -82,7 +82,17 @@ def test_a_mask_beside_its_photo_is_found_by_its_ending(put, kind):
 def test_a_photo_is_never_its_own_mask(put):
     put("both/a.png", "both/b.png", "both/b_mask.png")
     assert paired("both", "both") == ({"both/b.png": "both/b_mask.png"}, ["both/a.png"])
+    # As a list, and however its paths are written.
+    photos = ["both/a.png", "both/b.png"]
+    for masks in (
+        "both",
+        "./both",
+        os.path.abspath("both"),
+        ["./both/a.png", "both/b_mask.png"],
+    ):
+        assert list(paired(photos, masks)[0]) == ["both/b.png"]
     os.symlink("both", "link")
+    assert list(paired(photos, "link")[0]) == ["both/b.png"]
     assert paired("both", "link")[0] == {"both/b.png": "both/b_mask.png"}
     for mask in ("both/a.png", "link/a.png"):
         with pytest.raises(ValueError, match=r"never its own mask.*--mask-from-alpha"):
