@@ -40,7 +40,8 @@ def main():
     size, batch_size = arguments.image_size, arguments.batch_size
     gan = InpaintingGAN.deepfill_v2(arguments.width, size, critic_width=arguments.width)
     gan.compile()
-    images = np.zeros((arguments.steps * batch_size, size, size, 3), "float32")
+    shape = (arguments.steps * batch_size, size, size, 3)
+    images = np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
     masks = np.zeros((1, size, size, 1), "float32")
     sheets = PictureSheets(images[:1], masks, tempfile.mkdtemp(), every=10**9)
 

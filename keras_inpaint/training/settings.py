@@ -186,7 +186,9 @@ class Settings:
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     steps_per_execution: int = _setting(
-        "steps that the device is given at once; on one device only", 1, at_least=1
+        "steps that one device is given at once, a divisor of steps and save_every",
+        1,
+        at_least=1,
     )
     distribution: str | None = _setting(
         "mirrored: all accelerators share each batch; none: one device",
@@ -231,6 +233,8 @@ class Settings:
         for name in ("reconstruction_steps", "critic_only_steps"):
             fits = not getattr(self, name) or self.critic_steps > 0
             self._require(name, "0 without a critic, as critic_steps is 0", fits)
+        # An execution is made to its end.
+        for name in ("steps", "save_every", "reconstruction_steps", "critic_only_steps"):
             fits = getattr(self, name) % self.steps_per_execution == 0
             what = f"a multiple of steps_per_execution={self.steps_per_execution}"
             self._require(name, what, fits)

@@ -140,3 +140,27 @@ def test_signal_stops_after_the_step_under_way():
     assert gan.num_steps == 5
     # Its weights are there, on either backend.
     assert np.isfinite(gan.get_weights()[0]).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="TensorFlow's steps are a loop")
+def test_steps_of_an_execution_are_one_dispatch(monkeypatch):
+    import jax
+
+    jit, dispatches = jax.jit, []
+
+    def counting(function, **options):
+        compiled = jit(function, **options)
+
+        def call(*arguments):
+            dispatches.append(function.__name__)
+            return compiled(*arguments)
+
+        return call
+
+    monkeypatch.setattr(jax, "jit", counting)
+    gan = make_gan()
+    gan.compile(steps_per_execution=5)
+    gan.fit(IMAGES, MASKS, batch_size=2, verbose=0)
+    # Those that are left at the end of an epoch are made one by one.
+    assert dispatches == ["steps", "steps", "step", "step"]
+    assert gan.num_steps == STEPS

@@ -640,6 +640,13 @@ def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
         ({"final_learning_rate": 2e-4}, "up to learning_rate.*final_learning_rate=0.0002"),
         ({"architecture": "unet"}, "deepfill_v1, deepfill_v2. Received: architecture='unet'"),
         ({"batch_size": 16, "critic_steps": 5}, "multiple of critic_steps=5.*batch_size=16"),
+        ({"ema_momentum": 1.0}, "below 1. Received: ema_momentum=1.0"),
+        ({"save_every": 5, "steps_per_execution": 2}, "steps_per_execution=2.*save_every=5"),
+        (
+            {"reconstruction_steps": 3, "steps_per_execution": 2},
+            "steps_per_execution=2. Received: reconstruction_steps=3",
+        ),
+        ({"critic_steps": 0, "critic_only_steps": 3}, "without a critic.*critic_only_steps=3"),
         ({"mask_choice": "any"}, "random, paired. Received: mask_choice='any'"),
         ({"validation_masks": "m"}, "without photos in `validation`. Received: .*'m'"),
         ({"sheets_every": -1}, "sheets_every=-1"),
