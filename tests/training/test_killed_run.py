@@ -68,6 +68,9 @@ def run(backend, photos, output, killed_at=0):
     words = ["train", "--data", photos, "--output", output, "--width", 8, "--critic-width", 4]
     words += ["--image-size", 32, "--batch-size", 2, "--steps", 3, "--save-every", 1]
     words += ["--sheets-every", 2, "--validation", photos]
+    # The steps train one network, the other one, and both.
+    words += ["--reconstruction-steps", 1, "--critic-only-steps", 1]
+    words += ["--ema-momentum", 0.5, "--final-learning-rate", 1e-5]
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
