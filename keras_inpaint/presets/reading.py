@@ -175,18 +175,18 @@ def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any,
 
 def _read_network(folder: Path, name: str) -> Any:
     checksums = read_metadata(folder).get("sha256", {})
+    configs = _read_configs(folder, name)
     weights = folder / f"{name}{WEIGHTS_SUFFIX}"
     _check_exists(weights)
     found = sha256(weights)
     expected = checksums.get(weights.name) if isinstance(checksums, dict) else None
-    # Seen to be there first: what is made before its weights are read takes memory.
-    configs = _read_configs(folder, name)
     if found != expected:
         raise ValueError(
             f"{weights} is not the file that metadata.json describes: it is damaged or was "
             "exchanged. Copy the whole preset again. "
             f"Received: sha256={found}, expected {expected}"
         )
+    # Before it is made, which takes memory of its size.
     _check_sizes(configs[name], weights, folder)
     network = read_object(folder, name)
     try:
@@ -304,6 +304,9 @@ def _read_configs(folder: Path, name: str | None) -> dict[str, Any]:
             f"all of its parts. Received: {sorted(configs)} in {folder}"
         )
     for key, config in configs.items():
+        if config is None and key != name:
+            # Such as what stood in the hole in training, where that was nothing.
+            continue
         is_described = isinstance(config, dict) and isinstance(config.get("class_name"), str)
         if not is_described or not isinstance(config.get("config"), dict):
             raise ValueError(
