@@ -17,7 +17,7 @@ from keras_inpaint.inpainting.memory import MemoryLimitError
 from keras_inpaint.pictures import Picture, read_picture, write_picture
 from keras_inpaint.pictures.masks import check_mask_size, find_holes
 from keras_inpaint.pictures.opening import open_picture
-from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Bytes, Holes
+from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.serving.dialects import ARRAYS, Request
 from keras_inpaint.serving.limits import Call, Limits, MemoryBudget, Refusal
 from keras_inpaint.serving.models import Model
@@ -115,8 +115,10 @@ def fill_photo(
 def _fill_arrays(
     model: Model, images: Bytes, masks: Bytes, budget: MemoryBudget, call: Call
 ) -> Bytes:
-    # As in the exported graph: in arrays, above 127 is the hole.
-    holes = masks[..., 0] > MASK_THRESHOLD
+    try:
+        holes = np.stack([find_holes(mask).holes for mask in masks])
+    except ValueError as error:
+        raise Refusal(400, f"`masks`: {error}") from error
     num_at_once = model.capacity(images.shape[1:3])
     with budget.reserve(_BYTES_AN_ELEMENT * images.size, call):
         return np.concatenate(

@@ -104,6 +104,11 @@ def test_arrays_are_filled_in_rows_and_in_columns(client, pair):
     images, masks = photo[None].tolist(), mask[None, ..., None].tolist()
     rows = predict(client, {"instances": [{"images": images[0], "masks": masks[0]}]})
     columns = predict(client, {"inputs": {"images": images, "masks": masks}})
+    ones = (mask[None, ..., None] > 127).astype(int).tolist()
+    assert predict(client, {"inputs": {"images": images, "masks": ones}}) == columns
+    slope = np.broadcast_to(np.arange(photo.shape[1])[None, :, None], (*photo.shape[:2], 1))
+    unclear = {"inputs": {"images": images, "masks": [slope.tolist()]}}
+    assert "unclear" in predict(client, unclear, 400)["error"]
     np.testing.assert_array_equal(rows["predictions"][0], expected(photo, mask))
     assert columns == {"outputs": rows["predictions"]}
 
