@@ -111,7 +111,15 @@ def levels(*values):
 @pytest.mark.parametrize("quality", [None, 90, 75, 50], ids=lambda value: f"quality {value}")
 @pytest.mark.parametrize(
     "options",
-    [{}, {"width": 1}, {"soft": 1.5}, {"ground": 20, "ink": 180}, {"ground": 100, "ink": 160}],
+    [
+        {},
+        {"width": 1},
+        {"soft": 1.5},
+        {"soft": 3.0},
+        {"soft": 5.0, "width": 16},
+        {"ground": 20, "ink": 180},
+        {"ground": 100, "ink": 160},
+    ],
     ids=lambda options: (
         " ".join(f"{key} {value}" for key, value in options.items()) or "strokes"
     ),
