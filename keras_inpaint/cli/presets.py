@@ -1,6 +1,7 @@
 """`keras-inpaint convert` and `export`, and the `--preset` of every command."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +33,43 @@ def add_convert(verbs: Any) -> None:
     parser = verbs.add_parser(
         "convert",
         help="make a preset of published weights",
-        description="Makes a preset of published weights, whose kind is seen from their names: "
-        "a TensorFlow 1 checkpoint of the authors' program (its folder or prefix), or a .pt or "
-        ".pth file of a PyTorch port. Prints where the preset is. Weights keep the licence of "
-        "their source.",
+        description="Makes a preset of published weights: of a TensorFlow 1 checkpoint of the "
+        "authors' program (its folder or prefix), or of a file that PyTorch or safetensors "
+        "wrote, of any suffix. The program that they come from is seen from the names of the "
+        "layers. Prints where the preset is. Weights keep the licence of their source.",
     )
     parser.add_argument("source", metavar="SOURCE", type=Path)
     parser.add_argument("preset_dir", metavar="PRESET_DIR", type=Path)
     parser.add_argument(
+        "--select",
+        metavar="NAME",
+        help="which of several generators in SOURCE is meant, such as G_ema",
+    )
+    parser.add_argument(
         "--channel-order",
         choices=("rgb", "bgr"),
         help="of the pictures that the weights were trained with (default: the program's, or "
-        "rgb where SOURCE does not tell); the preset's pictures are RGB in any case",
+        "the one that is assumed and reported where SOURCE does not show it); the preset's "
+        "pictures are RGB in any case",
+    )
+    parser.add_argument(
+        "--image-size",
+        metavar="HxW",
+        type=_size,
+        help="height and width of the pictures that the critics of v1 were trained with, "
+        "where they are no squares",
     )
     parser.add_argument(
         "--replace", action="store_true", help="replace the preset that PRESET_DIR holds"
     )
     parser.set_defaults(run=run_convert)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"must be HxW, such as 256x512. Received: {text!r}")
+    return int(match[1]), int(match[2] or match[1])
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
@@ -61,6 +82,8 @@ def run_convert(arguments: argparse.Namespace) -> int:
         arguments.preset_dir,
         arguments.channel_order,
         arguments.replace,
+        select=arguments.select,
+        image_size=arguments.image_size,
     )
     print_result(preset)
     return 0

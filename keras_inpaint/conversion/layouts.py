@@ -1,132 +1,81 @@
-"""How published programs name and lay out their weights."""
+"""How published programs name and lay out their weights.
+
+A layer is known by its name, never by its place in a file or by its shape: several layers of
+these networks have one shape, and programs list them in different orders.
+"""
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise, permutations
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_inpaint.conversion.weight_names import critic_names, generator_names, generator_sizes
+from keras_inpaint.conversion.networks import Arrays, critic_layers, generator_layers
 
-Arrays = dict[str, NDArray[np.float32]]
+_KINDS = re.compile("_(downsample|atrous|upsample)$")
 
 
 class Layout(ABC):
     """What is known of a kind of source.
 
     Attributes:
-        title: str. The kind of source, as people are told.
-        dialect: `"tensorflow"` or `"pytorch"`, see
+        title: str. The kind of source, for messages.
+        dialect: `"tensorflow"`, `"pytorch"` or `"mmagic"`, see
             `keras_inpaint.models.Generator.deepfill_v1`.
         channel_order: `"rgb"` or `"bgr"`: that of the program's pictures.
-        tells_channel_order: bool. Whether all sources of this kind have that order. It
-            is a guess otherwise.
+        is_order_known: bool. Whether all sources of this kind have that order. It is an
+            assumption otherwise.
     """
 
     title: str
     dialect: str
     channel_order: str
-    tells_channel_order = True
-
-    @classmethod
-    @abstractmethod
-    def recognises(cls, names: Iterable[str]) -> bool:
-        """Whether a source of weights of these names is of this kind."""
+    is_order_known = True
 
     @abstractmethod
-    def find(self, arrays: Arrays) -> Mapping[str, str]:
-        """Returns our name of each weight that is known, by the source's name."""
+    def networks(self, names: Iterable[str]) -> list[str]:
+        """Lists the generators in a source of weights of these names.
+
+        Returns:
+            List of str: what stands before the names of each one's weights. Empty if the
+            source is of another kind.
+        """
+
+    @abstractmethod
+    def find(self, names: Iterable[str], prefix: str) -> dict[str, str]:
+        """Returns our name of each weight that is known, by the source's name.
+
+        Args:
+            names: Names of all weights of the source.
+            prefix: str. That of the generator, one of `networks`.
+        """
 
     @abstractmethod
     def spell(self, name: str) -> str:
         """Returns the source's name of a weight of ours, for messages."""
 
+    @abstractmethod
+    def part(self, name: str, prefix: str) -> str | None:
+        """Returns `"generator"` or `"critic"`, the part that a weight of the source belongs to.
+
+        `None` for what belongs to neither, such as the state of an optimizer.
+        """
+
     def is_no_weight(self, name: str, array: NDArray[np.float32]) -> bool:
-        """Whether what has the source's name was never learned and is not needed here."""
+        """Whether a variable of the source was never trained and is not needed here."""
         return False
 
     def to_ours(self, name: str, arrays: Arrays) -> NDArray[np.float32]:
-        """Returns a weight in the order of axes of ours.
+        """Returns a weight in our order of axes.
 
         Args:
             name: str, ours.
             arrays: dict of all weights found, by our name.
         """
         return arrays[name]
-
-
-_WEIGHTS = {"kernel": "weight", "bias": "bias"}
-
-
-class PyTorchLayout(Layout):
-    """Channels before rows and columns, red before blue.
-
-    Attributes:
-        marker: Pattern of a part of a weight's name, between dots, that no other kind of
-            source has.
-    """
-
-    channel_order = "rgb"
-    marker: re.Pattern[str]
-
-    @classmethod
-    def recognises(cls, names: Iterable[str]) -> bool:
-        return bool(cls.prefixes(names))
-
-    @classmethod
-    def prefixes(cls, names: Iterable[str]) -> list[str]:
-        """Lists what stands before the marker: one for each generator that is found."""
-        found = set()
-        for name in names:
-            parts = name.split(".")
-            for place, part in enumerate(parts):
-                if cls.marker.fullmatch(part):
-                    found.add("".join(f"{part}." for part in parts[:place]))
-                    break
-        return sorted(found)
-
-    def prefix(self, names: Iterable[str]) -> str:
-        """Returns what stands before the names of the generator's weights.
-
-        Raises:
-            ValueError: If there are several generators.
-        """
-        found = self.prefixes(names)
-        if len(found) > 1:
-            raise ValueError(
-                "The source must hold one generator. Save the state dict of the one that you "
-                f"mean by itself. Received: generators under {found}"
-            )
-        return found[0]
-
-    def is_no_weight(self, name: str, array: NDArray[np.float32]) -> bool:
-        # The attention's fusion is a convolution with a unit matrix; some keep that, too.
-        return array.ndim == 4 and np.array_equal(array, np.eye(array.shape[-1])[None, None])
-
-    def to_ours(self, name: str, arrays: Arrays) -> NDArray[np.float32]:
-        array = arrays[name]
-        if array.ndim == 4:
-            return array.transpose(2, 3, 1, 0)
-        last_bias = name.replace("dense/kernel", "conv4/bias")
-        if array.ndim == 2 and last_bias != name and last_bias in arrays:
-            return _dense_kernel(array, channels=arrays[last_bias].size)
-        return array
-
-
-def spelled_weight(weight: str) -> str:
-    """PyTorch's word for `kernel` or `bias`."""
-    return _WEIGHTS[weight]
-
-
-def _dense_kernel(array: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """A dense kernel over features that were flattened channel by channel."""
-    positions = array.shape[1] // max(1, channels)
-    if array.shape[1] != channels * positions:
-        return array
-    by_position = array.reshape(-1, channels, positions).transpose(2, 1, 0)
-    return by_position.reshape(array.shape[1], -1)
 
 
 _GENERATOR = "inpaint_net/"
@@ -142,13 +91,17 @@ class OfficialLayout(Layout):
     dialect = "tensorflow"
     channel_order = "bgr"
 
-    @classmethod
-    def recognises(cls, names: Iterable[str]) -> bool:
-        return any(name.startswith(_GENERATOR) for name in names)
+    def networks(self, names: Iterable[str]) -> list[str]:
+        return [""] if any(name.startswith(_GENERATOR) for name in names) else []
 
-    def find(self, arrays: Arrays) -> Mapping[str, str]:
-        ours = {self.spell(name): name for name in (*generator_names(), *critic_names())}
-        return {name: ours[name] for name in arrays if name in ours}
+    def find(self, names: Iterable[str], prefix: str) -> dict[str, str]:
+        weights = [
+            f"{layer}/{kind}"
+            for layer in (*generator_layers(), *critic_layers())
+            for kind in ("kernel", "bias", "u")
+        ]
+        ours = {self.spell(name): name for name in weights}
+        return {name: ours[name] for name in names if name in ours}
 
     def spell(self, name: str) -> str:
         part, *rest = name.split("/")
@@ -164,14 +117,141 @@ class OfficialLayout(Layout):
         scope = f"{part}/{part}_conv" if part.endswith("upsample") else part
         return f"{_GENERATOR}{scope}/{rest[0]}"
 
+    def part(self, name: str, prefix: str) -> str | None:
+        if name.startswith(_GENERATOR):
+            return "generator"
+        return "critic" if name.startswith(_CRITIC) else None
+
     def is_no_weight(self, name: str, array: NDArray[np.float32]) -> bool:
-        # The step's number, the learning rate, powers of betas: outside of the networks.
-        inside = name.startswith((_GENERATOR, _CRITIC))
-        return not inside or name.rsplit("/", 1)[-1] in _SLOTS
+        return name.rsplit("/", 1)[-1] in _SLOTS
 
 
-_CRITICS = {"local": "localD", "global": "globalD"}
-_BEFORE_CRITIC = re.compile(r"^(?:.*\.)?(?=(?:localD|globalD)\.)")
+_WEIGHTS = {"weight": "kernel", "bias": "bias"}
+_LARGEST_FUSION = 16
+
+
+class PyTorchLayout(Layout):
+    """State dicts: channels before rows and columns, layers by their paths between dots.
+
+    Weights are called `prefix.path.conv.weight`, where the prefix may be empty (or `module`,
+    or the network's name), and `conv` may be missing or stand there twice. A path is matched
+    whole, so that a layer of another network is not taken for one of this.
+
+    Attributes:
+        marks: Pattern of the paths that only the generator has.
+        spelled_kinds: tuple of str. What the program appends to layers' names for what they do.
+    """
+
+    channel_order = "rgb"
+    marks: re.Pattern[str] = re.compile(".*")
+    spelled_kinds: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def layers(self) -> dict[str, str]:
+        """dict: Our layer by the source's path."""
+
+    @cached_property
+    def critic_layers(self) -> dict[str, str]:
+        """dict: The same for critics, which need not have the generator's prefix."""
+        return {}
+
+    def networks(self, names: Iterable[str]) -> list[str]:
+        split = (self._split(name, self.layers) for name in names)
+        return sorted({each[0] for each in split if each and self.marks.fullmatch(each[1])})
+
+    def find(self, names: Iterable[str], prefix: str) -> dict[str, str]:
+        found = {}
+        for name in names:
+            weight = _WEIGHTS.get(name.rpartition(".")[2])
+            split = self._split(name, self.layers)
+            if weight and split and split[0] == prefix:
+                found[name] = f"{self.layers[split[1]]}/{weight}"
+                continue
+            split = self._split(name, self.critic_layers)
+            if weight and split:
+                found[name] = f"{self.critic_layers[split[1]]}/{weight}"
+        return found
+
+    def spell(self, name: str) -> str:
+        layer, _, weight = name.rpartition("/")
+        path = self._paths.get(layer, layer)
+        kind = "".join(kind for kind in self.spelled_kinds if layer.endswith(kind))
+        # A dense layer has no `conv`.
+        conv = "" if layer.endswith("dense") else ".conv"
+        return f"{path}{kind}{conv}.{'weight' if weight == 'kernel' else weight}"
+
+    def part(self, name: str, prefix: str) -> str | None:
+        blocks = {path.split(".")[0] for path in self.critic_layers}
+        if blocks & set(name.split(".")):
+            return "critic"
+        return "generator" if name.startswith(prefix) else None
+
+    def is_no_weight(self, name: str, array: NDArray[np.float32]) -> bool:
+        # The attention's fusion is a convolution with a unit matrix; some keep that, too.
+        size = array.shape[-1] if array.ndim == 4 else 0
+        is_small = 0 < size < _LARGEST_FUSION and array.shape == (1, 1, size, size)
+        return is_small and np.array_equal(array[0, 0], np.eye(size))
+
+    def to_ours(self, name: str, arrays: Arrays) -> NDArray[np.float32]:
+        array = arrays[name]
+        if array.ndim == 4:
+            return array.transpose(2, 3, 1, 0)
+        last_bias = name.replace("dense/kernel", "conv4/bias")
+        if array.ndim == 2 and last_bias != name and last_bias in arrays:
+            return _dense_kernel(array, channels=arrays[last_bias].size)
+        return array
+
+    @cached_property
+    def _paths(self) -> dict[str, str]:
+        """dict: The source's path of each layer of ours, the first where it has several."""
+        both = [*self.layers.items(), *self.critic_layers.items()]
+        return {ours: path for path, ours in reversed(both)}
+
+    @staticmethod
+    def _split(name: str, layers: dict[str, str]) -> tuple[str, str] | None:
+        """What stands before a layer's path in a weight's name, and the path."""
+        parts = name.split(".")[:-1]
+        while parts and parts[-1] == "conv":
+            parts.pop()
+        if parts:
+            parts[-1] = _KINDS.sub("", parts[-1])
+        for start in range(len(parts)):
+            path = ".".join(parts[start:])
+            if path in layers:
+                return "".join(f"{part}." for part in parts[:start]), path
+        return None
+
+
+def _dense_kernel(array: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """A dense kernel over features that were flattened channel by channel."""
+    positions = array.shape[1] // max(1, channels)
+    if array.shape[1] != channels * positions:
+        return array
+    by_position = array.reshape(-1, channels, positions).transpose(2, 1, 0)
+    return by_position.reshape(array.shape[1], -1)
+
+
+def _plain(layer: str) -> str:
+    """A layer's name without what it does: `conv13` of `conv13_upsample`."""
+    return _KINDS.sub("", layer)
+
+
+def _two_blocks(coarse: str, refine: str) -> dict[str, str]:
+    """Paths of programs with the authors' layers in two blocks.
+
+    The dilated branch of the refine network, the authors' `xconv1` and so on, may be called
+    as that of the coarse one, as the blocks tell them apart.
+    """
+    paths = {}
+    for layer in generator_layers():
+        name = _plain(layer)
+        if name.startswith("conv"):
+            paths[f"{coarse}.{name}"] = layer
+        else:
+            paths[f"{refine}.{name.removeprefix('x')}"] = layer
+            paths[f"{refine}.{name}"] = layer
+    return paths
 
 
 class PortLayout(PyTorchLayout):
@@ -179,36 +259,66 @@ class PortLayout(PyTorchLayout):
 
     title = "a state dict of the PyTorch port of v1"
     dialect = "pytorch"
-    marker = re.compile("coarse_generator|fine_generator")
+    spelled_kinds = ("_downsample", "_atrous")
 
-    def find(self, arrays: Arrays) -> Mapping[str, str]:
-        prefix = self.prefix(arrays)
-        names = [name for name in critic_names() if not name.startswith("patch/")]
-        ours = {self.spell(name): name for name in (*generator_names(), *names)}
-        spelled = {name: _BEFORE_CRITIC.sub("", name.removeprefix(prefix)) for name in arrays}
-        return {name: ours[spelled[name]] for name in arrays if spelled[name] in ours}
+    @cached_property
+    def layers(self) -> dict[str, str]:
+        return _two_blocks("coarse_generator", "fine_generator")
 
-    def spell(self, name: str) -> str:
-        part, *rest = name.split("/")
-        weight = spelled_weight(rest[-1])
-        if part in _CRITICS:
-            if rest[0] == "dense":
-                return f"{_CRITICS[part]}.linear.{weight}"
-            return f"{_CRITICS[part]}.dis_conv_module.{rest[0]}.conv.{weight}"
-        network = "coarse_generator" if part.startswith("conv") else "fine_generator"
-        layer = part.removeprefix("x").removesuffix("_upsample")
-        return f"{network}.{layer}.conv.{weight}"
+    @cached_property
+    def critic_layers(self) -> dict[str, str]:
+        paths = {}
+        for layer in critic_layers():
+            side, name = layer.split("/")
+            if side != "patch":
+                path = "linear" if name == "dense" else f"dis_conv_module.{name}"
+                paths[f"{side}D.{path}"] = layer
+        return paths
 
 
-def holds_critics(names: list[str]) -> bool:
-    """Whether weights of these names are those of the port's critics."""
-    return any(_BEFORE_CRITIC.match(name) for name in names)
+class MMagicLayout(PyTorchLayout):
+    """MMagic's (MMEditing's) DeepFill v1 and v2: encoders, necks and decoders in two stages.
+
+    Its critics, `disc`, are other networks than the published ones.
+    """
+
+    title = "a state dict of MMagic (MMEditing)"
+    dialect = "mmagic"
+    # Its recipes read files by OpenCV and have `to_rgb=False`, but recipes can be changed.
+    channel_order = "bgr"
+    is_order_known = False
+    # Blocks in the order in which pictures pass them, with the number of their layers.
+    _blocks = (
+        ("stage1.encoder.enc", 6),
+        ("stage1.dilation_neck.dilation_convs.", 4),
+        ("stage1.decoder.dec", 7),
+        ("stage2.encoder_conv.enc", 6),
+        ("stage2.dilation_neck.dilation_convs.", 4),
+        ("stage2.encoder_attention.enc", 6),
+        ("stage2.contextual_attention_neck.conv", 2),
+        ("stage2.decoder.dec", 7),
+    )
+
+    @cached_property
+    def layers(self) -> dict[str, str]:
+        # A list of modules counts from 0, what has names from 1.
+        paths = (
+            [f"{block}{index + (not block.endswith('.'))}" for index in range(number)]
+            for block, number in self._blocks
+        )
+        return dict(zip(chain.from_iterable(paths), generator_layers(), strict=True))
 
 
-_KIND = "(?:_downsample|_atrous|_upsample)?"
-_NAME = re.compile(
-    rf"(?P<layer>(?:x|pm|all)?conv\d+){_KIND}(?:\.conv)*\.(?P<weight>weight|bias)"
-)
+class StageLayout(PyTorchLayout):
+    """Blocks `stage1` (coarse) and `stage2` (refine) with the authors' names of layers."""
+
+    title = "a state dict of a PyTorch port with stage1 and stage2"
+    dialect = "pytorch"
+    is_order_known = False
+
+    @cached_property
+    def layers(self) -> dict[str, str]:
+        return _two_blocks("stage1", "stage2")
 
 
 class NamedLayout(PyTorchLayout):
@@ -220,91 +330,37 @@ class NamedLayout(PyTorchLayout):
 
     title = "a state dict of a PyTorch port with the authors' names of layers"
     dialect = "tensorflow"
-    tells_channel_order = False
-    marker = re.compile(rf"(?:x|pm|all)conv\d+{_KIND}")
+    is_order_known = False
+    # Critics have a `conv1` too.
+    marks = re.compile(r"(?:x|pm|all)conv\d+")
 
-    def find(self, arrays: Arrays) -> Mapping[str, str]:
-        prefix = self.prefix(arrays)
-        ours = {self.spell(name): name for name in generator_names()}
-        found = {}
-        for name in arrays:
-            match = _NAME.fullmatch(name.removeprefix(prefix))
-            if match and name.startswith(prefix):
-                spelled = f"{match['layer']}.conv.{match['weight']}"
-                if spelled in ours:
-                    found[name] = ours[spelled]
-        return found
-
-    def spell(self, name: str) -> str:
-        layer, weight = name.split("/")
-        return f"{layer.split('_')[0]}.conv.{spelled_weight(weight)}"
+    @cached_property
+    def layers(self) -> dict[str, str]:
+        return {_plain(layer): layer for layer in generator_layers()}
 
 
-_NUM_COARSE = 17
-# Convolutions of the refine network: dilated branch, before and after attention, join.
-_SEGMENTS = (10, 6, 2, 7)
+# The first that recognises a source: others have layers of the authors' names, too.
+_PYTORCH_LAYOUTS = (PortLayout, MMagicLayout, StageLayout, NamedLayout)
 
 
-class StageLayout(PyTorchLayout):
-    """Blocks `stage1` (coarse) and `stage2` (refine), whatever the layers in them are called.
+def find_layout(names: Iterable[str], is_checkpoint: bool) -> Layout | None:
+    """Finds the layout of a source.
 
-    A state dict keeps the order in which its layers were made. Within a branch, this is
-    taken to be the order in which pictures pass them; the order of the branches follows
-    from the sizes of their convolutions.
+    Args:
+        names: Names of all weights of the source.
+        is_checkpoint: bool. Whether it is a checkpoint of TensorFlow, or a state dict.
+
+    Returns:
+        `Layout`, or `None` if none is known that has such names.
     """
-
-    title = "a state dict of a PyTorch port with stage1 and stage2"
-    dialect = "pytorch"
-    tells_channel_order = False
-    marker = re.compile("stage1|stage2")
-
-    def find(self, arrays: Arrays) -> Mapping[str, str]:
-        prefix = self.prefix(arrays)
-        stages = [list(_convolutions(arrays, f"{prefix}stage{n}.")) for n in (1, 2)]
-        expected = (_NUM_COARSE, sum(_SEGMENTS))
-        for place, (stage, number) in enumerate(zip(stages, expected, strict=True), start=1):
-            if len(stage) != number:
-                raise ValueError(
-                    f"`stage{place}` must have {number} convolutions, one for each of the "
-                    "published network's: the network is another one. "
-                    f"Received: {len(stage)} convolutions, {', '.join(stage) or 'none'}"
-                )
-        layers = [*list(generator_sizes())[:_NUM_COARSE], *_in_their_order(arrays, stages)]
-        return {
-            f"{stem}.{theirs}": f"{layer}/{ours}"
-            for stem, layer in zip([*stages[0], *stages[1]], layers, strict=True)
-            for theirs, ours in (("weight", "kernel"), ("bias", "bias"))
-            if f"{stem}.{theirs}" in arrays
-        }
-
-    def spell(self, name: str) -> str:
-        # The order does not tell what a missing weight would be called.
-        layer, weight = name.split("/")
-        return f"the {weight} of {layer}"
+    names = list(names)
+    layouts = (OfficialLayout,) if is_checkpoint else _PYTORCH_LAYOUTS
+    return next(
+        (layout for layout in (kind() for kind in layouts) if layout.networks(names)), None
+    )
 
 
-def _convolutions(arrays: Arrays, prefix: str) -> Iterator[str]:
-    """The names of a stage's convolutions, without `.weight`."""
-    for name, array in arrays.items():
-        if name.startswith(prefix) and name.endswith(".weight") and array.ndim == 4:
-            yield name.removesuffix(".weight")
-
-
-def _in_their_order(arrays: Arrays, stages: list[list[str]]) -> list[str]:
-    """Our layers of the refine network, branch by branch as the source has them."""
-    width = arrays[f"{stages[0][0]}.weight"].shape[0]
-    kernels = [arrays[f"{stem}.weight"] for stem in stages[1]]
-    found = [(kernel.shape[0], kernel.shape[-1]) for kernel in kernels]
-    sizes = {
-        layer: (int(multiple * width) or found[-1][0], size)
-        for layer, (multiple, size) in generator_sizes().items()
-    }
-    refine = list(sizes)[_NUM_COARSE:]
-    starts = np.cumsum((0, *_SEGMENTS))
-    segments = [refine[start:end] for start, end in pairwise(starts)]
-    for order in permutations(segments):
-        layers = [layer for segment in order for layer in segment]
-        if [sizes[layer] for layer in layers] == found:
-            return layers
-    # Whatever differs is listed where it is compared with our network.
-    return refine
+def holds_critics(names: Iterable[str]) -> bool:
+    """Whether weights of these names are those of the critics of the port of v1."""
+    blocks = {path.split(".")[0] for path in PortLayout().critic_layers}
+    return any(blocks & set(name.split(".")[:-1]) for name in names)

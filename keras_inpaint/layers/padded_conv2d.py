@@ -1,10 +1,14 @@
-"""A convolution with either of the paddings that published weights were trained with."""
+"""A convolution with one of the paddings that published weights were trained with."""
 
 import keras
 from keras import ops
 
 from keras_inpaint.arguments import check_choice
-from keras_inpaint.ops.resampling import convolve_by_phases, convolve_upsampled
+from keras_inpaint.ops.resampling import (
+    convolve_by_phases,
+    convolve_upsampled,
+    pad_by_reflection,
+)
 
 # Rows and columns of a phase of a dilated convolution from which on phases are worth while.
 _LEAST_PHASE = 4
@@ -14,18 +18,19 @@ _PLAIN = ((3, 3), (1, 1), (1, 1))
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
 class PaddedConv2D(keras.layers.Conv2D):
-    """2D convolution that keeps the picture's size, with TensorFlow's or PyTorch's padding.
+    """2D convolution that keeps the picture's size, with a published program's padding.
 
-    The two differ where the stride is not 1: TensorFlow puts the odd row of zeros below
-    and to the right, PyTorch pads all sides alike. Weights trained with one look at
-    shifted pixels under the other.
+    TensorFlow and PyTorch differ where the stride is not 1: TensorFlow puts the odd row of
+    zeros below and to the right, PyTorch pads all sides alike. Weights trained with one look
+    at shifted pixels under the other. MMagic pads as PyTorch does, but with the reflected
+    picture in place of zeros.
 
     Args:
         filters: int, at least 1. Channels of the output.
         kernel_size: odd int or pair of odd ints, in pixels.
         strides: int or pair of ints. Step of the window, in pixels.
-        padding: `"same"` (TensorFlow) or `"centred"` (PyTorch: `padding=dilation *
-            (kernel_size // 2)`).
+        padding: `"same"` (TensorFlow), `"centred"` (PyTorch: `padding=dilation *
+            (kernel_size // 2)`) or `"reflect"` (the same with `padding_mode="reflect"`).
         upsample: bool. Whether images are first upsampled to twice their size by nearest
             neighbours, which makes the convolution cheaper instead of dearer.
         **kwargs: Other arguments of `keras.layers.Conv2D`.
@@ -38,9 +43,9 @@ class PaddedConv2D(keras.layers.Conv2D):
         or `(batch, 2 * height, 2 * width, filters)` if it upsamples.
 
     Raises:
-        ValueError: If `padding` is neither, `data_format` another than `"channels_last"`, a
-            centred kernel has no middle, or a layer that upsamples has not a 3x3 kernel without
-            strides and dilation.
+        ValueError: If `padding` is none of these, `data_format` another than
+            `"channels_last"`, a kernel that must have a middle has none, or a layer that
+            upsamples has not a 3x3 kernel without strides and dilation.
 
     Example:
     >>> layer = keras_inpaint.layers.PaddedConv2D(8, 5, strides=2, padding="centred")
@@ -53,18 +58,20 @@ class PaddedConv2D(keras.layers.Conv2D):
     ):
         # The argument's name in files of version 0.1.
         upsample = kwargs.pop("enlarges", upsample)
-        check_choice("padding", padding, ("same", "centred"))
+        check_choice("padding", padding, ("same", "centred", "reflect"))
         # Whatever keras.json says: this package has the channels last.
         data_format = kwargs.pop("data_format", None) or "channels_last"
         check_choice("data_format", data_format, ("channels_last",))
         super().__init__(filters, kernel_size, strides, "same", data_format, **kwargs)
-        if padding == "centred" and any(size % 2 == 0 for size in self.kernel_size):
+        if padding != "same" and any(size % 2 == 0 for size in self.kernel_size):
             raise ValueError(
-                "`kernel_size` must be odd for a centred padding: an even one has no "
+                f"`kernel_size` must be odd for padding={padding!r}: an even one has no "
                 f"middle. Received: kernel_size={kernel_size}"
             )
-        # With stride 1 both paddings are the same, and the fused one is faster.
-        self._pads_itself = padding == "centred" and self.strides != (1, 1)
+        # With stride 1 "same" and "centred" are the same, and the fused one is faster.
+        self._pads_itself = padding == "reflect" or (
+            padding == "centred" and self.strides != (1, 1)
+        )
         if self._pads_itself:
             self.padding = "valid"
         self._padding_argument = padding
@@ -92,7 +99,8 @@ class PaddedConv2D(keras.layers.Conv2D):
             Tensor like the layer's output, with the filters of `kernel`.
         """
         if self.upsample:
-            return convolve_upsampled(inputs, kernel, bias, activation)
+            is_reflected = self._padding_argument == "reflect"
+            return convolve_upsampled(inputs, kernel, bias, activation, is_reflected)
         outputs = self._convolution(self._pad(inputs), kernel)
         # `ops.add`, not `+`: as a bias, TensorFlow adds it within the convolution.
         return activation(outputs if bias is None else ops.add(outputs, bias))
@@ -116,6 +124,7 @@ class PaddedConv2D(keras.layers.Conv2D):
         """
         return (
             keras.backend.backend() == "jax"
+            and not self._pads_itself
             and self.dilation_rate != (1, 1)
             and all(
                 length is not None and length % rate == 0 and length // rate >= _LEAST_PHASE
@@ -145,4 +154,6 @@ class PaddedConv2D(keras.layers.Conv2D):
             dilation * (size // 2)
             for size, dilation in zip(self.kernel_size, self.dilation_rate, strict=True)
         )
+        if self._padding_argument == "reflect":
+            return pad_by_reflection(inputs, (rows, columns))
         return ops.pad(inputs, ((0, 0), (rows, rows), (columns, columns), (0, 0)))

@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from keras_inpaint.layers import PaddedConv2D
 from keras_inpaint.models.convolution_chain import (
     Convolution,
     ConvolutionChain,
     output_activation_named,
+    output_convolution,
 )
 
 _ENCODER = (
@@ -44,8 +44,10 @@ class CoarseNetwork(keras.layers.Layer):
         gated: bool. Whether the convolutions are gated (v2) or plain (v1).
         output_activation: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
         channels: int. Channels of the pictures.
-        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        padding: `"same"`, `"centred"` or `"reflect"`, see
+            `keras_inpaint.layers.PaddedConv2D`.
         kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
+        gated_output: bool. Whether the output convolution is gated too.
 
     Call arguments:
         corrupted: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`, 0
@@ -75,6 +77,7 @@ class CoarseNetwork(keras.layers.Layer):
         channels=3,
         padding="same",
         kernel_initializer=None,
+        gated_output=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -85,6 +88,7 @@ class CoarseNetwork(keras.layers.Layer):
         self.channels = channels
         self.padding = padding
         self.kernel_initializer = kernel_initializer
+        self.gated_output = gated_output
         chain = {
             "width": width,
             "gated": gated,
@@ -93,7 +97,9 @@ class CoarseNetwork(keras.layers.Layer):
             "dtype": self.dtype_policy,
         }
         self.body = ConvolutionChain(_ENCODER + _DECODER, **chain, name="body")
-        self.head = PaddedConv2D(channels, 3, dtype=self.dtype_policy, name="conv17")
+        self.head = output_convolution(
+            channels, gated_output, padding, self.dtype_policy, name="conv17"
+        )
 
     def build(self, corrupted_shape, masks_shape=None):
         self.body.build((*corrupted_shape[:-1], self.channels + 2))
@@ -115,4 +121,5 @@ class CoarseNetwork(keras.layers.Layer):
             "channels": self.channels,
             "padding": self.padding,
             "kernel_initializer": self.kernel_initializer,
+            "gated_output": self.gated_output,
         }

@@ -46,7 +46,8 @@ class ConvolutionChain(keras.layers.Layer):
         width: int. Filters of a convolution whose `multiple` is 1.
         gated: bool. Whether the second half of the filters gates the first, so that
             half as many channels leave each convolution.
-        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        padding: `"same"`, `"centred"` or `"reflect"`, see
+            `keras_inpaint.layers.PaddedConv2D`.
         kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
 
     Call arguments:
@@ -109,6 +110,26 @@ def _layer(row, width, gated, common):
         **common,
     }
     return GatedConv2D(filters // 2, **options) if gated else PaddedConv2D(filters, **options)
+
+
+def output_convolution(channels, gated, padding, dtype, name):
+    """Makes the convolution to the pictures' channels, without an activation.
+
+    Args:
+        channels: int. Channels of the pictures.
+        gated: bool. Whether it is gated; the published ones are not.
+        padding: `"same"`, `"centred"` or `"reflect"`.
+        dtype: Dtype policy.
+        name: str. As in the published checkpoints.
+
+    Returns:
+        `keras_inpaint.layers.GatedConv2D` or `PaddedConv2D`, which starts from Keras's own
+        initializer.
+    """
+    options = {"padding": padding, "dtype": dtype, "name": name}
+    if gated:
+        return GatedConv2D(channels, 3, activation="linear", **options)
+    return PaddedConv2D(channels, 3, **options)
 
 
 def output_activation_named(name):

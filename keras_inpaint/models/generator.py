@@ -15,6 +15,12 @@ _DIALECTS = {
         "padding": "centred",
         "attention": {"resampling": "strided", "key_norm": "sum"},
     },
+    "mmagic": {
+        "padding": "reflect",
+        "attention": {"resampling": "strided"},
+        "refine_sees_mask": True,
+        "key_activation": "elu",
+    },
 }
 
 
@@ -32,7 +38,7 @@ class Generator(keras.Model):
         output_activation: `"tanh"` (v2) or `"clip"` (v1).
         refine_sees_mask: bool. Whether the refine network is given the mask (v1) or not.
         channels: int, at least 1. Channels of the pictures.
-        padding: `"same"` (TensorFlow) or `"centred"` (PyTorch), see
+        padding: `"same"` (TensorFlow), `"centred"` (PyTorch) or `"reflect"` (MMagic), see
             `keras_inpaint.layers.PaddedConv2D`.
         attention: dict or `None`. Arguments of
             `keras_inpaint.layers.ContextualAttention`.
@@ -42,6 +48,11 @@ class Generator(keras.Model):
             those of the output, such as the published code's `"glorot_uniform"`, or what
             `keras.initializers.serialize` returns; unless given, that of
             `keras_inpaint.layers.GatedConv2D`, or Keras's own for plain convolutions.
+        decoder_width: int or `None`. What the filters of the refine network's decoder are
+            multiples of; `width` if `None`. MMagic's v2 has 64, beside a width of 48.
+        gated_output: bool. Whether the two output convolutions are gated as well.
+        key_activation: str. Activation of the features that the attention compares:
+            `"relu"` as published, `"elu"` in MMagic.
 
     Call arguments:
         inputs: dict of `"corrupted"`, a tensor of shape `(batch, height, width,
@@ -81,10 +92,16 @@ class Generator(keras.Model):
         attention=None,
         stop_coarse_gradient=False,
         kernel_initializer=None,
+        decoder_width=None,
+        gated_output=False,
+        key_activation="relu",
         **kwargs,
     ):
         super().__init__(**kwargs)
         channels = check_int("channels", channels, "counts the images' channels", at_least=1)
+        decoder_width = check_int(
+            "decoder_width", decoder_width, "counts filters", at_least=1, or_none="`width`"
+        )
         self.width = width
         self.gated = gated
         self.output_activation = output_activation
@@ -94,6 +111,9 @@ class Generator(keras.Model):
         self.attention = dict(attention or {})
         self.stop_coarse_gradient = stop_coarse_gradient
         self.kernel_initializer = kernel_initializer
+        self.decoder_width = decoder_width
+        self.gated_output = gated_output
+        self.key_activation = key_activation
         network = {
             "width": width,
             "gated": gated,
@@ -101,11 +121,17 @@ class Generator(keras.Model):
             "channels": channels,
             "padding": padding,
             "kernel_initializer": kernel_initializer,
+            "gated_output": gated_output,
             "dtype": self.dtype_policy,
         }
         self.coarse_network = CoarseNetwork(**network, name="coarse_network")
         self.refine_network = RefineNetwork(
-            **network, sees_mask=refine_sees_mask, attention=attention, name="refine_network"
+            **network,
+            sees_mask=refine_sees_mask,
+            attention=attention,
+            decoder_width=decoder_width,
+            key_activation=key_activation,
+            name="refine_network",
         )
         # The sizes of the weights follow from the arguments alone: they exist from now
         # on, so that weights can be loaded without a first call.
@@ -117,8 +143,8 @@ class Generator(keras.Model):
 
         Args:
             width: int. Filters of the first convolution; the published weights have 32.
-            dialect: `"tensorflow"` or `"pytorch"`. The padding and the attention of the
-                published code, or of its PyTorch port.
+            dialect: `"tensorflow"`, `"pytorch"` or `"mmagic"`. The padding and the attention
+                of the published code, of its PyTorch port, or of MMagic.
             **kwargs: Other arguments of `Generator`.
 
         Example:
@@ -135,7 +161,8 @@ class Generator(keras.Model):
         Args:
             width: int. Filters of the first convolution, half of which are gates; the
                 published weights have 48.
-            dialect: `"tensorflow"` or `"pytorch"`, see `deepfill_v1`.
+            dialect: `"tensorflow"`, `"pytorch"` or `"mmagic"`, see `deepfill_v1`. Of MMagic's
+                weights, the width of the decoder is 64 and the output may be gated.
             **kwargs: Other arguments of `Generator`.
 
         Example:
@@ -212,6 +239,9 @@ class Generator(keras.Model):
             "attention": dict(self.attention),
             "stop_coarse_gradient": self.stop_coarse_gradient,
             "kernel_initializer": self.kernel_initializer,
+            "decoder_width": self.decoder_width,
+            "gated_output": self.gated_output,
+            "key_activation": self.key_activation,
         }
 
 

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from keras_inpaint.layers import ContextualAttention, PaddedConv2D
+from keras_inpaint.layers import ContextualAttention
 from keras_inpaint.models.convolution_chain import (
     Convolution,
     ConvolutionChain,
     output_activation_named,
+    output_convolution,
 )
 
 _DILATED_BRANCH = (
@@ -28,7 +29,6 @@ _BEFORE_ATTENTION = (
     Convolution("pmconv3", 2),
     Convolution("pmconv4_downsample", 4, strides=2),
     Convolution("pmconv5", 4),
-    Convolution("pmconv6", 4, activation="relu"),
 )
 _AFTER_ATTENTION = (
     Convolution("pmconv9", 4),
@@ -57,8 +57,14 @@ class RefineNetwork(keras.layers.Layer):
         output_activation: `"clip"` (v1) or `"tanh"` (v2). Both end in `[-1, 1]`.
         sees_mask: bool. Whether the mask is an input (v1) or not (v2).
         channels: int. Channels of the pictures.
-        padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        padding: `"same"`, `"centred"` or `"reflect"`, see
+            `keras_inpaint.layers.PaddedConv2D`.
         attention: dict or `None`. Arguments of `keras_inpaint.layers.ContextualAttention`.
+        decoder_width: int or `None`. What the decoder's filters are multiples of, if not of
+            `width`.
+        gated_output: bool. Whether the output convolution is gated too.
+        key_activation: str. Activation of the features that the attention compares: `"relu"`
+            as published.
         kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
 
     Call arguments:
@@ -95,6 +101,9 @@ class RefineNetwork(keras.layers.Layer):
         padding="same",
         attention=None,
         kernel_initializer=None,
+        decoder_width=None,
+        gated_output=False,
+        key_activation="relu",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -107,6 +116,9 @@ class RefineNetwork(keras.layers.Layer):
         self.padding = padding
         self.attention_arguments = dict(attention or {})
         self.kernel_initializer = kernel_initializer
+        self.decoder_width = decoder_width
+        self.gated_output = gated_output
+        self.key_activation = key_activation
         chain = {
             "width": width,
             "gated": gated,
@@ -116,7 +128,9 @@ class RefineNetwork(keras.layers.Layer):
         }
         self.dilated_branch = ConvolutionChain(_DILATED_BRANCH, **chain, name="dilated_branch")
         self.before_attention = ConvolutionChain(
-            _BEFORE_ATTENTION, **chain, name="before_attention"
+            (*_BEFORE_ATTENTION, Convolution("pmconv6", 4, activation=key_activation)),
+            **chain,
+            name="before_attention",
         )
         self.attention = ContextualAttention(
             **self.attention_arguments, dtype=self.dtype_policy, name="attention"
@@ -124,8 +138,12 @@ class RefineNetwork(keras.layers.Layer):
         self.after_attention = ConvolutionChain(
             _AFTER_ATTENTION, **chain, name="after_attention"
         )
-        self.join = ConvolutionChain(_JOIN, **chain, name="join")
-        self.head = PaddedConv2D(channels, 3, dtype=self.dtype_policy, name="allconv17")
+        self.join = ConvolutionChain(
+            _JOIN, **{**chain, "width": decoder_width or width}, name="join"
+        )
+        self.head = output_convolution(
+            channels, gated_output, padding, self.dtype_policy, name="allconv17"
+        )
 
     def build(self, guess_shape, masks_shape=None):
         channels = self.channels + (2 if self.sees_mask else 0)
@@ -167,4 +185,7 @@ class RefineNetwork(keras.layers.Layer):
             "padding": self.padding,
             "attention": dict(self.attention_arguments),
             "kernel_initializer": self.kernel_initializer,
+            "decoder_width": self.decoder_width,
+            "gated_output": self.gated_output,
+            "key_activation": self.key_activation,
         }

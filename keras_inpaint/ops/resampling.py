@@ -70,7 +70,35 @@ def upsample_nearest(images, factor=2):
     return ops.repeat(ops.repeat(images, factor, axis=1), factor, axis=2)
 
 
-def convolve_upsampled(images, kernel, bias, activation):
+def pad_by_reflection(images, margins):
+    """Continues images by their reflection about the outermost rows and columns.
+
+    Not `ops.pad(mode="reflect")`, which refuses margins as large as the image; these go back
+    and forth.
+
+    Args:
+        images: Tensor of shape `(batch, height, width, channels)`.
+        margins: pair of ints. Rows above and below, and columns left and right, to add.
+
+    Returns:
+        Tensor of shape `(batch, height + 2 * rows, width + 2 * columns, channels)`.
+
+    Example:
+    >>> from keras_inpaint.ops.resampling import pad_by_reflection
+    >>> ramp = keras.ops.reshape(keras.ops.arange(3), (1, 1, 3, 1))
+    >>> keras.ops.convert_to_numpy(pad_by_reflection(ramp, (0, 3))).ravel().tolist()
+    [1, 2, 1, 0, 1, 2, 1, 0, 1]
+    """
+    for axis, margin in zip((1, 2), margins, strict=True):
+        if margin:
+            last = ops.shape(images)[axis] - 1
+            period = ops.maximum(2 * last, 1)
+            indices = ops.arange(-margin, last + 1 + margin, dtype="int32") % period
+            images = ops.take(images, last - ops.abs(last - indices), axis=axis)
+    return images
+
+
+def convolve_upsampled(images, kernel, bias, activation, is_reflected=False):
     """Convolves the images that `upsample_nearest` would give, without making them.
 
     A row of three taps meets two rows of the small picture: the tap alone and the sum of
@@ -82,10 +110,12 @@ def convolve_upsampled(images, kernel, bias, activation):
         kernel: Tensor of shape `(3, 3, channels, filters)`.
         bias: Tensor of shape `(filters,)`, or `None`.
         activation: function, number by number.
+        is_reflected: bool. Whether the upsampled images are continued by their reflection,
+            not by zeros.
 
     Returns:
         Tensor of shape `(batch, 2 * height, 2 * width, filters)`: the upsampled images,
-        zero outside, convolved with `kernel`, plus `bias`, activated.
+        zero or reflected outside, convolved with `kernel`, plus `bias`, activated.
 
     Example:
     >>> from keras_inpaint.ops.resampling import convolve_upsampled
@@ -100,7 +130,9 @@ def convolve_upsampled(images, kernel, bias, activation):
     kernel = ops.concatenate(
         [taps for rows in _odd_and_even(kernel, 0) for taps in _odd_and_even(rows, 1)], axis=-1
     )
-    images = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    # The reflection of the second of two equal rows is the first: the row itself again.
+    mode = "symmetric" if is_reflected else "constant"
+    images = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode)
     results = ops.conv(images, kernel, padding="valid", data_format="channels_last")
     # Before the results are put in place, as TensorFlow makes all this one operation. To
     # that end it must be `ops.add`, which knows a bias, and not `+`.

@@ -32,7 +32,7 @@ def test_weights_become_a_preset(source, tmp_path, capfd):
     [
         ("none.pt", None, "does not exist"),
         ("photo.jpg", b"jpeg", "another file"),
-        ("gen_1.pt", b"PK", "damaged"),
+        ("gen_1.pt", b"PK\x03\x04", "damaged"),
     ],
 )
 def test_what_cannot_be_converted_is_told_in_one_line(tmp_path, capfd, name, content, advice):

@@ -3,7 +3,7 @@
 import numpy as np
 from reference.published import arrays, official_batch, port_batch
 
-from keras_inpaint.conversion.weight_names import generator_weights
+from keras_inpaint.conversion.networks import generator_weights
 
 
 def write_checkpoint(folder, variables, name="snap-0"):

@@ -9,14 +9,13 @@ from conversion.sources import (
     assert_outputs,
     named_state,
     port_references,
-    pytorch_kernel,
     stripped,
     write_pytorch,
 )
 from reference.published import arrays, port_critic, port_state
 
 import keras_inpaint as ki
-from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
+from keras_inpaint.conversion.networks import critic_weights, generator_weights
 from keras_inpaint.models import Generator
 from keras_inpaint.ops.compositing import composite
 from keras_inpaint.ops.local_patches import crop_patches
@@ -116,7 +115,7 @@ def test_dense_kernel_is_reordered_from_channels_first(networks):
 def test_generator_of_the_port_is_converted_without_critics(tmp_path):
     told = []
     preset = ki.convert(GENERATOR_FILE, tmp_path / "preset", report=told.append)
-    assert any("no critic" in line for line in told)
+    assert any("no critic: it has none" in line for line in told)
     assert sorted(path.name for path in preset.glob("*.h5")) == ["model.weights.h5"]
 
 
@@ -146,35 +145,26 @@ def test_width_channels_and_gating_are_seen_from_the_shapes(tmp_path):
     assert_same_weights(generator_weights(converted), generator_weights(generator))
 
 
-SEGMENTS = {"dilated": slice(17, 27), "before": slice(27, 33), "after": slice(33, 35)}
+def stage_state(generator, dilated="conv", conv=".conv"):
+    """A state dict of two stages with the authors' names of layers in them."""
 
+    def spell(layer):
+        if layer.startswith("conv"):
+            return f"stage1.{layer}{conv}"
+        return f"stage2.{layer.replace('xconv', dilated)}{conv}"
 
-def stage_state(generator, order=("dilated", "before", "after")):
-    """A state dict of two stages whose layers have names that tell nothing."""
-    weights = list(generator_weights(generator).values())
-    layers = list(zip(weights[::2], weights[1::2], strict=True))
-    refine = [layer for segment in order for layer in layers[SEGMENTS[segment]]]
-    state = {}
-    for stage, part in (("stage1", layers[:17]), ("stage2", refine + layers[35:])):
-        for place, (kernel, bias) in enumerate(part):
-            state[f"{stage}.block_{'zyx'[place % 3]}{place}.weight"] = pytorch_kernel(kernel)
-            state[f"{stage}.block_{'zyx'[place % 3]}{place}.bias"] = pytorch_kernel(bias)
-    return state
+    return named_state(generator, spell)
 
 
 @pytest.mark.parametrize(
-    "order",
-    [
-        ("dilated", "before", "after"),
-        ("before", "after", "dilated"),
-        ("before", "dilated", "after"),
-    ],
-    ids="-".join,
+    ("dilated", "conv"), [("conv", ".conv"), ("xconv", ""), ("conv", ".conv.conv")]
 )
-def test_layers_of_two_stages_are_known_by_their_order(order, tmp_path):
+def test_layers_of_two_stages_are_known_by_their_names(dilated, conv, rng, tmp_path):
     generator = Generator.deepfill_v2(width=4, dialect="pytorch")
-    # Beside the weights, what the attention is made of.
-    state = {**stage_state(generator, order), "stage2.fuse": np.eye(3)[None, None].astype("f4")}
+    state = stage_state(generator, dilated, conv)
+    # In no order, and beside the weights what the attention is made of.
+    state = {str(name): state[name] for name in rng.permutation(list(state))}
+    state["stage2.fuse"] = np.eye(3)[None, None].astype("f4")
     content = {"G": state, "D": {"conv1.weight": np.zeros((8, 4, 5, 5), "f4")}, "step": 7}
     told = []
     source = write_pytorch(tmp_path / "v2.pth", content)

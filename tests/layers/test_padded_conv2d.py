@@ -1,4 +1,4 @@
-"""Two paddings of strided convolutions, against loops."""
+"""Three paddings of strided convolutions, against loops."""
 
 import keras
 import numpy as np
@@ -61,6 +61,22 @@ def test_same_padding_has_its_odd_row_below_and_right(convolved, size, before):
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 7, 3, 1), (1, 1, 2, 2)])
+@pytest.mark.parametrize(("size", "stride", "dilation"), [(5, 2, 1), (3, 1, 1), (3, 1, 4)])
+def test_reflect_padding_is_that_of_numpy(rng, shape, size, stride, dilation):
+    inputs = rng.normal(size=shape).astype("float32")
+    layer = PaddedConv2D(4, size, stride, "reflect", dilation_rate=dilation)
+    layer.build(shape)
+    margin = dilation * (size // 2)
+    # Also where the margin is wider than the picture: NumPy goes back and forth.
+    padded = np.pad(inputs, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "reflect")
+    kernel, bias = (ops.convert_to_numpy(weight.value) for weight in layer.weights)
+    sizes = sizes_after(shape, stride)
+    expected = naive_convolution(padded, kernel, bias, 0, sizes, stride, dilation)
+    outputs = ops.convert_to_numpy(layer(inputs))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow's kernels")
 @pytest.mark.parametrize("padding", ["same", "centred"])
 @pytest.mark.parametrize("height", [1, 4])
@@ -87,7 +103,7 @@ def test_bfloat16_learns_from_pictures_one_pixel_wide(rng, height, padding):
         np.testing.assert_allclose(gradient, expected, atol=0.05)
 
 
-@pytest.mark.parametrize("padding", ["same", "centred"])
+@pytest.mark.parametrize("padding", ["same", "centred", "reflect"])
 @pytest.mark.parametrize(("stride", "dilation"), [(2, 1), (1, 2)])
 def test_padded_conv_keeps_the_contract(check_layer, rng, padding, stride, dilation):
     layer = PaddedConv2D(
@@ -96,7 +112,7 @@ def test_padded_conv_keeps_the_contract(check_layer, rng, padding, stride, dilat
     check_layer(layer, rng.normal(size=(2, 8, 7, 3)).astype("float32"))
 
 
-@pytest.mark.parametrize("padding", ["same", "centred"])
+@pytest.mark.parametrize("padding", ["same", "centred", "reflect"])
 def test_enlarging_layer_convolves_the_enlarged_picture(rng, padding):
     inputs = rng.normal(size=(2, 4, 5, 3)).astype("float32")
     layer = PaddedConv2D(4, 3, padding=padding, upsample=True, activation="relu")
@@ -104,7 +120,10 @@ def test_enlarging_layer_convolves_the_enlarged_picture(rng, padding):
     layer.bias.assign(rng.normal(size=4))
     kernel, bias = (ops.convert_to_numpy(weight.value) for weight in layer.weights)
     enlarged = np.kron(inputs, np.ones((1, 2, 2, 1)))
-    expected = np.maximum(naive_convolution(enlarged, kernel, bias, 1, (8, 10)), 0)
+    if padding == "reflect":
+        enlarged = np.pad(enlarged, ((0, 0), (1, 1), (1, 1), (0, 0)), "reflect")
+    before = 0 if padding == "reflect" else 1
+    expected = np.maximum(naive_convolution(enlarged, kernel, bias, before, (8, 10)), 0)
     outputs = ops.convert_to_numpy(layer(inputs))
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
@@ -123,7 +142,7 @@ def test_enlarging_layer_takes_plain_3x3_kernels_only(arguments):
 
 
 def test_unknown_padding_is_refused():
-    with pytest.raises(ValueError, match=r"'same', 'centred'.*padding='valid'"):
+    with pytest.raises(ValueError, match=r"'same', 'centred', 'reflect'.*padding='valid'"):
         PaddedConv2D(4, 3, padding="valid")
 
 

@@ -1,5 +1,7 @@
 """The networks that fill holes."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -108,7 +110,15 @@ def test_weights_load_before_the_first_call(rng, tmp_path):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow only")
-@pytest.mark.parametrize("generator", [Generator.deepfill_v1, Generator.deepfill_v2])
+@pytest.mark.parametrize(
+    "generator",
+    [
+        Generator.deepfill_v1,
+        Generator.deepfill_v2,
+        partial(Generator.deepfill_v2, dialect="mmagic", decoder_width=8, gated_output=True),
+    ],
+    ids=["v1", "v2", "mmagic"],
+)
 def test_sizes_may_be_unknown_until_the_call(rng, generator):
     tf = pytest.importorskip("tensorflow")
     generator = generator(width=4)
@@ -145,7 +155,16 @@ def test_coarse_network_keeps_the_contract(check_layer, rng):
 
 def test_refine_network_rebuilds_from_its_configuration(rng):
     network = RefineNetwork(
-        4, False, "tanh", sees_mask=True, channels=2, padding="centred", attention={"rate": 1}
+        4,
+        False,
+        "tanh",
+        sees_mask=True,
+        channels=2,
+        padding="reflect",
+        attention={"rate": 1},
+        decoder_width=6,
+        gated_output=True,
+        key_activation="elu",
     )
     inputs = tuple(batch(rng, 8, 12, 2).values())
     refined, offsets = network(*inputs)
@@ -166,6 +185,8 @@ def test_refine_network_rebuilds_from_its_configuration(rng):
         ({"output_activation": "relu"}, r"'clip', 'tanh'.*output_activation='relu'"),
         ({"padding": "valid"}, r"'same'.*padding='valid'"),
         ({"attention": {"rate": 0}}, r"at least 1.*rate=0"),
+        ({"decoder_width": 0}, r"at least 1.*None for `width`.*decoder_width=0"),
+        ({"decoder_width": 10}, r"multiple of 4 for gated.*width=10"),
     ],
 )
 def test_wrong_argument_is_refused(arguments, message):
@@ -203,7 +224,7 @@ def test_published_start_can_be_asked_for():
 
 
 def test_unknown_dialect_is_refused():
-    with pytest.raises(ValueError, match=r"'tensorflow', 'pytorch'.*dialect='torch'"):
+    with pytest.raises(ValueError, match=r"'tensorflow', 'pytorch', 'mmagic'.*dialect='torch'"):
         Generator.deepfill_v2(dialect="torch")
 
 

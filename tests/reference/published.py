@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_inpaint.conversion.layouts import OfficialLayout, PortLayout
-from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
+from keras_inpaint.conversion.networks import critic_weights, generator_weights
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 
 FOLDER = Path(__file__).parent

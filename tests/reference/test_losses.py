@@ -20,7 +20,7 @@ from reference.published import (
     port_variables,
 )
 
-from keras_inpaint.conversion.weight_names import critic_weights, generator_weights
+from keras_inpaint.conversion.networks import critic_weights, generator_weights
 from keras_inpaint.losses import HingeObjective, LossWeights, WassersteinObjective
 from keras_inpaint.ops.compositing import composite
 
