@@ -5,6 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 
 from keras_inpaint.arguments import check_choice
@@ -70,8 +71,11 @@ def write_preset(
         )
     folder = Path(os.path.abspath(folder))
     check_replaceable(folder)
-    # Not of twins: they do not exist yet.
-    sizes = [weights_size(each.variables, _DTYPES[dtype]) for each in networks.values()]
+    # Half precision is a copy of what Keras writes.
+    written = {4, _DTYPES[dtype]}
+    sizes = [
+        weights_size(each.variables, size) for each in networks.values() for size in written
+    ]
     with atomic_write(folder, is_folder=True, size=sum(sizes) + _TEXT_SIZE) as draft:
         checksums = _write_weights(draft, networks, dtype)
         generator = networks["model"]
@@ -103,18 +107,37 @@ def _write_weights(folder: Path, networks: dict[str, Any], dtype: str) -> dict[s
     checksums = {}
     for key, network in networks.items():
         path = folder / f"{key}{WEIGHTS_SUFFIX}"
-        _in_dtype(network, dtype).save_weights(path)
+        if dtype == "float32":
+            network.save_weights(path)
+        else:
+            whole = folder / f"{key}.float32{WEIGHTS_SUFFIX}"
+            network.save_weights(whole)
+            _copy_weights(whole, path, dtype)
+            whole.unlink()
         checksums[path.name] = sha256(path)
     return checksums
 
 
-def _in_dtype(network: Any, dtype: str) -> Any:
-    if dtype == "float32":
-        return network
-    # Keras stores weights in the type they have: a twin of the network has them rounded.
-    twin = type(network).from_config({**network.get_config(), "dtype": dtype})
-    twin.set_weights(network.get_weights())
-    return twin
+def _copy_weights(source: Path, target: Path, dtype: str) -> None:
+    """Copies a file of weights, its floating-point numbers in another type.
+
+    Keras stores weights in the type that they have. A network of another type would have to be
+    made for it, and compiled.
+    """
+    with h5py.File(source, "r") as old, h5py.File(target, "w") as new:
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group):
+                kept = new.require_group(name)
+            else:
+                is_float = item.dtype.kind == "f"
+                kept = new.create_dataset(
+                    name, data=item[()], dtype=dtype if is_float else None
+                )
+            kept.attrs.update(item.attrs)
+
+        new.attrs.update(old.attrs)
+        old.visititems(copy)
 
 
 def check_replaceable(folder: Path) -> None:
