@@ -106,6 +106,13 @@ def add_export(verbs: Any) -> None:
         help="the model's folder, such as saved_models/NAME, in which versions are numbered",
     )
     add_preset(parser)
+    parser.add_argument(
+        "--max-pixels",
+        metavar="N",
+        type=int,
+        help="height times width of the largest picture that the model takes; 0 for no limit "
+        "(default: 16777216, those of 4096 x 4096)",
+    )
     parser.set_defaults(run=run_export)
 
 
@@ -113,6 +120,8 @@ def run_export(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     inpainter = load_inpainter(arguments.preset)
     with quiet_start():
-        version = inpainter.export(arguments.output)
+        limit = arguments.max_pixels
+        options = {} if limit is None else {"max_pixels": limit or None}
+        version = inpainter.export(arguments.output, **options)
     print_result(version)
     return 0

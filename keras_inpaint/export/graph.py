@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_inpaint.export.headers import header_sizes
 from keras_inpaint.inpainting.pixels import SMALLEST_SIZE
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
@@ -24,24 +25,34 @@ def require(condition: Tensor, *parts: Any) -> Tensor:
     return tf.debugging.Assert(condition, [tf.strings.join(texts)])
 
 
-def check_pairs(images: Tensor, masks: Tensor, names: tuple[str, str]) -> Tensor:
-    """Fails unless masks are one of each picture, and of the picture's size.
+def check_pairs(
+    images: Tensor, masks: Tensor, names: tuple[str, str], max_pixels: int | None = None
+) -> Tensor:
+    """Fails unless there is one mask for each picture, of the picture's size.
 
     Args:
         images: Tensor of shape `(num, height, width, channels)`.
         masks: Tensor of shape `(num, height, width, 1)`.
         names: What the two are called in the request.
+        max_pixels: int or `None`. Pixels that all pictures may have together.
 
     Returns:
         Operation, see `require`.
     """
     picture, mask = names
     size, mask_size = tf.shape(images)[:3], tf.shape(masks)[:3]
+    limit = _NO_LIMIT if max_pixels is None else max_pixels
     return tf.group(
         require(
             tf.reduce_all(size > 0),
             f"`{picture}` must hold at least one picture of one pixel. Received: number, "
             "height and width ",
+            size,
+        ),
+        require(
+            tf.cast(size[0], tf.int64) * tf.reduce_prod(_at_least_padded(size[1:])) <= limit,
+            f"`{picture}` must have at most {max_pixels} pixels in all. {_WAY_OUT}. Received: "
+            "number, height and width ",
             size,
         ),
         require(
@@ -151,24 +162,34 @@ def crop(pictures: Tensor, like: Tensor) -> Tensor:
     return pictures[:, :height, :width]
 
 
+# Beside `max_pixels` in messages.
+_WAY_OUT = "Send fewer or smaller ones, or export the model with a larger `max_pixels`"
+_NO_LIMIT = 2**62
 FORMATS = "JPEG, PNG, WebP or BMP (of 24 or 32 bits)"
+_NOT_DECODED = (
+    f"cannot be decoded. Send a file that is whole and one of {FORMATS}, not animated"
+)
 # Where the container of WebP tells of frames, and how.
 _WEBP_FLAGS, _ANIMATED = 20, 2
 _BMP_BITS = 28
 
 
-def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
+def check_files(
+    image_bytes: Tensor, mask_bytes: Tensor, max_pixels: int | None = None
+) -> Tensor:
     """Fails unless all files can be decoded, and each mask is clear and of its picture's size.
 
-    Before the first picture is filled, so that nobody waits for an answer that there will
-    not be.
+    Sizes are compared as the headers have them, before anything is decoded; all files are
+    decoded before the first picture is filled, so that nobody waits for an answer that there
+    will not be.
 
     Args:
         image_bytes: String tensor of shape `(num,)`.
         mask_bytes: String tensor of shape `(num,)`.
+        max_pixels: int or `None`. Pixels that each picture may have.
 
     Returns:
-        Operation, see `keras_inpaint.export.graph_checks.require`.
+        Operation, see `require`.
     """
     num, num_masks = tf.size(image_bytes), tf.size(mask_bytes)
     one_each = require(
@@ -180,11 +201,11 @@ def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
         " pictures",
     )
     with tf.control_dependencies([one_each]):
-        sizes = _sizes(image_bytes, "image_bytes")
-        mask_sizes = _sizes(mask_bytes, "mask_bytes")
+        sizes = _checked_sizes(image_bytes, "image_bytes", max_pixels)
+        mask_sizes = _checked_sizes(mask_bytes, "mask_bytes", max_pixels)
     is_wrong = tf.reduce_any(sizes != mask_sizes, axis=1)
     index = _first(is_wrong)
-    one_size = require(
+    is_fitting = require(
         ~tf.reduce_any(is_wrong),
         "`mask_bytes[",
         index,
@@ -193,7 +214,12 @@ def check_files(image_bytes: Tensor, mask_bytes: Tensor) -> Tensor:
         ". Received: ",
         _row(mask_sizes, index),
     )
-    with tf.control_dependencies([one_size]):
+    with tf.control_dependencies([is_fitting]):
+        are_decodable = tf.group(
+            _check_decodable(image_bytes, "image_bytes"),
+            _check_decodable(mask_bytes, "mask_bytes"),
+        )
+    with tf.control_dependencies([are_decodable]):
         least, most = tf.map_fn(
             lambda content: level_range(decode_mask(content)[None]),
             mask_bytes,
@@ -294,26 +320,50 @@ def _number(content: Tensor, place: int, dtype: Any) -> Tensor:
     return tf.io.decode_raw(tf.strings.substr(content, place, dtype.size), dtype)[0]
 
 
-def _sizes(contents: Tensor, name: str) -> Tensor:
-    """Height and width of each file, int32 of shape `(num, 2)`; fails where one is none."""
+def _checked_sizes(contents: Tensor, name: str, max_pixels: int | None) -> Tensor:
+    """Height and width of each file, int64 of shape `(num, 2)`, as the headers have them."""
+    sizes = header_sizes(contents)
+    is_unknown = tf.reduce_any(sizes == 0, axis=1)
+    has_sizes = _require_all(~is_unknown, name, _NOT_DECODED)
+    if max_pixels is None:
+        is_within = tf.no_op()
+    else:
+        is_large = tf.reduce_prod(_at_least_padded(sizes), axis=1) > max_pixels
+        index = _first(is_large)
+        is_within = require(
+            ~tf.reduce_any(is_large),
+            f"`{name}[",
+            index,
+            f"]` must have at most {max_pixels} pixels. {_WAY_OUT}. Received: height and "
+            "width ",
+            _row(sizes, index),
+        )
+    with tf.control_dependencies([has_sizes, is_within]):
+        return tf.identity(sizes)
+
+
+def _at_least_padded(sizes: Tensor) -> Tensor:
+    # As the network sees them: a line of pixels takes the time and memory of many.
+    return tf.maximum(tf.cast(sizes, tf.int64), SMALLEST_SIZE)
+
+
+def _check_decodable(contents: Tensor, name: str) -> Tensor:
+    """Fails where a file is damaged behind its header."""
     num = tf.size(contents, out_type=tf.int64)
     files = tf.data.Dataset.from_tensor_slices((tf.range(num), contents))
     # A graph has no `try`; datasets have: what cannot be decoded is dropped, and missed.
-    sizes = files.map(lambda index, content: (index, tf.shape(_decode(content))[:2]))
-    sizes = sizes.ignore_errors(log_warning=False).reduce(
-        tf.zeros((num, 2), tf.int32),
+    found = files.map(lambda index, content: (index, tf.size(_decode(content)) > 0))
+    is_decoded = found.ignore_errors(log_warning=False).reduce(
+        tf.zeros(num, tf.bool),
         lambda known, one: tf.tensor_scatter_nd_update(known, [[one[0]]], [one[1]]),
     )
-    is_missed = tf.reduce_all(sizes == 0, axis=1)
-    index = _first(is_missed)
-    is_read = require(
-        ~tf.reduce_any(is_missed),
-        f"`{name}[",
-        index,
-        f"]` cannot be decoded. Send a file that is whole and one of {FORMATS}, not animated",
-    )
-    with tf.control_dependencies([is_read]):
-        return tf.identity(sizes)
+    return _require_all(is_decoded, name, _NOT_DECODED)
+
+
+def _require_all(is_right: Tensor, name: str, message: str) -> Tensor:
+    """Fails with a message that begins with the first file that is wrong."""
+    parts = (f"`{name}[", _first(~is_right), f"]` {message}")
+    return require(tf.reduce_all(is_right), *parts)
 
 
 def _first(is_wrong: Tensor) -> Tensor:
@@ -322,5 +372,5 @@ def _first(is_wrong: Tensor) -> Tensor:
 
 
 def _row(sizes: Tensor, index: Tensor) -> Tensor:
-    # One row more, for messages that are not said.
-    return tf.concat([sizes, [[0, 0]]], axis=0)[index]
+    # One row more, for messages that are not shown.
+    return tf.concat([sizes, tf.zeros((1, 2), sizes.dtype)], axis=0)[index]

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_inpaint.arguments import check_int
 from keras_inpaint.files import atomic_write, check_target, weights_size
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
 from keras_inpaint.inpainting.exported import write_description
@@ -80,7 +81,15 @@ _CHANNELS = 3
 _GRAPH_SIZE, _REQUESTS_SIZE = 2**22, 24
 
 
-def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
+# 4096 x 4096: the photos of most cameras.
+MAX_PIXELS = 2**24
+# The pictures by which an exported model is compared, and those of a server's first requests.
+_LEAST_LIMIT = 2**16
+
+
+def export_saved_model(
+    inpainter: Any, folder: str | PathLike[str], max_pixels: int | None = MAX_PIXELS
+) -> Path:
     """Writes an inpainter as the next version of a model for TensorFlow Serving.
 
     All that `keras_inpaint.Inpainter` does around its generator is part of the graph:
@@ -104,6 +113,9 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
         inpainter: `keras_inpaint.Inpainter` of a generator for colour pictures.
         folder: str or path. The model: its versions are the folders `1`, `2` and so on
             in it. Made where it is missing.
+        max_pixels: int or `None`. Height times width of the largest picture that is taken; of
+            `serving_default` and `features`, which fill all pictures at once, of all together.
+            Others are refused before they are decoded. `None` for no limit.
 
     Returns:
         Path: the folder of the new version.
@@ -111,10 +123,20 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
     Raises:
         OSError: If the folder cannot be written to, or its disk is full.
         ValueError: If the backend is not TensorFlow, the pictures have other than 3
-            channels, the folder holds other things, or the exported graph differs.
+            channels, `max_pixels` is below those of a picture of 256 x 256 or of the size
+            that the network was made for, the folder holds other things, or the exported
+            graph differs.
     """
     _check_backend()
     _check_channels(inpainter)
+    side = inpainter.image_size or 0
+    max_pixels = check_int(
+        "max_pixels",
+        max_pixels,
+        "counts pixels",
+        at_least=max(_LEAST_LIMIT, side**2),
+        or_none="no limit",
+    )
     folder = Path(os.path.abspath(folder))
     check_model_folder(folder)
     # Not before: where there is no TensorFlow, the message above says what to do.
@@ -123,12 +145,12 @@ def export_saved_model(inpainter: Any, folder: str | PathLike[str]) -> Path:
     from keras_inpaint.export.warm_up import PUBLISHED_SIZE, write_warm_up
 
     def write(draft: Path) -> None:
-        save_signatures(inpainter, draft)
+        save_signatures(inpainter, draft, max_pixels)
         write_warm_up(draft, folder.name, inpainter.image_size)
         write_description(inpainter, draft)
         check_parity(inpainter, draft)
 
-    side = inpainter.image_size or PUBLISHED_SIZE
+    side = side or PUBLISHED_SIZE
     size = _GRAPH_SIZE + _REQUESTS_SIZE * side**2
     return write_version(folder, write, size + weights_size(inpainter.generator.variables))
 

@@ -32,10 +32,12 @@ class Signatures(tf.Module):
 
     Args:
         inpainter: `keras_inpaint.Inpainter`.
+        max_pixels: int or `None`. Pixels that may go through the network at once.
     """
 
-    def __init__(self, inpainter: Any) -> None:
+    def __init__(self, inpainter: Any, max_pixels: int | None = None) -> None:
         super().__init__(name="inpainter")
+        self._max_pixels = max_pixels
         self._generator = inpainter.generator.__call__
         self._multiple = inpainter.generator.size_multiple
         self._is_blanked = inpainter.corruption is None
@@ -50,7 +52,8 @@ class Signatures(tf.Module):
     )
     def serving_default(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Fills the holes of pictures of one size."""
-        with tf.control_dependencies([check_pairs(images, masks, ("images", "masks"))]):
+        names = "images", "masks"
+        with tf.control_dependencies([check_pairs(images, masks, names, self._max_pixels)]):
             is_clear = check_levels(*level_range(masks), "masks")
         with tf.control_dependencies([is_clear]):
             return {"completed": self._complete(images, find_holes(masks))}
@@ -63,7 +66,8 @@ class Signatures(tf.Module):
     )
     def serving_bytes(self, image_bytes: Tensor, mask_bytes: Tensor) -> dict[str, Tensor]:
         """Fills the holes of picture files, whatever their sizes, one after the other."""
-        with tf.control_dependencies([check_files(image_bytes, mask_bytes)]):
+        checked = check_files(image_bytes, mask_bytes, self._max_pixels)
+        with tf.control_dependencies([checked]):
             files = tf.identity(image_bytes), tf.identity(mask_bytes)
         completed = tf.map_fn(
             lambda pair: self._complete_file(*pair),
@@ -81,7 +85,8 @@ class Signatures(tf.Module):
     )
     def features(self, corrupted: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """Returns what the generator returns, pictures at the size they came in."""
-        with tf.control_dependencies([check_pairs(corrupted, masks, ("corrupted", "masks"))]):
+        names = "corrupted", "masks"
+        with tf.control_dependencies([check_pairs(corrupted, masks, names, self._max_pixels)]):
             outputs = self._generate(pad(corrupted, self._multiple), pad(masks, self._multiple))
         # Those of pictures: offsets are on a grid of their own.
         cropped = {
@@ -113,12 +118,12 @@ class Signatures(tf.Module):
         return self._generator({"corrupted": corrupted, "masks": masks}, training=False)
 
 
-def save_signatures(inpainter: Any, folder: Path) -> None:
+def save_signatures(inpainter: Any, folder: Path, max_pixels: int | None = None) -> None:
     """Writes a SavedModel whose signatures are those of `Signatures`."""
     if not inpainter.generator.built:
         # Networks of users may have no weights before their first picture.
         inpainter.inpaint_batch(np.zeros((1, 8, 8, 3), np.uint8), np.ones((1, 8, 8), bool))
-    module = Signatures(inpainter)
+    module = Signatures(inpainter, max_pixels)
     tf.saved_model.save(
         module,
         folder,

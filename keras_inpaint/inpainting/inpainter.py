@@ -198,7 +198,7 @@ class Inpainter:
         objects = None if self.corruption is None else {"corruption": self.corruption}
         write_preset(folder, {"model": self.generator}, metadata, card, dtype, objects)
 
-    def export(self, folder: str | PathLike[str]) -> Path:
+    def export(self, folder: str | PathLike[str], **options: Any) -> Path:
         """Writes a SavedModel, the next version of a model for TensorFlow Serving.
 
         See `keras_inpaint.export_saved_model`, which does the work.
@@ -206,6 +206,7 @@ class Inpainter:
         Args:
             folder: str or path. The model: its versions are the folders `1`, `2` and so
                 on in it. Made where it is missing.
+            **options: Other arguments of `keras_inpaint.export_saved_model`.
 
         Returns:
             Path: the folder of the new version.
@@ -216,7 +217,7 @@ class Inpainter:
         # A shorthand for what stands above this package, known by its public name alone.
         from keras_inpaint import export_saved_model
 
-        version: Path = export_saved_model(self, folder)
+        version: Path = export_saved_model(self, folder, **options)
         return version
 
     def inpaint(

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.skipif(
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.cli import presets  # noqa: E402
 from keras_inpaint.cli.main import main  # noqa: E402
+from keras_inpaint.export.saved_model import MAX_PIXELS  # noqa: E402
 
 
 class Echo(keras.Model):
@@ -44,9 +45,26 @@ def test_export_prints_where_the_version_is(asked, tmp_path, capfd):
     assert asked == ["mine"]
 
 
+def test_limit_of_pixels_is_that_of_the_option(monkeypatch, tmp_path, capsys):
+    limits = []
+
+    class Preset:
+        def export(self, folder, max_pixels="default"):
+            limits.append(max_pixels)
+
+    monkeypatch.setattr(presets, "load_inpainter", lambda preset: Preset())
+    words = ["export", "--output", str(tmp_path / "model")]
+    for option in ([], ["--max-pixels", "100000"], ["--max-pixels", "0"]):
+        assert main([*words, *option]) == 0
+    assert limits == ["default", 100_000, None]
+    assert main(["export", "--help"]) == 0
+    assert f"(default: {MAX_PIXELS}," in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
+        (["--output", "model", "--max-pixels", "1000"], "at least 65536"),
         ([], "--output"),
         (["--output", "saved_models/echo/1"], "Leave out the number"),
         (["--output", "photos"], "append one"),

@@ -21,6 +21,15 @@ def test_masks_that_do_not_fit_are_named(images, masks, message):
         check_pairs(tf.zeros(images), tf.zeros(masks), NAMES)
 
 
+@pytest.mark.parametrize("shape", [(3, 80, 80, 3), (1, 1, 300, 3), (300, 8, 8, 3)])
+def test_more_pixels_than_the_limit_are_refused(shape):
+    images = tf.zeros(shape)
+    check_pairs(images, images[..., :1], NAMES, max_pixels=64 * 64 * 300)
+    message = r"`images` must have at most 19199 pixels in all.*`max_pixels`. Received: .*"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        check_pairs(images, images[..., :1], NAMES, max_pixels=19199)
+
+
 def test_masks_that_fit_pass():
     check_pairs(tf.zeros((2, 8, 9, 3)), tf.zeros((2, 8, 9, 1)), NAMES)
 

@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -79,6 +80,22 @@ def test_zeros_and_ones_and_one_value_mean_what_they_do_for_the_inpainter(
         np.testing.assert_array_equal(completed(np.full_like(masks, value)), photos)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"`masks\[0\]` must be above 127"):
         completed(90 * holes)
+
+
+def test_exported_model_has_a_limit_of_pixels(signatures, make_pictures):
+    photos, masks = make_pictures(1, 33, 47)
+    jpeg = encode(photos, "JPEG")
+    index = jpeg.index(b"\xff\xc0") + 5
+    # Of a few KB, it is 12 GB of pixels if its header is right.
+    jpeg = jpeg[:index] + struct.pack(">HH", 65500, 65500) + jpeg[index + 4 :]
+    message = r"`image_bytes\[0\]` must have at most 16777216 pixels.*65500 65500"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        signatures["serving_bytes"](
+            image_bytes=tf.constant([jpeg]), mask_bytes=tf.constant([encode(masks)])
+        )
+    large = tf.zeros((1, 4097, 4096, 3), tf.uint8)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`images` must have at most"):
+        signatures["serving_default"](images=large, masks=large[..., :1])
 
 
 def test_features_are_those_of_the_generator(inpainter, signatures, make_pictures):
