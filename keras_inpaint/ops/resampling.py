@@ -73,8 +73,8 @@ def upsample_nearest(images, factor=2):
 def pad_by_reflection(images, margins):
     """Continues images by their reflection about the outermost rows and columns.
 
-    Not `ops.pad(mode="reflect")`, which refuses margins as large as the image; these go back
-    and forth.
+    Margins may be as large as the image, and larger: the reflection goes back and forth, for
+    which `ops.pad(mode="reflect")` has no word.
 
     Args:
         images: Tensor of shape `(batch, height, width, channels)`.
@@ -89,6 +89,9 @@ def pad_by_reflection(images, margins):
     >>> keras.ops.convert_to_numpy(pad_by_reflection(ramp, (0, 3))).ravel().tolist()
     [1, 2, 1, 0, 1, 2, 1, 0, 1]
     """
+    sizes = zip(images.shape[1:3], margins, strict=True)
+    if all(size is not None and margin < size for size, margin in sizes):
+        return ops.pad(images, ((0, 0), *((each, each) for each in margins), (0, 0)), "reflect")
     for axis, margin in zip((1, 2), margins, strict=True):
         if margin:
             last = ops.shape(images)[axis] - 1

@@ -115,7 +115,7 @@ def test_weights_load_before_the_first_call(rng, tmp_path):
     [
         Generator.deepfill_v1,
         Generator.deepfill_v2,
-        partial(Generator.deepfill_v2, dialect="mmagic", decoder_width=8, gated_output=True),
+        partial(Generator.deepfill_v1, dialect="mmagic"),
     ],
     ids=["v1", "v2", "mmagic"],
 )
