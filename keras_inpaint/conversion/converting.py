@@ -150,7 +150,7 @@ def _networks(
 
 
 def _differences(source: Source, part: str, variables: dict[str, Any]) -> str:
-    """What is wrong with the weights of a part, in the source's names; empty if nothing is."""
+    """Describes what is wrong with the weights of a part; empty if nothing is."""
     weights, spell = source.of(part), source.layout.spell
     shared = [name for name in variables if name in weights]
     differences = {
@@ -192,7 +192,7 @@ def _assign(weights: Arrays, variables: dict[str, Any]) -> None:
 
 
 def _training(source: Source, critic: Any) -> dict[str, Any]:
-    """What the published programs train with, for `InpaintingGAN.from_preset`."""
+    """Objective and masks of the published programs, for `InpaintingGAN.from_preset`."""
     if isinstance(critic, GlobalLocalCritic):
         height, width = critic.patch_size
         return {

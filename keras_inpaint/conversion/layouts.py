@@ -1,6 +1,6 @@
-"""How published programs name and lay out their weights.
+"""Names and layouts of the weights of published programs.
 
-A layer is known by its name, never by its place in a file or by its shape: several layers of
+A layer is known by its name, never by its position in a file or by its shape: several layers of
 these networks have one shape, and programs list them in different orders.
 """
 
@@ -19,7 +19,7 @@ _KINDS = re.compile("_(downsample|atrous|upsample)$")
 
 
 class Layout(ABC):
-    """What is known of a kind of source.
+    """A kind of source: names of weights, order of axes, padding and colours.
 
     Attributes:
         title: str. The kind of source, for messages.
@@ -65,7 +65,7 @@ class Layout(ABC):
         """
 
     def is_no_weight(self, name: str, array: NDArray[np.float32]) -> bool:
-        """Whether a variable of the source was never trained and is not needed here."""
+        """Returns whether a variable was never trained and is not needed here."""
         return False
 
     def to_ours(self, name: str, arrays: Arrays) -> NDArray[np.float32]:
@@ -139,7 +139,7 @@ class PyTorchLayout(Layout):
 
     Attributes:
         marks: Pattern of the paths that only the generator has.
-        spelled_kinds: tuple of str. What the program appends to layers' names for what they do.
+        spelled_kinds: tuple of str. Suffixes of the names of layers, such as `_downsample`.
     """
 
     channel_order = "rgb"
@@ -210,7 +210,7 @@ class PyTorchLayout(Layout):
 
     @staticmethod
     def _split(name: str, layers: dict[str, str]) -> tuple[str, str] | None:
-        """What stands before a layer's path in a weight's name, and the path."""
+        """Splits a weight's name into the prefix of its network and the path of its layer."""
         parts = name.split(".")[:-1]
         while parts and parts[-1] == "conv":
             parts.pop()
@@ -241,7 +241,7 @@ def _two_blocks(coarse: str, refine: str) -> dict[str, str]:
     """Paths of programs with the authors' layers in two blocks.
 
     The dilated branch of the refine network, the authors' `xconv1` and so on, may be called
-    as that of the coarse one, as the blocks tell them apart.
+    as that of the coarse one, as the blocks distinguish them.
     """
     paths = {}
     for layer in generator_layers():
@@ -361,6 +361,6 @@ def find_layout(names: Iterable[str], is_checkpoint: bool) -> Layout | None:
 
 
 def holds_critics(names: Iterable[str]) -> bool:
-    """Whether weights of these names are those of the critics of the port of v1."""
+    """Returns whether these are names of the weights of critics of the port of v1."""
     blocks = {path.split(".")[0] for path in PortLayout().critic_layers}
     return any(blocks & set(name.split(".")[:-1]) for name in names)

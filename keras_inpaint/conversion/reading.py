@@ -1,7 +1,7 @@
 """From the files of a source to arrays whose layout is known.
 
-Files come from strangers: what they are is seen from their content, nothing in them is run,
-and nothing is made that is larger than they are.
+Files are not trusted: their kind is seen from their content, nothing in them is run, and
+nothing is made that is larger than they are.
 """
 
 import importlib
@@ -44,10 +44,10 @@ class Source:
 
     Args:
         path: Path of the file, or the prefix of a checkpoint.
-        files: list of Path. What was read.
+        files: list of Path. The files that were read.
         layout: `Layout`.
         arrays: dict of float32 arrays by the source's names.
-        prefix: str. What stands before the names of the generator's weights.
+        prefix: str. Prefix of the names of the generator's weights.
         groups: frozenset of str. Parts of the source that hold something each, such as
             `G`, `D` and their optimizers; empty where it has no parts.
     """
@@ -83,7 +83,7 @@ class Source:
         }
 
     def unexpected(self, part: str) -> list[str]:
-        """list of str: What lies among the weights of a part and is none that is known."""
+        """list of str: Arrays among the weights of a part that are none of its weights."""
         first = {ours: theirs for theirs, ours in reversed(self.names.items())}
         return [
             name
@@ -331,7 +331,7 @@ def read_file(path: Path) -> tuple[Arrays, frozenset[str]]:
 
 
 def _kind(path: Path, start: bytes) -> str:
-    """What a file that holds no weights for us is, in words."""
+    """Describes a file that holds no weights that can be read here."""
     if not start:
         return "which is empty, so that it is damaged: copy it again"
     if start.startswith(b"\x89HDF"):
@@ -456,7 +456,7 @@ def _ignored_classes(path: Path) -> list[str]:
     """Names of the classes and functions in a checkpoint that belong to its training.
 
     None of them is imported or called. Names of others are left to PyTorch, which refuses the
-    file: whoever meant them to be called should be told that they were not.
+    file: they may be meant to run code.
     """
     torch = importlib.import_module("torch")
     names = torch.serialization.get_unsafe_globals_in_checkpoint(path)

@@ -1,4 +1,4 @@
-"""What leaves the package: models that run where it is not installed."""
+"""Exporting models that run where this package is not installed."""
 
 from keras_inpaint.export.saved_model import export_saved_model
 

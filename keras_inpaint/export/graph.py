@@ -1,4 +1,4 @@
-"""What runs inside of the exported graph: files to pixels and back, sizes, and checks."""
+"""Steps of the exported graph: files to pixels and back, padding, and checks."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def check_pairs(
     Args:
         images: Tensor of shape `(num, height, width, channels)`.
         masks: Tensor of shape `(num, height, width, 1)`.
-        names: What the two are called in the request.
+        names: Pair of str. Names of the two in the request.
         max_pixels: int or `None`. Pixels that all pictures may have together.
 
     Returns:
@@ -82,7 +82,7 @@ def check_levels(least: Tensor, most: Tensor, name: str) -> Tensor:
     Args:
         least: Integer tensor of shape `(num,)`: the lowest level of each mask.
         most: As `least`, the highest.
-        name: str. What the masks are called in the request.
+        name: str. Name of the masks in the request.
 
     Returns:
         Operation, see `require`.
@@ -141,18 +141,18 @@ def pad(pictures: Tensor, multiple: int) -> Tensor:
 
     Args:
         pictures: Tensor of shape `(num, height, width, channels)`.
-        multiple: int. What the new height and width are divisible by.
+        multiple: int. The new height and width are divisible by it, and at least 64.
 
     Returns:
-        Tensor of the size that `keras_inpaint.inpainting.pixels.padded_size` tells.
+        Tensor of the size that `keras_inpaint.inpainting.pixels.padded_size` returns.
     """
     # Not `tf.pad`: it mirrors once, and a small picture takes several mirrors.
     for axis in (1, 2):
         side = tf.shape(pictures)[axis]
         padded = -(-tf.maximum(side, SMALLEST_SIZE) // multiple) * multiple
-        places = tf.range(padded) % (2 * side)
-        places = tf.minimum(places, 2 * side - 1 - places)
-        pictures = tf.gather(pictures, places, axis=axis)
+        indices = tf.range(padded) % (2 * side)
+        indices = tf.minimum(indices, 2 * side - 1 - indices)
+        pictures = tf.gather(pictures, indices, axis=axis)
     return pictures
 
 
@@ -169,7 +169,7 @@ FORMATS = "JPEG, PNG, WebP or BMP (of 24 or 32 bits)"
 _NOT_DECODED = (
     f"cannot be decoded. Send a file that is whole and one of {FORMATS}, not animated"
 )
-# Where the container of WebP tells of frames, and how.
+# Index of the flags of a WebP container, and the flag of an animation.
 _WEBP_FLAGS, _ANIMATED = 20, 2
 _BMP_BITS = 28
 
@@ -316,8 +316,8 @@ def _with_alpha(pixels: Tensor) -> Tensor:
     return tf.ensure_shape(tf.concat([colours, alpha], axis=-1), (None, None, 4))
 
 
-def _number(content: Tensor, place: int, dtype: Any) -> Tensor:
-    return tf.io.decode_raw(tf.strings.substr(content, place, dtype.size), dtype)[0]
+def _number(content: Tensor, index: int, dtype: Any) -> Tensor:
+    return tf.io.decode_raw(tf.strings.substr(content, index, dtype.size), dtype)[0]
 
 
 def _checked_sizes(contents: Tensor, name: str, max_pixels: int | None) -> Tensor:

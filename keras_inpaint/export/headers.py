@@ -66,8 +66,8 @@ def _starts(content: Tensor, magic: bytes) -> Tensor:
 
 def _number(head: Tensor, index: int, length: int, order: str) -> Tensor:
     """An unsigned number of `length` bytes."""
-    places = range(length - 1, -1, -1) if order == _BIG else range(length)
-    weights = tf.constant([256**place for place in places], tf.int64)
+    exponents = range(length - 1, -1, -1) if order == _BIG else range(length)
+    weights = tf.constant([256**exponent for exponent in exponents], tf.int64)
     return tf.reduce_sum(head[index : index + length] * weights)
 
 

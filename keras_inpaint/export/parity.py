@@ -1,4 +1,4 @@
-"""Whether an exported model does what the inpainter does that it was made of."""
+"""Comparison of an exported model with the inpainter that it was made of."""
 
 from pathlib import Path
 from typing import Any

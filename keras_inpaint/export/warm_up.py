@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
-# Where TensorFlow Serving looks for them.
+# Path in which TensorFlow Serving looks for the requests.
 WARM_UP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
 # Of networks of which it is not known; the publications' size.
@@ -28,7 +28,7 @@ def write_warm_up(folder: Path, name: str, image_size: int | None = None) -> Non
 
     Args:
         folder: Path of the SavedModel.
-        name: str. What the model is called on the server.
+        name: str. Name of the model on the server.
         image_size: int or `None`. Height and width of the pictures; 256 if `None`.
     """
     side = image_size or PUBLISHED_SIZE

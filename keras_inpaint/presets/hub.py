@@ -18,7 +18,7 @@ _LOG_IN = "log in with `hf auth login`"
 
 
 class HubAddress(NamedTuple):
-    """What stands in `hf://owner/name@revision`; without a revision, the newest is meant."""
+    """Address `hf://owner/name@revision`; without a revision, the newest is meant."""
 
     repository: str
     revision: str | None
@@ -105,7 +105,7 @@ def _library(preset: str) -> Any:
 
 
 def _ask(request: Callable[..., str], preset: str, address: HubAddress, **options: Any) -> Path:
-    """Calls a function of `huggingface_hub` and tells its errors in words of our own."""
+    """Calls a function of `huggingface_hub`; its errors become errors with advice."""
     errors = importlib.import_module("huggingface_hub.errors")
     received = f"Received: preset={preset!r}"
     try:

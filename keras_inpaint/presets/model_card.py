@@ -1,4 +1,4 @@
-"""What a preset's README.md says where its author wrote none."""
+"""The README.md of a preset whose author wrote none."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ What the network invents for the hole is no record of what was there.
 
 
 def model_card(name: str, metadata: dict[str, Any]) -> str:
-    """Writes a preset's metadata down for people.
+    """Formats the metadata of a preset as a page in Markdown.
 
     Args:
         name: str. The preset's name.
@@ -31,10 +31,10 @@ def model_card(name: str, metadata: dict[str, Any]) -> str:
     Returns:
         str: Markdown.
     """
-    told = {"trained_on": "not told", "licence": "not told", **metadata}
+    stated = {"trained_on": "not stated", "licence": "not stated", **metadata}
     rows = [
         f"| {key.replace('_', ' ')} | {value} |"
-        for key, value in told.items()
+        for key, value in stated.items()
         if not isinstance(value, dict | list)
     ]
     return _CARD.format(name=name, rows="\n".join(rows))

@@ -76,7 +76,7 @@ def find_preset(preset: str | PathLike[str]) -> Path:
             f"`preset` must be a folder, hf://owner/name or the name of a bundled preset "
             f"({names}). Received: preset={name!r}"
         )
-    # Absolute: `Path` drops the `./` that tells a folder from a bundled preset.
+    # Absolute: `Path` drops the `./` that distinguishes a folder from a bundled preset.
     return Path(os.path.abspath(name))
 
 

@@ -42,12 +42,12 @@ def write_preset(
         networks: dict of `keras.Model` by name: `"model"` is the generator, `"critic"`
             what it was trained against. Their classes must be registered with Keras. Once
             read they compute in float32, whatever precision they were trained in.
-        metadata: dict or `None`. What to say of the weights: `architecture`,
+        metadata: dict or `None`. Description of the weights: `architecture`,
             `trained_on`, `image_size`, `licence`, and whatever else JSON can hold.
         card: str or `None`. The text of README.md; `None` to write one from `metadata`.
         dtype: `"float32"` or `"float16"`: half the size, and weights rounded to 11
             bits. They are float32 again once read.
-        objects: dict or `None`. What else a training run is made of and Keras can
+        objects: dict or `None`. Other parts of a training run that Keras can
             serialise, by name: it is described in `config.json` too, for `read_object`.
 
     Raises:
@@ -144,9 +144,11 @@ def check_replaceable(folder: Path) -> None:
     """Raises an error if a folder holds what no preset may replace, or cannot be written."""
     check_target(folder, is_folder=True, name="folder")
     files = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    strangers = sorted(file for file in files - _OWN_FILES if not file.endswith(WEIGHTS_SUFFIX))
-    if strangers or (files and "metadata.json" not in files):
-        found = (strangers or sorted(files))[:5]
+    unexpected = sorted(
+        file for file in files - _OWN_FILES if not file.endswith(WEIGHTS_SUFFIX)
+    )
+    if unexpected or (files and "metadata.json" not in files):
+        found = (unexpected or sorted(files))[:5]
         raise ValueError(
             "`folder` must be new, empty, or hold a preset and nothing else. Choose another "
             f"folder. Received: folder={str(folder)!r}, which holds {found}"

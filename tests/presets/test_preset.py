@@ -74,7 +74,7 @@ def test_model_card_tells_people_the_same(preset):
     card = (preset / "README.md").read_text()
     assert card.startswith("# tiny\n")
     assert "| licence | CC0-1.0 |" in card
-    assert "| trained on | not told |" in card
+    assert "| trained on | not stated |" in card
 
 
 def test_model_card_of_the_author_is_kept(generator, tmp_path):
