@@ -51,6 +51,7 @@ def test_limit_of_pixels_is_that_of_the_option(monkeypatch, tmp_path, capsys):
     class Preset:
         def export(self, folder, max_pixels="default"):
             limits.append(max_pixels)
+            return folder / "1"
 
     monkeypatch.setattr(presets, "load_inpainter", lambda preset: Preset())
     words = ["export", "--output", str(tmp_path / "model")]
