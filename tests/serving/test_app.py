@@ -1,5 +1,6 @@
 """The server over HTTP, with a network that paints grey."""
 
+import asyncio
 import base64
 import json
 import threading
@@ -326,3 +327,47 @@ def test_the_openapi_document_names_every_route(client):
         paths
     )
     assert client.get("/docs").status_code == 200
+
+
+def test_nobody_works_for_a_client_that_has_gone(serve, pair):
+    served = serve(max_batch_size=1)
+    served.generator.may_go.clear()
+    first, _ = in_threads(lambda: post_pair(served, pair), 1)
+    served.generator.has_begun.wait(10)
+    request = served.client.build_request(
+        "POST", "/inpaint", files={"photo": encode(pair[0]), "mask": encode(pair[1])}
+    )
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/inpaint",
+        "raw_path": b"/inpaint",
+        "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+    }
+    body, sent = request.read(), []
+
+    async def send(message):
+        sent.append(message)
+
+    async def call():
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive():
+            for message in messages:
+                return message
+            while not served.keeper.current.num_waiting:
+                await asyncio.sleep(0.01)
+            return {"type": "http.disconnect"}
+
+        await served.app(scope, receive, send)
+        # Its thread ends at the next look, before the network is free.
+        async with asyncio.timeout(10):
+            while served.server.admission.num > 1:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(call())
+    assert sent == []
+    served.generator.may_go.set()
+    first[0].join(20)
+    assert served.generator.batch_sizes == [1]

@@ -86,18 +86,22 @@ def server():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def post(port, timeout=30):
-    """Fills a photo over HTTP, and returns the status, the headers and the body."""
+FORM = "multipart/form-data; boundary=x"
+
+
+def form():
+    """The body of a request to fill a photo."""
     photo, mask = photo_and_mask()
     parts = b""
     for name, content in (("photo", encode(photo)), ("mask", encode(mask))):
         head = f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="a.png"\r\n\r\n'
         parts += head.encode() + content + b"\r\n"
-    request = urllib.request.Request(
-        url(port, "/inpaint"),
-        parts + b"--x--\r\n",
-        {"Content-Type": "multipart/form-data; boundary=x"},
-    )
+    return parts + b"--x--\r\n"
+
+
+def post(port, timeout=30):
+    """Fills a photo over HTTP, and returns the status, the headers and the body."""
+    request = urllib.request.Request(url(port, "/inpaint"), form(), {"Content-Type": FORM})
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.status, answer.headers, answer.read()
@@ -117,9 +121,20 @@ def memory(process):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def wait_for_metrics(port, line):
+    """Returns what `/metrics` says once it says a line."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with urllib.request.urlopen(url(port, "/metrics")) as answer:
+            text = answer.read().decode()
+        if f"keras_inpaint_{line}\n" in text:
+            return text
+        time.sleep(0.05)
+    raise AssertionError(text)
+
+
 def connect(port):
-    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
-    return connection
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
 def read_all(connection):
@@ -237,6 +252,25 @@ def test_overload_is_429_or_200_and_leaves_the_process_as_it_was():
         check_answers_rightly(port)
         middle = float(np.median(sizes[len(sizes) // 4 : len(sizes) // 2]))
         assert memory(process) < 1.05 * middle
+
+
+@pytest.mark.slow  # As above.
+def test_nobody_works_for_a_client_that_has_gone():
+    with running(SECONDS="5") as (port, _):
+        thread = threading.Thread(target=check_answers_rightly, args=(port,))
+        thread.start()
+        wait_for_metrics(port, "requests_under_way 1.0")
+        # It is no longer waiting, but with the network.
+        time.sleep(1)
+        with connect(port) as connection:
+            head = f"Content-Type: {FORM}\r\nContent-Length: {len(form())}\r\n\r\n"
+            connection.sendall(POST + head.encode() + form())
+            wait_for_metrics(port, "queue_pictures 1.0")
+        thread.join()
+        text = wait_for_metrics(port, "requests_under_way 0.0")
+        # Three to warm up, and that of the client that stayed.
+        assert "keras_inpaint_batch_size_sum 4.0" in text
+        assert 'route="/inpaint",status="499"} 1.0' in text
 
 
 @pytest.mark.slow  # As above.
