@@ -155,3 +155,55 @@ def test_report_names_everything(tmp_path, capsys):
     assert "2 filled, 1 failed in " in told
     assert main(words) == 1
     assert "2 done before, 1 failed in " in capsys.readouterr().err
+
+
+def peak_and_current(reset=False):
+    """The largest memory of the process since it was reset, and that of now, in bytes."""
+    if reset:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    found = dict(line.split(":") for line in lines if line.startswith(("VmHWM", "VmRSS")))
+    return tuple(int(found[name].split()[0]) * 1024 for name in ("VmHWM", "VmRSS"))
+
+
+MEASURED = pytest.mark.skipif(
+    not pathlib.Path("/proc/self/clear_refs").exists(), reason="Linux tells it, others do not"
+)
+
+
+@MEASURED
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_process_grows_by_less_than_the_limit(tmp_path, suffix):
+    Image.new("RGB", (4000, 3000), (10, 90, 200)).save(tmp_path / f"a{suffix}")
+    mask = np.zeros((3000, 4000), "uint8")
+    mask[1000:1100, 2000:2100] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = ["inpaint", str(tmp_path / f"a{suffix}"), "--mask", str(tmp_path / "mask.png")]
+    words += ["--output", str(tmp_path / f"o{suffix}"), "--method", "crop"]
+    # Modules and threads that the first photo brings are none of its own.
+    assert main([*words, "--memory-limit", "400M"]) == 0
+    _, before = peak_and_current(reset=True)
+    assert main([*words, "--memory-limit", "400M"]) == 0
+    assert peak_and_current()[0] - before < 400 * 2**20
+    assert main([*words, "--memory-limit", "100M"]) == 2
+
+
+def test_huge_photo_is_refused_by_an_option_that_exists(tmp_path, capsys):
+    words = ["inpaint", str(CASES / "huge.png"), "--mask", str(CASES / "hugemask.png")]
+    words += ["--output", str(tmp_path / "o.png")]
+    for option in ("--max-pixels=100M", "--memory-limit=500M"):
+        assert main([*words, option]) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert option.partition("=")[0] in told
+        assert "16320 x 12240" in told
+
+
+@MEASURED
+@pytest.mark.slow  # 200 million pixels are read, filled and written: about a minute.
+def test_huge_photo_is_filled_within_its_limit(tmp_path):
+    words = ["inpaint", str(CASES / "huge.png"), "--mask", str(CASES / "hugemask.png")]
+    words += ["--output", str(tmp_path / "o.png"), "--method", "crop", "--memory-limit", "2G"]
+    _, before = peak_and_current(reset=True)
+    assert main(words) == 0
+    assert peak_and_current()[0] - before < 2 * 2**30
