@@ -102,7 +102,7 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--memory-limit",
-        type=_bytes,
+        type=size_in_bytes,
         metavar="SIZE",
         help="memory that reading, filling and writing may take beside the loaded network, "
         "such as 2G (default: half of the machine's)",
@@ -246,7 +246,8 @@ def _num_pixels(text: str) -> int:
     return _number(text, _DECIMAL, r"(?:px)?", "must be a number of pixels such as 300M")
 
 
-def _bytes(text: str) -> int:
+def size_in_bytes(text: str) -> int:
+    """Reads a number of bytes such as 500M or 2G."""
     return _number(text, _BINARY, r"(?:i?b)?", "must be a number of bytes such as 500M or 2G")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import logging
+import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from keras_inpaint.inpainting.memory import MemoryLimitError
-from keras_inpaint.pictures import Picture, read_picture, write_picture
+from keras_inpaint.pictures import Picture, read_header, read_picture, write_picture
 from keras_inpaint.pictures.masks import check_mask_size, find_holes
-from keras_inpaint.pictures.opening import open_picture
+from keras_inpaint.pictures.opening import PictureHeader
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.serving.dialects import ARRAYS, Request
 from keras_inpaint.serving.limits import Call, Limits, MemoryBudget, Refusal
@@ -95,10 +96,10 @@ def fill_photo(
         Refusal: If it cannot be done.
     """
     with call.active(), model.used(), refusals():
-        sizes = [_size(photo, "photo")]
+        headers = [_header(photo, "photo")]
         if mask is not None:
-            sizes.append(_size(mask, "mask"))
-        with budget.reserve(_photo_memory(sizes, limits), call):
+            headers.append(_header(mask, "mask"))
+        with budget.reserve(_photo_memory(headers, limits), call):
             picture, holes = _read_pair(photo, mask, "photo", "mask", wish)
             pixels = model.inpainter.inpaint(
                 picture.pixels,
@@ -145,12 +146,12 @@ def _fill_files(
         (f"image_bytes[{index}]", f"mask_bytes[{index}]") for index in range(len(image_bytes))
     ]
     pairs = list(zip(image_bytes, mask_bytes, names, strict=True))
-    sizes = [
-        _size(content, name)
+    headers = [
+        _header(content, name)
         for image, mask, both in pairs
         for content, name in zip((image, mask), both, strict=True)
     ]
-    with budget.reserve(_photo_memory(sizes, limits), call):
+    with budget.reserve(_photo_memory(headers, limits), call):
         # All are read before the first is filled: nobody waits for an answer that there
         # will not be.
         read = [_read_pair(image, mask, *both, Wish()) for image, mask, both in pairs]
@@ -164,29 +165,30 @@ def _fill_files(
         return filled
 
 
-def _size(content: bytes, name: str) -> tuple[int, int]:
-    """Height and width as the header of a file has them."""
+def _header(content: bytes, name: str) -> PictureHeader:
+    """What the header of a file says, which must be that of one picture."""
     try:
-        with open_picture(content, max_pixels=None) as image:
-            is_animated = getattr(image, "is_animated", False)
-            width, height = image.size
+        header = read_header(content)
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
-    if is_animated:
+    if header.num_frames > 1:
         raise Refusal(400, f"`{name}` must be one picture, not an animation or several pages.")
-    return height, width
+    return header
 
 
-def _photo_memory(sizes: list[tuple[int, int]], limits: Limits) -> int:
-    num_pixels = sum(height * width for height, width in sizes[::2])
-    largest = max(height * width for height, width in sizes)
-    if max(num_pixels, largest) > limits.max_pixels:
+def _photo_memory(headers: list[PictureHeader], limits: Limits) -> int:
+    """Memory of reading, filling and writing photos and masks, which come in turn."""
+    num_pixels = [math.prod(header.size) for header in headers]
+    largest = max(sum(num_pixels[::2]), *num_pixels)
+    if largest > limits.max_pixels:
         raise Refusal(
             413,
             f"The pictures of a request must have at most {limits.max_pixels} pixels. Send "
-            f"smaller ones, or fewer. Received: {max(num_pixels, largest)}",
+            f"smaller ones, or fewer. Received: {largest}",
         )
-    return _BYTES_A_PIXEL * sum(height * width for height, width in sizes)
+    # They are read one after the other; what is read is kept.
+    reading = max(header.memory for header in headers)
+    return reading + _BYTES_A_PIXEL * sum(num_pixels)
 
 
 def _read_pair(
@@ -213,7 +215,14 @@ def _unreadable(name: str, error: Exception) -> Refusal:
 
 
 def _encode(picture: Picture, media_type: str) -> bytes:
-    if media_type == "image/png" and not (picture.icc_profile or picture.exif):
+    # What it holds beside its pixels is written by the function that knows all of it.
+    others = (
+        value
+        for name, value in vars(picture).items()
+        if name not in ("pixels", "alpha", "num_frames", "unkept")
+    )
+    is_bare = all(value is None or len(value) == 0 for value in others)
+    if media_type == "image/png" and is_bare:
         buffer = io.BytesIO()
         pixels = picture.pixels
         if picture.alpha is not None:

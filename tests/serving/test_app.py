@@ -83,6 +83,15 @@ def test_exif_profile_and_alpha_of_the_photo_are_kept(client, pair):
     assert picture.icc_profile[16:20] == b"RGB "
 
 
+def test_the_sixteen_bits_of_a_photo_are_kept(client, pair):
+    deep = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 21
+    files = {"photo": encode(deep), "mask": encode(pair[1])}
+    picture = read_picture(client.post("/inpaint", files=files).content)
+    assert picture.deep is not None
+    known = pair[1] == 0
+    np.testing.assert_array_equal(picture.deep[..., 0][known], deep[known])
+
+
 def test_the_transparency_of_the_photo_can_be_the_mask(client, pair):
     photo, mask = pair
     content = encode(np.dstack([photo, 255 - mask]))
