@@ -153,6 +153,14 @@ def test_datasets_without_batches_or_distributed_already(patch_gan, images):
     refused(patch_gan.fit, distributed, match="before they are distributed")
 
 
+def test_a_loader_is_read_in_its_own_order(patch_gan, images):
+    data = pytest.importorskip("torch.utils.data")
+    patch_gan.fit(images)
+    assert patch_gan.given["shuffle"]
+    patch_gan.fit(data.DataLoader([(image,) for image in images], batch_size=2))
+    assert not patch_gan.given["shuffle"]
+
+
 def test_a_py_dataset_keeps_its_workers_and_hears_of_epochs(patch_gan, images):
     options = {"workers": 3, "use_multiprocessing": True, "max_queue_size": 7}
     dataset = Batches((images,), **options)
@@ -178,6 +186,9 @@ def test_a_dict_holds_images_masks_and_boxes_and_nothing_else(patch_gan, images,
     boxes = np.tile([3, 2, 16, 16], (4, 1))
     patch_gan.fit({"images": images, "masks": None, "boxes": None})
     assert set(patch_gan.given["x"]) == {"images"}
+    # As the only input, as Keras hands a pair to a step.
+    patch_gan.fit(((images, masks),))
+    assert set(patch_gan.given["x"]) == {"images", "masks"}
     for wrong in (
         {"images": images, "labels": masks},
         {"images": images, "boxes": boxes},

@@ -142,7 +142,8 @@ def test_validation_split_measures_the_last_images(gan, images, masks):
 def test_x_may_hold_the_masks(gan, images, masks, form):
     if form == "torch":
         torch = pytest.importorskip("torch")
-        data = torch.from_numpy(images), torch.from_numpy(masks)
+        # NumPy takes none of which gradients are wanted, nor those of a device.
+        data = torch.from_numpy(images).requires_grad_(), torch.from_numpy(masks)
     else:
         parts = {"tuple": (images, masks), "list": [images, masks]}
         data = parts.get(form, {"images": images, "masks": masks})
@@ -298,6 +299,7 @@ def test_pytorch_loaders_of_iterable_datasets_lose_no_batch(gan, images, masks):
     assert len(gan.predict(once, verbose=0)["completed"]) == 6
     empty = data.DataLoader(Stream(images, passes=0), batch_size=2)
     refused(gan.fit, empty, match="no batch.*DataLoader")
+    refused(gan.fit, data.DataLoader([], batch_size=2), match="no batch.*of 0 batches")
     bare = data.DataLoader(Stream(images), batch_size=2, collate_fn=lambda each: each[0][0])
     refused(gan.fit, bare, match=r"\(images,\).*bare.*Received: ")
     first = data.DataLoader(Stream(images.transpose(0, 3, 1, 2)), batch_size=2)
