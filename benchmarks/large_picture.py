@@ -41,11 +41,12 @@ from PIL import Image, ImageDraw
 
 from keras_inpaint import Inpainter
 from keras_inpaint.evaluation import baselines, load_features
-from keras_inpaint.inpainting.memory import default_memory_limit, estimate_plan
+from keras_inpaint.inpainting.memory import estimate_plan
 from keras_inpaint.inpainting.planning import METHODS, choose_method, plan
 from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.models import Generator
 from keras_inpaint.pictures import Picture, read_mask, read_picture, write_picture
+from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.pictures.pixels import to_images
 
 TRAINED = "flowers-128"

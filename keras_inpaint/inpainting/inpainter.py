@@ -19,13 +19,13 @@ from keras_inpaint.inpainting.memory import (
     affordable_batch,
     affordable_windows,
     check_batch,
-    default_memory_limit,
 )
 from keras_inpaint.inpainting.pixels import check_photos, pad
 from keras_inpaint.inpainting.planning import METHODS
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.pictures import read_picture
 from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes
+from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_images, to_photos
 from keras_inpaint.presets.reading import (
     preset_name,

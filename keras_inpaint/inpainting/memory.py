@@ -1,25 +1,15 @@
 """Estimates of the memory that filling a photo takes, before it is begun."""
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from keras_inpaint.inpainting.pixels import padded_size
 from keras_inpaint.inpainting.planning import choose_method, plan
 from keras_inpaint.inpainting.window import Window
 from keras_inpaint.ops.attention_blocks import attention_memory
+from keras_inpaint.pictures.opening import GIB
 from keras_inpaint.pictures.pixels import Holes
-
-GIB = 2**30
-# Where the machine's memory is unknown.
-_UNKNOWN_LIMIT = 2 * GIB
-# What a container may use, under the two versions of Linux control groups.
-_CONTAINER_LIMITS = (
-    Path("/sys/fs/cgroup/memory.max"),
-    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-)
 
 # Fitted to the peak memory of processes, see docs/large_pictures.md.
 _BYTES_A_PIXEL_AND_FILTER = 16
@@ -124,21 +114,6 @@ def affordable_batch(
     while num > 1 and estimate_plan(generator, holes, windows, num, is_copied) > limit:
         num //= 2
     return num
-
-
-def default_memory_limit() -> int:
-    """Half of the memory that the machine, or the container, has; 2 GiB if unknown."""
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return _UNKNOWN_LIMIT
-    for path in _CONTAINER_LIMITS:
-        try:
-            total = min(total, int(path.read_text()))
-        except (OSError, ValueError):
-            # Not Linux, not this version, or "max".
-            continue
-    return total // 2
 
 
 def affordable_windows(

@@ -270,8 +270,8 @@ def _check_cost(
     if max_pixels is not None and width * height > max_pixels:
         raise Refused(
             f"The picture is too large to be read: {width} x {height} pixels are more than "
-            f"{max_pixels:,}. Where you trust the file, raise the limit (`max_pixels`, "
-            "--max-pixels)."
+            f"{max_pixels:,}. Where you trust the file, raise the limit (`max_pixels` of "
+            "`read_picture`, --max-pixels of `inpaint`), or make the picture smaller."
         )
     need = reading_memory(image)
     if memory_limit is not None and need > memory_limit:

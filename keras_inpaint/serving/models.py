@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from keras_inpaint.inpainting import Inpainter
-from keras_inpaint.inpainting.memory import default_memory_limit, estimate_memory
+from keras_inpaint.inpainting.memory import estimate_memory
+from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.serving.batching import BatchedGenerator, Observe
 from keras_inpaint.serving.limits import Limits
 

@@ -3,13 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_inpaint.inpainting import memory
 from keras_inpaint.inpainting.memory import (
     GIB,
     affordable_batch,
     affordable_windows,
     check_batch,
-    default_memory_limit,
     estimate_memory,
     estimate_plan,
 )
@@ -91,24 +89,6 @@ def test_attention_of_a_generator_is_asked_at_the_size_of_its_features(rate):
 def test_photos_count_as_they_are_padded_and_one_by_one(generator):
     assert estimate_memory(generator, (1, 65)) == estimate_memory(generator, (64, 72))
     assert estimate_memory(generator, (64, 72), 3) == 3 * estimate_memory(generator, (64, 72))
-
-
-def test_default_is_half_of_the_machine():
-    pages, size = (memory.os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_PAGE_SIZE"))
-    assert 0 < default_memory_limit() <= pages * size // 2
-
-
-def test_default_is_half_of_the_container(monkeypatch, tmp_path):
-    (tmp_path / "max").write_text("max\n")
-    (tmp_path / "bytes").write_text("100000000\n")
-    files = (tmp_path / "none", tmp_path / "max", tmp_path / "bytes")
-    monkeypatch.setattr(memory, "_CONTAINER_LIMITS", files)
-    assert default_memory_limit() == 50_000_000
-
-
-def test_default_is_two_gib_where_the_machine_does_not_tell(monkeypatch):
-    monkeypatch.delattr(memory.os, "sysconf")
-    assert default_memory_limit() == 2 * GIB
 
 
 def test_too_large_a_request_is_refused_with_the_way_out(generator):

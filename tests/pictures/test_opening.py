@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from keras_inpaint.pictures import is_plain, read_header, read_mask, read_picture
+from keras_inpaint.pictures import is_plain, opening, read_header, read_mask, read_picture
+from keras_inpaint.pictures.opening import GIB, default_memory_limit
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -205,3 +206,21 @@ def test_chunk_that_is_longer_than_the_file_is_damage(tmp_path):
     path.write_bytes(png(16, 12, chunk(b"tEXt", b"abc", length=2**31 - 1), lines=LINES))
     with pytest.raises(ValueError, match=r"damaged.*a\.png"):
         read_picture(path)
+
+
+def test_default_is_half_of_the_machine():
+    pages, size = (os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_PAGE_SIZE"))
+    assert 0 < default_memory_limit() <= pages * size // 2
+
+
+def test_default_is_half_of_the_container(monkeypatch, tmp_path):
+    (tmp_path / "max").write_text("max\n")
+    (tmp_path / "bytes").write_text("100000000\n")
+    files = (tmp_path / "none", tmp_path / "max", tmp_path / "bytes")
+    monkeypatch.setattr(opening, "_CONTAINER_LIMITS", files)
+    assert default_memory_limit() == 50_000_000
+
+
+def test_default_is_two_gib_where_the_machine_does_not_tell(monkeypatch):
+    monkeypatch.delattr(os, "sysconf")
+    assert default_memory_limit() == 2 * GIB
