@@ -23,7 +23,7 @@ from keras_inpaint.training.photo_streams import (
     validation_source,
     validation_stream,
 )
-from keras_inpaint.training.run_folder import RunFolder
+from keras_inpaint.training.run_folder import RunFolder, check_kind
 from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger("keras_inpaint.training")
@@ -55,7 +55,9 @@ def train(
         ValueError: If the settings do not fit each other, the photos, or the run that
             `output` holds; or if the training diverges.
     """
-    # Raises for wrong settings before anything is written.
+    # Raises for wrong settings before anything is written; the folder first, for which no
+    # photos need be looked for.
+    check_kind(settings.output)
     training_stream(settings, training_source(settings), step=0)
     validation = None
     if settings.validation is not None:

@@ -31,6 +31,20 @@ _FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
 _NUM_KEPT = 2
 
 
+def check_kind(path: str | os.PathLike[str], is_folder: bool = True) -> None:
+    """Refuses what a run would write to where something of another kind is in its place.
+
+    Args:
+        path: str or path of the run's folder, or of a file in it. It may be missing.
+        is_folder: bool. Whether it is the folder.
+
+    Raises:
+        OSError, ValueError: See `keras_inpaint.files.check_target`.
+    """
+    if os.path.lexists(path):
+        check_target(path, is_folder=is_folder, name="output")
+
+
 class RunFolder:
     """A training run's folder: settings, checkpoints, log and preset.
 
@@ -64,8 +78,7 @@ class RunFolder:
         try:
             for path in (self.path, self.settings_file, self.log.path):
                 # They are read before they are written: a FIFO would block the reader.
-                if os.path.lexists(path):
-                    check_target(path, is_folder=path == self.path, name="output")
+                check_kind(path, is_folder=path == self.path)
             self._check(settings)
             if gan is not None:
                 self._check_networks(settings, gan)

@@ -115,7 +115,7 @@ def test_number_of_steps_is_enough(asked, tmp_path, monkeypatch, words, steps, s
         (["--search", "gradient_penalty"], "Received: gradient_penalty"),
         (["--steps", "3", "--save-every", "2"], "steps=3, save_every=2"),
         (["--batch-size", "16"], "2 photos, batch_size=16"),
-        (["--network", "none.keras"], "Received: none.keras"),
+        (["--network", "none.keras"], "--network='none.keras'"),
         (["--critic-steps", "0"], "critic_steps=0"),
     ],
 )
