@@ -2,7 +2,6 @@
 
 import io
 import struct
-import time
 import zlib
 
 import numpy as np
@@ -120,14 +119,12 @@ def bombs():
 @pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "webp", "line"])
 def test_large_picture_is_refused_before_it_is_decoded(bombs, name, kind):
     files = {"image_bytes": [PNG, PNG], "mask_bytes": [PNG, PNG]}
-    files[name] = [PNG, bombs[kind]]
+    # Cut off, so that whoever decodes it first has another error.
+    files[name] = [PNG, bombs[kind][: len(bombs[kind]) // 2]]
     contents = {key: tf.constant(value) for key, value in files.items()}
     message = rf"`{name}\[1\]` must have at most 16777216 pixels.*`max_pixels`.*Received: h"
-    start = time.perf_counter()
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         check_files(**contents, max_pixels=2**24)
-    # Decoding any of them takes seconds.
-    assert time.perf_counter() - start < 2
 
 
 def test_canvas_smaller_than_its_picture_is_not_believed():
