@@ -73,7 +73,7 @@ def test_devices_predict_what_the_model_says_in_the_order_of_the_pictures(first)
         ("unknown_size", r"ValueError: .*drop_remainder=True.*\(None, 32, 32, 3\)"),
         ("jit_compile", "ValueError: .*'auto'. Received: jit_compile=True for 2 devices"),
         ("steps_per_execution", "ValueError: .*Received: steps_per_execution=4 for 2"),
-        ("outside", "ValueError: .*strategy.scope.*/kernel', made outside"),
+        ("outside", "ValueError: .*strategy.scope.*/ema_updates', made outside"),
         ("networks_outside", "ValueError: .*strategy.scope.*/kernel', made outside"),
         ("optimizers_outside", "ValueError: .*strategy.scope.*/iteration', made outside"),
         ("other_strategy", "ValueError: .*one strategy a process.*another object"),
