@@ -1,6 +1,6 @@
 """Tries settings of a training one at a time, and tabulates what each does to the filling.
 
-    python recipes/trials.py recipes/trials.json --train train/ general/ \
+    python recipes/trials.py recipes/on_trial/terms.json --train train/ general/ \
         --held-out held-out.txt --judge validation/ --output trials/
 
 Every trial starts from the same networks and the same seed, and changes what the JSON file
