@@ -130,6 +130,7 @@ def error_response(refusal: Refusal) -> JSONResponse:
 
 
 def on_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Answers 400 to a form that does not have the fields of the route, and names the first."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or "body"
@@ -139,16 +140,19 @@ def on_invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def on_http_error(request: Request, error: Exception) -> JSONResponse:
+    """Answers what the framework refuses, such as an unknown route, as all errors are."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     return error_response(Refusal(error.status_code, str(error.detail), headers))
 
 
 def on_refusal(request: Request, error: Exception) -> JSONResponse:
+    """Answers with the status and the reason of a `Refusal`."""
     assert isinstance(error, Refusal)
     return error_response(error)
 
 
 def on_bug(request: Request, error: Exception) -> JSONResponse:
+    """Answers 500 to a fault of the server itself, and shows nothing of its inside."""
     message = "The server failed at this request; its log says how."
     return error_response(Refusal(500, message))
