@@ -28,7 +28,8 @@ class AdaptedData(NamedTuple):
         x: Arrays or batches of them.
         checker: `BatchChecker` that looks at the batches.
         has_known_sizes: Whether all batches have one size that is known beforehand.
-        is_sequential: Whether the batches can only be taken in their order.
+        is_sequential: Whether the batches can only be taken in their order: Keras warns of
+            `shuffle=True` where they are, and that is the default of `fit`.
         source: Arrays or the `tf.data.Dataset` of which devices must have equal parts;
             `None` for others, of which sizes are seen in the steps.
         num_images: int or `None`. Images of the first batch, where it was looked at.
@@ -89,7 +90,7 @@ def adapt_data(
     if hasattr(x, "__next__"):
         return _adapt_generator(x, checker, add_indices)
     # Another kind that Keras knows: the steps see the shapes.
-    return AdaptedData(x, checker)
+    return AdaptedData(x, checker, is_sequential=True)
 
 
 def adapt_batch(x: Any, y: Any, checker: BatchChecker) -> AdaptedData:
@@ -234,7 +235,7 @@ def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> Ad
                 "`check_values=True` looks at batches before they are distributed: pass the "
                 f"`tf.data.Dataset` itself. Received: a {type(dataset).__name__}"
             )
-        return AdaptedData(dataset, checker, source=dataset)
+        return AdaptedData(dataset, checker, is_sequential=True, source=dataset)
     specs = read_batch(dataset.element_spec)
     first = next(iter(dataset.take(1)), None)
     if first is None:
@@ -271,6 +272,7 @@ def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> Ad
         dataset,
         checker,
         has_known_sizes=all(part.shape.is_fully_defined() for part in specs.values()),
+        is_sequential=True,
         source=dataset,
         num_images=len(read_batch(first)["images"]),
         # Negative of what is endless or unknown.
@@ -333,6 +335,7 @@ def _adapt_py_dataset(
     return AdaptedData(
         _AdaptedBatches(dataset, adapt),
         checker,
+        is_sequential=dataset.num_batches is None,
         num_images=size,
         num_batches=dataset.num_batches,
     )
@@ -349,7 +352,7 @@ def _adapt_generator(
     checker.check_first(batch)
 
     batches = _batches(itertools.chain([first], generator), "generator", checker, add_indices)
-    return AdaptedData(batches, checker, num_images=len(batch["images"]))
+    return AdaptedData(batches, checker, is_sequential=True, num_images=len(batch["images"]))
 
 
 def _batches(

@@ -362,9 +362,11 @@ class InpaintingGAN(keras.Model):
             self._update_average(loss, self.ema_momentum)
         return terms
 
-    def _generator_terms(self, batch: Tensors, outputs: Tensors) -> Tensors:
+    def _generator_terms(
+        self, batch: Tensors, outputs: Tensors, asks_critic: bool = True
+    ) -> Tensors:
         weights = self.loss_weights
-        if self.phase is Phase.RECONSTRUCTION:
+        if not asks_critic or self.phase is Phase.RECONSTRUCTION:
             weights = weights.replaced({"adversarial": 0.0})
         return self.objective.generator_terms(
             self.critic, batch["images"], outputs, batch["masks"], weights, batch["boxes"]
@@ -438,17 +440,11 @@ class InpaintingGAN(keras.Model):
         outputs = self._inference_generator(self._corrupt(batch), training=False)
         completed = composite(images, outputs["refined"], masks)
         measured = self.step_metrics.measure(images, completed, masks)
-        loss = self._reconstruction_loss(batch, outputs)
+        boxes = local_boxes(masks, batch["boxes"], self.critic.patch_size)
+        terms = self._generator_terms({**batch, "boxes": boxes}, outputs, asks_critic=False)
+        loss = terms[self.objective.generator_term_names[0]]
         measured = {name: values[:size] for name, values in measured.items()}
         return self.step_metrics.report_measured(loss[:size], measured)
-
-    def _reconstruction_loss(self, batch: Tensors, outputs: Tensors) -> Tensor:
-        boxes = local_boxes(batch["masks"], batch["boxes"], self.critic.patch_size)
-        weights = self.loss_weights.replaced({"adversarial": 0.0})
-        terms = self.objective.generator_terms(
-            self.critic, batch["images"], outputs, batch["masks"], weights, boxes=boxes
-        )
-        return terms[self.objective.generator_term_names[0]]
 
     def add_measure(self, name: str, measure: Measure) -> None:
         """Measures one more thing in validation; it is not saved with the model.

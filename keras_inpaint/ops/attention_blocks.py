@@ -130,7 +130,11 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
     keys, norms, valid = ops.copy(keys), ops.copy(norms), ops.copy(valid)
     tensors = (keys, _widen(keys), norms, valid, split_into_cells(features, grid, rate))
 
+    # What goes in and out of `work` is float32, which numbers up to 4096 x 4096 positions
+    # exactly: in a branch of `ops.cond`, TensorFlow's `recompute_grad` fails on the gradient
+    # of integers that come out, and warns of those that go in.
     def work(first, keys, widened, norms, valid, cells):
+        first = ops.cast(first, "int32")
         scores = _scores_of_lines(keys, widened, norms, first, num_lines, fuse)
         attention = attend(scores, valid, scale)
         best = ops.top_k(attention, 1)[1][..., 0]
@@ -141,8 +145,6 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
         lines = first + ops.arange(num_lines, dtype="int32")
         inside = ops.cast(ops.repeat(lines < height, width), attention.dtype)
         attention = ops.cast(attention * inside[None, :, None], cells.dtype)
-        # As floats, which number up to 4096 x 4096 positions exactly: in a branch of
-        # `ops.cond`, TensorFlow's `recompute_grad` fails on the gradient of integers.
         return _paste_lines(attention, cells, grid, num_lines), ops.cast(best, "float32")
 
     # The gradient takes one block after the other as well, and computes each again
@@ -152,7 +154,7 @@ def attend_by_lines(keys, norms, valid, features, rate, scale, fuse, best_only, 
     firsts = ops.arange(num_blocks, dtype="int32") * num_lines
     pasted, best = _one_by_one(
         lambda first: work(first, *tensors),
-        firsts,
+        ops.cast(firsts, "float32"),
         shapes=[
             (batch, num_lines + 1, width + 1, tensors[-1].shape[-1]),
             (batch, num_lines * width),

@@ -105,6 +105,26 @@ def halves(*arrays):
     return [tuple(array[part] for array in arrays) for part in (slice(4), slice(4, 6))]
 
 
+SOURCES = ["arrays", "py_dataset", "generator", "loader", "dataset"]
+
+
+def as_data(source, images, masks):
+    """Images and masks as `fit` may be given them, in batches of four."""
+    if source == "arrays":
+        return images, masks
+    if source == "loader":
+        data = pytest.importorskip("torch.utils.data")
+        import torch
+
+        tensors = (torch.from_numpy(images), torch.from_numpy(masks))
+        return data.DataLoader(data.TensorDataset(*tensors), batch_size=4)
+    if source == "dataset":
+        tf = pytest.importorskip("tensorflow")
+        return tf.data.Dataset.from_tensor_slices((images, masks)).batch(4)
+    batches = halves(images, masks)
+    return Batches(*batches, workers=2) if source == "py_dataset" else iter(batches)
+
+
 def steps_of(gan, *arguments, **options):
     """How many steps `fit` made; the losses must be numbers."""
     before = gan.num_steps
@@ -182,6 +202,15 @@ def test_datasets_with_and_without_drop_remainder(gan, images, masks, form, drop
     gan.evaluate(dataset, verbose=0)
     predicted = gan.predict(dataset, verbose=0)["completed"]
     assert len(predicted) == (4 if drop_remainder else 6)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_keras_has_nothing_to_warn_of(gan, images, masks, source):
+    # Of a generator it does not know the end.
+    steps = 2 if source == "generator" else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gan.fit(as_data(source, images, masks), batch_size=4, steps_per_epoch=steps, verbose=0)
 
 
 def test_datasets_of_unknown_sizes_and_ranks(compiled_gan, images):
@@ -446,28 +475,13 @@ def test_images_within_0_and_1_are_warned_of_once(gan, images, masks):
         gan.fit(images, masks, batch_size=4, verbose=0)
 
 
-@pytest.mark.parametrize("source", ["arrays", "py_dataset", "generator", "loader", "dataset"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_batch_is_looked_at_if_asked(images, masks, source):
     gan = make_gan(run_eagerly=True, check_values=True)
     assert gan.get_compile_config()["check_values"] is True
     spoilt = images.copy()
     spoilt[5] = 7
-    batches = halves(spoilt, masks)
-    if source == "loader":
-        data = pytest.importorskip("torch.utils.data")
-        import torch
-
-        tensors = (torch.from_numpy(spoilt), torch.from_numpy(masks))
-        given = data.DataLoader(data.TensorDataset(*tensors), batch_size=4)
-    elif source == "dataset":
-        tf = pytest.importorskip("tensorflow")
-        given = tf.data.Dataset.from_tensor_slices((spoilt, masks)).batch(4)
-    else:
-        given = {
-            "arrays": (spoilt, masks),
-            "py_dataset": Batches(*batches, workers=2),
-            "generator": (batch for batch in batches),
-        }[source]
+    given = as_data(source, spoilt, masks)
     match = r"\[-1, 1\].*values from .* to 7"
     refused(gan.fit, given, batch_size=4, shuffle=False, match=match)
     if source != "generator":
@@ -663,14 +677,16 @@ def test_single_batches(gan, images, masks):
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX compiles each size alone")
-def test_the_local_critic_takes_batches_of_unknown_size(images):
+def test_the_local_critic_takes_batches_of_unknown_size(images, caplog):
     import tensorflow as tf
 
+    caplog.set_level("WARNING", "tensorflow")
     gan = make_gan(GlobalLocalCritic(4, image_size=SIZE, patch_size=16), attends=True)
     spec = tf.TensorSpec((None, None, None, 3))
     batches = [images[:4], images[:2]]
     unknown = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
     assert steps_of(gan, unknown) == 2
+    assert not caplog.messages
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX has no float64 unless it is told to")
