@@ -75,7 +75,7 @@ def add_settings(
             help += f" (default: {default_of(name)})"
         parser.add_argument(
             f"--{name.replace('_', '-')}",
-            type=_weights if kind is dict else kind,
+            type=_READERS.get(kind, kind),
             choices=told["choices"],
             help=(helps or {}).get(name, help).replace("%", "%%"),
             metavar=None if told["choices"] else told["metavar"] or _METAVARS[kind],
@@ -124,6 +124,19 @@ def _weights(text: str) -> dict[str, float]:
         raise argparse.ArgumentTypeError(
             f"must be name=weight,name=weight. Received: {text!r}"
         ) from error
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"must be number,number. Received: {text!r}"
+        ) from error
+
+
+# Of the types that are not read by their own constructors.
+_READERS: dict[type, Callable[[str], Any]] = {dict: _weights, list: _numbers}
 
 
 def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:

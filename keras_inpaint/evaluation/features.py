@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from keras_inpaint.evaluation.photo_metrics import in_batches
 from keras_inpaint.metrics import PerceptualDistance, frechet_distance
 from keras_inpaint.models import EfficientNetLite
-from keras_inpaint.pictures.pixels import Bytes, to_images, to_levels
+from keras_inpaint.pictures.pixels import Bytes, to_images
 
 Layers = list[NDArray[np.float32]]
 # From images in `[-1, 1]`, `(batch, height, width, 3)`, to features, one array per layer.
@@ -102,10 +102,10 @@ class ApplicationFeatures:
         self.__name__ = name
 
     def __call__(self, images: Any) -> list[Any]:
-        # They take bytes' scale, and change the array that they are given.
-        levels = self._preprocess(to_levels(images))
-        outputs = self._network(keras.ops.convert_to_tensor(levels), training=False)
-        return [keras.ops.convert_to_numpy(outputs[index]) for index in self._indices]
+        # They take bytes' scale. Of tensors, unlike arrays, they make new ones.
+        levels = (keras.ops.convert_to_tensor(images, "float32") + 1.0) * 127.5
+        outputs = self._network(self._preprocess(levels), training=False)
+        return [outputs[index] for index in self._indices]
 
 
 def _last_of_each_size(network: Any) -> list[int]:
@@ -217,7 +217,7 @@ class FeatureDistances:
             layers = self._features(to_images(batch))
             if not isinstance(layers, list | tuple):
                 layers = [layers]
-            arrays = [np.asarray(layer, "float32") for layer in layers]
+            arrays = [keras.ops.convert_to_numpy(layer).astype("float32") for layer in layers]
             seen += [[each[index, None] for each in arrays] for index in range(len(batch))]
         return seen
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import keras
 
+from keras_inpaint.evaluation.features import load_features
 from keras_inpaint.gan.architectures import v2_samplers
 from keras_inpaint.gan.averaging import dtype_policy
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 from keras_inpaint.gan.validation import check_equal_parts
-from keras_inpaint.losses import WassersteinObjective
+from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
+from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 from keras_inpaint.presets import read_network, read_object
 from keras_inpaint.training.settings import Settings
@@ -65,9 +67,7 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
     options = {
         "width": settings.width,
         "critic_width": settings.critic_width,
-        "objective": None
-        if settings.gamma is None
-        else WassersteinObjective(gamma=settings.gamma),
+        "objective": _objective(settings),
         "masks": None
         if settings.box_share is None
         else boxes_and_strokes(settings.image_size, settings.box_share),
@@ -88,6 +88,20 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
     )
     gan.corruption = corruption
     return gan
+
+
+def _objective(settings: Settings) -> Any:
+    """The architecture's objective; `None` for the default one."""
+    options: dict[str, Any] = {}
+    if settings.gamma is not None:
+        options["gamma"] = settings.gamma
+    if settings.perceptual_network is not None:
+        network = load_features(settings.perceptual_network)
+        options["perceptual"] = PerceptualDistance(network, settings.perceptual_layers)
+    if not options:
+        return None
+    is_v1 = settings.architecture == "deepfill_v1"
+    return (WassersteinObjective if is_v1 else HingeObjective)(**options)
 
 
 def learning_rate_schedules(settings: Settings) -> tuple[Any, Any]:

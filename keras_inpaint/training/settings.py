@@ -120,6 +120,19 @@ class Settings:
         at_least=0,
         below=1,
     )
+    perceptual_network: str | None = _setting(
+        "trained network of a perceptual loss, as evaluate's --features names it, such as "
+        "efficientnet-lite2; the loss counts as perceptual in loss_weights says",
+        None,
+        "none",
+        metavar="NAME|FILE",
+    )
+    perceptual_layers: list[float] | None = _setting(  # noqa: RUF009
+        "how much each of its layers counts, in proportion, such as 3,2,1.5,1,0.4,0.25",
+        None,
+        "all alike",
+        metavar="NUMBERS",
+    )
     gamma: float | None = _setting(
         "v1: discount of the loss in the hole for each pixel of distance",
         None,
@@ -217,6 +230,11 @@ class Settings:
         elif kind is dict:
             what = "an object of names and numbers"
             self._require(field.name, what, isinstance(value, dict))
+        elif kind is list:
+            fits = isinstance(value, list | tuple) and all(
+                _is_number(each, float) and each >= 0 for each in value
+            )
+            self._require(field.name, "numbers of at least 0", fits and any(value))
         else:
             what = "an int" if kind is int else "a finite number"
             fits = _is_number(value, kind) and all(
@@ -241,6 +259,12 @@ class Settings:
         for name, architecture in (("gamma", "deepfill_v1"), ("box_share", "deepfill_v2")):
             fits = getattr(self, name) is None or self.architecture == architecture
             self._require(name, f"left out: it is for {architecture} alone", fits)
+        weight = (self.loss_weights or {}).get("perceptual", 0)
+        fits = (self.perceptual_network is not None) == (weight != 0)
+        what = f"given for a weight: loss_weights has perceptual={weight}"
+        self._require("perceptual_network", what, fits)
+        fits = self.perceptual_layers is None or self.perceptual_network is not None
+        self._require("perceptual_layers", "left out without perceptual_network", fits)
         draws = self.masks is None or self.box_share is None
         self._require("box_share", "None where `masks` are files", draws)
         has_photos = self.validation is not None or self.validation_masks is None
@@ -282,7 +306,7 @@ class Settings:
 
 
 def value_type(name: str) -> type:
-    """Returns the type of a setting's values: `str`, `int`, `float` or `dict`.
+    """Returns the type of a setting's values: `str`, `int`, `float`, `dict` or `list`.
 
     Args:
         name: str. A field of `Settings`.

@@ -41,8 +41,8 @@ def asked(monkeypatch):
 def test_every_setting_has_an_option_of_its_type():
     parser = argparse.ArgumentParser()
     add_settings(parser)
-    texts = {int: "3", float: "0.5", str: "a/b", dict: "hole=2"}
-    values = {int: 3, float: 0.5, str: "a/b", dict: {"hole": 2.0}}
+    texts = {int: "3", float: "0.5", str: "a/b", dict: "hole=2", list: "3,0.5"}
+    values = {int: 3, float: 0.5, str: "a/b", dict: {"hole": 2.0}, list: [3.0, 0.5]}
     for field in dataclasses.fields(Settings):
         kind, choices = value_type(field.name), field.metadata["choices"]
         option = f"--{field.name.replace('_', '-')}"

@@ -11,7 +11,7 @@ import pytest
 import keras_inpaint as ki
 from keras_inpaint.evaluation import load_features
 from keras_inpaint.evaluation.features import ApplicationFeatures, read_weights
-from keras_inpaint.metrics import frechet_distance
+from keras_inpaint.metrics import PerceptualDistance, frechet_distance
 from keras_inpaint.pictures import read_picture
 
 WHEELS = (
@@ -93,6 +93,21 @@ def test_network_of_keras_is_shown_pictures_as_it_learned_them(monkeypatch):
     (levels,) = load_features("VGG16")(np.ones((1, 4, 4, 3), "float32"))
     # Blue first, less ImageNet's mean.
     np.testing.assert_allclose(levels[0, 0, 0], 255 - np.array([103.939, 116.779, 123.68]))
+
+
+def test_network_of_keras_can_be_a_loss():
+    tf = pytest.importorskip("tensorflow")
+    network = ApplicationFeatures("VGG16", weights=None)
+    images = tf.random.stateless_uniform((2, 1, 32, 32, 3), (1, 2), -1, 1)
+
+    @tf.function
+    def gradient(image, other):
+        with tf.GradientTape() as tape:
+            tape.watch(other)
+            distance = PerceptualDistance(network)(image, other)
+        return tape.gradient(distance, other)
+
+    assert np.abs(gradient(*images)).max() > 0
 
 
 def test_weights_that_cannot_be_downloaded_are_named(monkeypatch):

@@ -26,7 +26,8 @@ from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.data import photos as read  # noqa: E402
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.masks import Mosaic  # noqa: E402
-from keras_inpaint.models import Generator, PatchCritic  # noqa: E402
+from keras_inpaint.metrics import PerceptualDistance  # noqa: E402
+from keras_inpaint.models import EfficientNetLite, Generator, PatchCritic  # noqa: E402
 from keras_inpaint.presets import read_network, write_preset  # noqa: E402
 from keras_inpaint.training import photo_streams  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
@@ -226,6 +227,33 @@ def test_share_of_boxes_and_discount_are_as_the_settings_say(begun):
     assert build(dataclasses.replace(begun, **v1)).objective.gamma == 0.99
 
 
+def test_perceptual_loss_is_that_of_the_named_network(settings, tmp_path, rng):
+    shapes = {"stem": (3, 3, 3, 4), "0.depthwise": (3, 3, 4, 1), "0.project": (1, 1, 4, 2)}
+    shapes["head"] = (1, 1, 2, 8)
+    arrays = {f"{name}.kernel": rng.normal(size=shape) for name, shape in shapes.items()}
+    for name, shape in shapes.items():
+        arrays[f"{name}.bias"] = np.zeros(shape[2] if "depth" in name else shape[3])
+    path = str(tmp_path / "network.npz")
+    np.savez(path, **arrays, strides=np.array([1]))
+    settings = dataclasses.replace(
+        settings,
+        perceptual_network=path,
+        perceptual_layers=[2, 1],
+        loss_weights={"perceptual": 3.0},
+    )
+    assert train(settings, report=str) == 1
+    (row,) = log_of(settings)
+    terms = {name: float(value) for name, value in row.items()}
+    weights = {"hole": 1, "known": 1, "adversarial": 1, "perceptual": 3}
+    total = sum(weight * terms[f"{name}_loss"] for name, weight in weights.items())
+    assert terms["perceptual_loss"] > 0
+    np.testing.assert_allclose(terms["generator_loss"], total, rtol=1e-5)
+    distance = build(settings).objective.perceptual
+    images, others = rng.uniform(-1, 1, (2, 1, 32, 32, 3)).astype("float32")
+    expected = PerceptualDistance(EfficientNetLite(arrays | {"strides": [1]}), [2, 1])
+    np.testing.assert_allclose(distance(images, others), expected(images, others), rtol=1e-6)
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_precision_is_that_of_the_run_and_of_nothing_else(settings, precision):
     settings = dataclasses.replace(settings, precision=precision)
@@ -270,6 +298,14 @@ def test_smallest_squares_are_as_the_settings_say(settings, monkeypatch):
         ({"gamma": 1.5, "architecture": "deepfill_v1"}, r"gamma=1\.5"),
         ({"box_share": 0.5, "architecture": "deepfill_v1"}, r"deepfill_v2 alone.*0\.5"),
         ({"box_share": 0.5, "masks": "masks"}, r"where `masks` are files"),
+        (
+            {"perceptual_network": "a.npz"},
+            r"has perceptual=0\. Received: .*a\.npz",
+        ),
+        ({"loss_weights": {"perceptual": 2}}, r"has perceptual=2\. Received: .*network=None"),
+        ({"perceptual_layers": [1.0]}, r"without perceptual_network"),
+        ({"perceptual_layers": [1, -1]}, r"numbers of at least 0"),
+        ({"perceptual_layers": "3"}, r"numbers of at least 0"),
     ],
 )
 def test_rates_discounts_and_shares_out_of_bounds_are_refused(begun, changes, advice):
