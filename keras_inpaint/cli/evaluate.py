@@ -7,10 +7,16 @@ from typing import Any
 
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import Progress, print_result, quiet_start
+from keras_inpaint.cli.options import add_option
 from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable
+from keras_inpaint.training.settings import MASK_SETTINGS, mask_options
 
 _LOG = logging.getLogger(__name__)
+_HELPS = {
+    "memory_limit": "memory that reading a photo or a mask may take, and filling one, such as "
+    "2G (default: half of the machine's)"
+}
 _KINDS = ("boxes", "strokes", "mixture")
 
 
@@ -47,6 +53,8 @@ def add_verb(verbs: Any) -> None:
         metavar="N",
         help="measure on the middle of each photo, N x N pixels (default: photos as they are)",
     )
+    for name in (*MASK_SETTINGS, "max_pixels", "memory_limit"):
+        add_option(parser, name, _HELPS.get(name))
     presets.add_preset(parser)
     parser.add_argument(
         "--baselines",
@@ -81,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(len(photos)) as progress:
         evaluation = evaluate(
             inpainter,
-            photos,
+            # Masks may lie beside photos: which is which, pairing knows.
+            photos if arguments.masks is None else arguments.data,
             arguments.holes if arguments.masks is None else Path(arguments.masks),
             image_size=arguments.image_size,
             hole_area=arguments.hole_area,
@@ -90,11 +99,15 @@ def run(arguments: argparse.Namespace) -> int:
             features=arguments.features,
             sheet=arguments.sheet,
             progress=progress.begin,
+            mask_options=mask_options(arguments),
+            max_pixels=arguments.max_pixels,
+            memory_limit=arguments.memory_limit,
         )
     for name, reason in evaluation.failed.items():
         _LOG.warning("%s failed: %s", name, reason)
     if evaluation.failed:
-        _LOG.warning("%d of %d photos failed.", len(evaluation.failed), len(photos))
+        num = len(evaluation.failed)
+        _LOG.warning("%d of %d photos failed.", num, num + len(evaluation.pictures))
     if arguments.json is not None:
         evaluation.save(arguments.json)
     print(evaluation.table())

@@ -5,22 +5,25 @@ import dataclasses
 import glob
 import logging
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import Progress, print_result, quiet_start
+from keras_inpaint.cli.options import add_option, number_of_pixels
 from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable, read_header
-from keras_inpaint.pictures.opening import MAX_PIXELS
+from keras_inpaint.training.settings import MASK_SETTINGS
 
 _LOG = logging.getLogger(__name__)
 
 METHODS = ("whole", "crop", "resize")
 DETAILS = ("copy", "none")
-_BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_HELPS = {
+    "mask_from_alpha": "what is transparent is the hole; without --mask, in the photo itself",
+    "memory_limit": "memory that reading, filling and writing may take beside the loaded "
+    "network, such as 2G (default: half of the machine's)",
+}
 
 
 def add_verb(verbs: Any) -> None:
@@ -45,38 +48,11 @@ def add_verb(verbs: Any) -> None:
     )
     parser.add_argument("--output", required=True, metavar="OUT", type=Path)
     presets.add_preset(parser)
-    _add_mask_options(parser)
+    for name in MASK_SETTINGS:
+        add_option(parser, name, _HELPS.get(name))
     _add_filling_options(parser)
     _add_folder_options(parser)
     parser.set_defaults(run=run)
-
-
-def _add_mask_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--invert-mask", action="store_true", help="the mask marks what is known"
-    )
-    parser.add_argument(
-        "--mask-from-alpha",
-        action="store_true",
-        help="what is transparent is the hole; without --mask, in the photo itself",
-    )
-    parser.add_argument(
-        "--grow",
-        type=_pixels,
-        default=0,
-        metavar="N",
-        help="widen the hole by N pixels, over the soft edge of what was masked (default: 0)",
-    )
-    parser.add_argument(
-        "--turn-mask",
-        action="store_true",
-        help="turn masks as EXIF turns their photos: they were drawn on these as stored",
-    )
-    parser.add_argument(
-        "--mask-pattern",
-        metavar="PATTERN",
-        help="what masks are called, such as '{name}_hole' or 'mask of {name} *'",
-    )
 
 
 def _add_filling_options(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +64,7 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--feather",
-        type=_pixels,
+        type=number_of_pixels,
         default=0,
         metavar="N",
         help="known pixels up to N from the hole blend into the filling (default: 0)",
@@ -100,20 +76,8 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
         help="what makes fillings of large photos sharp: fine detail copied from known pixels, "
         "or nothing (default: %(default)s)",
     )
-    parser.add_argument(
-        "--memory-limit",
-        type=size_in_bytes,
-        metavar="SIZE",
-        help="memory that reading, filling and writing may take beside the loaded network, "
-        "such as 2G (default: half of the machine's)",
-    )
-    parser.add_argument(
-        "--max-pixels",
-        type=_num_pixels,
-        default=MAX_PIXELS,
-        metavar="N",
-        help=f"pixels of the largest photo or mask to read (default: {MAX_PIXELS / 1e6:.0f}M)",
-    )
+    for name in ("memory_limit", "max_pixels"):
+        add_option(parser, name, _HELPS.get(name))
     parser.add_argument(
         "--all-frames",
         action="store_true",
@@ -234,27 +198,3 @@ def _options(arguments: argparse.Namespace, kind: Any) -> Any:
 
 def _is_same(one: str | Path, other: str | Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _pixels(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number of pixels. Received: {text!r}")
-    return int(text)
-
-
-def _num_pixels(text: str) -> int:
-    return _number(text, _DECIMAL, r"(?:px)?", "must be a number of pixels such as 300M")
-
-
-def size_in_bytes(text: str) -> int:
-    """Reads a number of bytes such as 500M or 2G."""
-    return _number(text, _BINARY, r"(?:i?b)?", "must be a number of bytes such as 500M or 2G")
-
-
-def _number(text: str, units: dict[str, int], end: str, rule: str) -> int:
-    form = rf"(\d+(?:\.\d+)?) ?([{''.join(units)}]?){end}"
-    number = re.fullmatch(form, text.strip().lower())
-    count = int(float(number[1]) * units[number[2]]) if number else 0
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{rule}. Received: {text!r}")
-    return count

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import quiet_start
-from keras_inpaint.cli.inpaint import size_in_bytes
+from keras_inpaint.cli.options import size_in_bytes
 
 KEY_VARIABLE = "KERAS_INPAINT_API_KEY"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
+from keras_inpaint.cli.options import add_option
 from keras_inpaint.files import check_source, read_source
-from keras_inpaint.training.settings import Settings, default_of, value_type
+from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-_METAVARS = {int: "N", float: "NUMBER", str: "NAME"}
 # Settings are a few hundred bytes.
 _LARGEST_CONFIG = 2**20
 # A trial is short; a run is not.
@@ -66,22 +66,9 @@ def add_settings(
         "here come first",
     )
     for field in dataclasses.fields(Settings):
-        name, told = field.name, field.metadata
-        if name in leave_out:
-            continue
-        kind = value_type(name)
-        help = told["help"]
-        if field.default is not dataclasses.MISSING:
-            help += f" (default: {default_of(name)})"
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=_READERS.get(kind, kind),
-            choices=told["choices"],
-            help=(helps or {}).get(name, help).replace("%", "%%"),
-            metavar=None if told["choices"] else told["metavar"] or _METAVARS[kind],
-            # Not the setting's: the file of --config comes between.
-            default=argparse.SUPPRESS,
-        )
+        if field.name not in leave_out:
+            # Not the setting's default: the file of --config comes between.
+            add_option(parser, field.name, (helps or {}).get(field.name), argparse.SUPPRESS)
 
 
 def run_train(arguments: argparse.Namespace) -> int:
@@ -114,29 +101,6 @@ def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         if not chosen.get(name):
             raise ValueError(f"Name the {name}: --{name}, or {name!r} in the file of --config.")
     return chosen
-
-
-def _weights(text: str) -> dict[str, float]:
-    try:
-        pairs = [pair.split("=") for pair in text.split(",")]
-        return {name: float(weight) for name, weight in pairs}
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"must be name=weight,name=weight. Received: {text!r}"
-        ) from error
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(number) for number in text.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"must be number,number. Received: {text!r}"
-        ) from error
-
-
-# Of the types that are not read by their own constructors.
-_READERS: dict[type, Callable[[str], Any]] = {dict: _weights, list: _numbers}
 
 
 def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,26 @@ from keras_inpaint.arguments import check_choice, check_int
 from keras_inpaint.data.pairs import apart, find_pairs
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_files
-from keras_inpaint.pictures import read_picture
-from keras_inpaint.pictures.masks import check_mask_options, check_mask_size, find_holes
-from keras_inpaint.pictures.pixels import Holes
+from keras_inpaint.pictures import MAX_PIXELS, read_picture
+from keras_inpaint.pictures.masks import MaskOptions, check_mask_size, stored_orientation
+from keras_inpaint.pictures.opening import default_memory_limit, pixels_within
+from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import centre_square, resize_holes
+
+
+class Limits(NamedTuple):
+    """What reading one photo or mask may take: pixels, and bytes of memory."""
+
+    max_pixels: int | None
+    memory_limit: int
+
+    @classmethod
+    def of(cls, max_pixels: int | None, memory_limit: int | None) -> Self:
+        """Checks limits that a user gave, see `keras_inpaint.data.photos`."""
+        check_int("max_pixels", max_pixels, "counts pixels", at_least=1, or_none="any")
+        half = "half of the machine's memory"
+        check_int("memory_limit", memory_limit, "counts bytes", at_least=1, or_none=half)
+        return cls(max_pixels, memory_limit or default_memory_limit())
 
 
 class PhotoFiles:
@@ -29,11 +45,14 @@ class PhotoFiles:
         log: `SkipLog` or None.
         mask_options: dict or None.
         leave_out: Sequence of paths.
+        max_pixels: int or None.
+        memory_limit: int or None.
 
     Attributes:
         paths: List of str.
         masks: `MaskFiles` or None.
         log: `SkipLog`.
+        max_plain: int. Pixels of the largest photo that any decoder may read.
 
     Raises:
         FileNotFoundError: If the source, or that of the masks, is missing.
@@ -51,17 +70,22 @@ class PhotoFiles:
         log: SkipLog | None = None,
         mask_options: dict[str, Any] | None = None,
         leave_out: Sequence[str | os.PathLike[str]] = (),
+        max_pixels: int | None = MAX_PIXELS,
+        memory_limit: int | None = None,
     ) -> None:
         check_choice("mask_choice", mask_choice, ("paired", "random"))
+        options = MaskOptions.of(mask_options, has_masks=masks is not None)
+        self._limits = Limits.of(max_pixels, memory_limit)
+        self.max_plain = min(max_pixels or MAX_PIXELS, pixels_within(self._limits.memory_limit))
         self.log = SkipLog() if log is None else log
         self.masks = None
         if masks is not None and mask_choice == "paired":
-            self.paths, own = self._paired(source, masks, leave_out)
-            self.masks = MaskFiles(own, True, self.log, mask_options)
+            self.paths, own = self._paired(source, masks, options.pattern, leave_out)
+            self.masks = MaskFiles(own, True, self.log, options, self._limits)
         elif masks is not None:
             self.paths = self._found(source, [*leave_out, *apart(masks, source)])
             others = self._found(masks, leave_out)
-            self.masks = MaskFiles(others, False, self.log, mask_options)
+            self.masks = MaskFiles(others, False, self.log, options, self._limits)
         else:
             self.paths = self._found(source, leave_out)
         if drop_remainder and len(self.paths) < batch_size:
@@ -78,18 +102,32 @@ class PhotoFiles:
         return found.paths
 
     def _paired(
-        self, source: Source, masks: Source, leave_out: Sequence[str | os.PathLike[str]]
+        self,
+        source: Source,
+        masks: Source,
+        pattern: str | None,
+        leave_out: Sequence[str | os.PathLike[str]],
     ) -> tuple[list[str], list[str]]:
-        found = find_pairs(source, masks, leave_out=leave_out)
+        found = find_pairs(source, masks, pattern, leave_out)
         self.log.leave_out(found.left_out)
         if found.without_mask:
             path, reason = next(iter(found.without_mask.items()))
             raise ValueError(
-                "Each photo needs a mask of its own: of its name, or that and `_mask`; or "
-                'choose `mask_choice="random"`. Received: '
+                "Each photo needs a mask of its own: of its name, or that and `_mask`, or as "
+                '`pattern` says; or choose `mask_choice="random"`. Received: '
                 f"{len(found.without_mask)} photos without, the first one {path!r}: {reason}"
             )
         return [pair.photo for pair in found.pairs], [pair.mask for pair in found.pairs]
+
+    def read(self, path: str) -> Bytes | None:
+        """Reads a photo; of one that cannot be read, the log has the reason."""
+        if path in self.log:
+            return None
+        try:
+            return read_picture(path, *self._limits).pixels
+        except (OSError, ValueError) as error:
+            self.log.add(path, str(error))
+            return None
 
     def num_batches(self, batch_size: int, drop_remainder: bool) -> int:
         """Computes the number of batches per epoch."""
@@ -112,15 +150,14 @@ class PhotoFiles:
 
     def _check_any_is_read(self) -> None:
         for index, path in enumerate(self.paths):
-            try:
-                height, width = read_picture(path).size
-            except (OSError, ValueError) as error:
-                self.log.add(path, str(error))
+            pixels = self.read(path)
+            if pixels is None:
                 continue
+            height, width, _ = pixels.shape
             masks = self.masks
             window = (0, 0, min(height, width))
             if masks is None or any(
-                masks.cut(mask, (height, width), window, 1, False) is not None
+                masks.cut(path, mask, (height, width), window, 1, False) is not None
                 for mask in (masks.paths[index : index + 1] if masks.is_paired else masks.paths)
             ):
                 return
@@ -137,7 +174,8 @@ class MaskFiles:
         paths: List of str. Mask files: of paired ones one per photo, in the photos' order.
         is_paired: bool. Whether they are the photos' own.
         log: `SkipLog` that keeps what cannot be used.
-        options: dict of arguments of `keras_inpaint.pictures.read_mask`, or None.
+        options: `MaskOptions`.
+        limits: `Limits`.
     """
 
     def __init__(
@@ -145,15 +183,18 @@ class MaskFiles:
         paths: list[str],
         is_paired: bool,
         log: SkipLog,
-        options: dict[str, Any] | None = None,
+        options: MaskOptions,
+        limits: Limits,
     ) -> None:
         self.paths = paths
         self.is_paired = is_paired
         self.log = log
-        self.options = check_mask_options(options)
+        self.options = options
+        self.limits = limits
 
     def cut(
         self,
+        photo: str,
         path: str,
         size: tuple[int, int],
         window: tuple[int, int, int],
@@ -165,6 +206,7 @@ class MaskFiles:
         Of a mask that is not the photo's own, the largest square in the middle is taken.
 
         Args:
+            photo: str. The photo's path.
             path: str. One of `paths`.
             size: Height and width of the photo.
             window: Top, left and side of the photo's square.
@@ -175,7 +217,7 @@ class MaskFiles:
             float32 array of shape `(image_size, image_size, 1)`: 1 in the hole, else 0.
             `None` where the file is no such mask; it is named in the log.
         """
-        mask = self._read(path, size)
+        mask = self._read(photo, path, size)
         if mask is None:
             return None
         if not self.is_paired:
@@ -187,14 +229,15 @@ class MaskFiles:
         holes = resize_holes(square, (image_size, image_size))
         return holes[..., None].astype(np.float32)
 
-    def _read(self, path: str, size: tuple[int, int]) -> Holes | None:
+    def _read(self, photo: str, path: str, size: tuple[int, int]) -> Holes | None:
         if path in self.log:
             self._check_any_is_left(self.log.reasons[path])
             return None
         try:
-            mask = find_holes(path, **self.options)
-            if self.is_paired:
-                check_mask_size(mask.holes.shape, size, path)
+            own = photo if self.is_paired else None
+            mask = self.options.find_holes(path, own, *self.limits)
+            if own is not None and mask.holes.shape != size:
+                check_mask_size(mask.holes.shape, size, repr(path), stored_orientation(own))
         except (OSError, ValueError) as error:
             self.log.add(path, str(error))
             self._check_any_is_left(str(error))

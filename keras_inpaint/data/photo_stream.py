@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.files import read_source
-from keras_inpaint.pictures import is_plain, read_picture
+from keras_inpaint.pictures import is_plain
 
 Tensor = Any
 # From height and width of a photo and a seed to top, left and side of a square.
@@ -75,7 +75,7 @@ class CropDecoder:
                 _PNG: lambda: self._crop_png(content, seed),
             },
         )
-        return self._finish(crop, size, mask_path, seed, is_read)
+        return self._finish(crop, size, path, mask_path, seed, is_read)
 
     def _look(self, path: bytes) -> tuple[bytes, np.int32]:
         """The content of a file that a fast decoder takes, and which one."""
@@ -84,17 +84,14 @@ class CropDecoder:
             content = b"" if name in self.files.log else read_source(name, _LARGEST_FILE)
         except (OSError, ValueError):  # `read_picture` puts it into words.
             content = b""
-        if not (is_plain(content) and _is_sound(content)):
+        if not (is_plain(content, self.files.max_plain) and _is_sound(content)):
             return b"", np.int32(_SLOW)
         return content, np.int32(_JPEG if content.startswith(b"\xff\xd8") else _PNG)
 
     def _read(self, path: bytes) -> tuple[NDArray[np.uint8], np.bool]:
-        name = os.fsdecode(path)
-        if name not in self.files.log:
-            try:
-                return read_picture(name).pixels, np.True_
-            except (OSError, ValueError) as error:
-                self.files.log.add(name, str(error))
+        pixels = self.files.read(os.fsdecode(path))
+        if pixels is not None:
+            return pixels, np.True_
         self.files.check_any_is_left()
         return np.zeros((1, 1, 3), np.uint8), np.False_
 
@@ -137,7 +134,13 @@ class CropDecoder:
         return pixels[top : top + side, left : left + side], size, is_read
 
     def _finish(
-        self, crop: Tensor, size: Tensor, mask_path: Tensor, seed: Tensor, is_read: Tensor
+        self,
+        crop: Tensor,
+        size: Tensor,
+        path: Tensor,
+        mask_path: Tensor,
+        seed: Tensor,
+        is_read: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """From bytes of a square to an image and whether it was read."""
         # The window follows from all of the seed's bits by a hash, not from this one.
@@ -150,7 +153,7 @@ class CropDecoder:
         window = self.window(size[0], size[1], seed)
         mask, has_mask = tf.numpy_function(
             self._cut_mask,
-            [mask_path, size, window, is_mirrored, is_read],
+            [path, mask_path, size, window, is_mirrored, is_read],
             (tf.float32, tf.bool),
             stateful=False,
         )
@@ -160,6 +163,7 @@ class CropDecoder:
     def _cut_mask(
         self,
         path: bytes,
+        mask_path: bytes,
         size: NDArray[np.int32],
         window: NDArray[np.int32],
         is_mirrored: bool,
@@ -171,6 +175,7 @@ class CropDecoder:
             top, left, side = map(int, window)
             mask = self.files.masks.cut(
                 os.fsdecode(path),
+                os.fsdecode(mask_path),
                 (height, width),
                 (top, left, side),
                 self.image_size,

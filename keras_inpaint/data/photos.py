@@ -7,6 +7,7 @@ from typing import Any
 from keras_inpaint.data.photo_files import PhotoFiles, check_options
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source
+from keras_inpaint.pictures import MAX_PIXELS
 
 
 def photos(
@@ -25,6 +26,8 @@ def photos(
     mask_choice: str = "paired",
     mask_options: dict[str, Any] | None = None,
     leave_out: Sequence[str | os.PathLike[str]] = (),
+    max_pixels: int | None = MAX_PIXELS,
+    memory_limit: int | None = None,
 ) -> Any:
     """Streams square crops of photos on disk, ready for `fit`.
 
@@ -67,9 +70,15 @@ def photos(
             `"random"`: any mask goes with any photo, another one each time;
             the largest square in its middle is taken.
         mask_options: dict or None. What masks mean: `invert`, `from_alpha` and
-            `grow`, arguments of `keras_inpaint.pictures.read_mask`.
+            `grow`, arguments of `keras_inpaint.pictures.read_mask`; `turn`: whether
+            a photo's own mask is turned as EXIF turns the photo; `pattern`: what
+            masks are called, an argument of `keras_inpaint.data.find_pairs`.
         leave_out: Sequence of paths of folders that are not searched, such as
             that of a run's output.
+        max_pixels: int or None. Pixels of the largest photo or mask that is read;
+            None for any number.
+        memory_limit: int or None. Bytes that reading one of them may take; None
+            for half of the machine's memory.
 
     Returns:
         `tf.data.Dataset` of float32 tensors `(batch, size, size, 3)`: RGB in
@@ -121,9 +130,20 @@ def photos(
             mask_choice=mask_choice,
             mask_options=mask_options,
             leave_out=leave_out,
+            max_pixels=max_pixels,
+            memory_limit=memory_limit,
             **options,
         )
     files = PhotoFiles(
-        source, batch_size, drop_remainder, masks, mask_choice, log, mask_options, leave_out
+        source,
+        batch_size,
+        drop_remainder,
+        masks,
+        mask_choice,
+        log,
+        mask_options,
+        leave_out,
+        max_pixels,
+        memory_limit,
     )
     return photo_stream(files, **options)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_inpaint.data.photo_files import PhotoFiles, check_options
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source
-from keras_inpaint.pictures import read_picture
+from keras_inpaint.pictures import MAX_PIXELS
 from keras_inpaint.pictures.pixels import Images, to_images
 from keras_inpaint.pictures.resizing import centre_square, downsample, upsample
 
@@ -63,13 +63,24 @@ class PictureDataset(keras.utils.PyDataset):
         mask_choice: str = "paired",
         mask_options: dict[str, Any] | None = None,
         leave_out: Sequence[str | os.PathLike[str]] = (),
+        max_pixels: int | None = MAX_PIXELS,
+        memory_limit: int | None = None,
         workers: int | None = None,
     ) -> None:
         check_options(image_size, batch_size, crop, min_scale, seed)
         # Batches that wait take memory: a few are enough.
         super().__init__(workers or min(os.cpu_count() or 1, 8), max_queue_size=4)
         self.files = PhotoFiles(
-            source, batch_size, drop_remainder, masks, mask_choice, log, mask_options, leave_out
+            source,
+            batch_size,
+            drop_remainder,
+            masks,
+            mask_choice,
+            log,
+            mask_options,
+            leave_out,
+            max_pixels,
+            memory_limit,
         )
         self.image_size = image_size
         self.batch_size = batch_size
@@ -120,13 +131,9 @@ class PictureDataset(keras.utils.PyDataset):
         return picture
 
     def _read(self, index: int, rng: np.random.Generator) -> tuple[Images, Any] | None:
-        path, log, masks = self.files.paths[index], self.files.log, self.files.masks
-        if path in log:
-            return None
-        try:
-            pixels = read_picture(path).pixels
-        except (OSError, ValueError) as error:
-            log.add(path, str(error))
+        path, masks = self.files.paths[index], self.files.masks
+        pixels = self.files.read(path)
+        if pixels is None:
             return None
         height, width, _ = pixels.shape
         top, left, side = self._window(height, width, rng)
@@ -138,7 +145,7 @@ class PictureDataset(keras.utils.PyDataset):
         chosen = index if masks.is_paired else int(rng.integers(len(masks.paths)))
         window = (top, left, side)
         mask = masks.cut(
-            masks.paths[chosen], (height, width), window, self.image_size, is_mirrored
+            path, masks.paths[chosen], (height, width), window, self.image_size, is_mirrored
         )
         return None if mask is None else (image, mask)
 

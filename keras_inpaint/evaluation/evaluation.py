@@ -1,5 +1,6 @@
 """Evaluating a model on photos: `evaluate`, and its result."""
 
+import functools
 import math
 import os
 import statistics
@@ -11,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.arguments import check_int
+from keras_inpaint.data.photo_files import Limits
 from keras_inpaint.evaluation.baselines import Fill, baselines
 from keras_inpaint.evaluation.features import FeatureDistances, Features, load_features
 from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, Metrics, photo_metrics
 from keras_inpaint.evaluation.samples import Area, Sample, Samples
 from keras_inpaint.files import write_json
-from keras_inpaint.pictures import Picture, check_writable, write_picture
+from keras_inpaint.pictures import MAX_PIXELS, Picture, check_writable, write_picture
 from keras_inpaint.pictures import sheet as draw_sheet
 from keras_inpaint.pictures.pixels import Bytes
 from keras_inpaint.pictures.resizing import downsample
@@ -176,6 +178,9 @@ def evaluate(
     features: str | Features | None = None,
     sheet: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
+    mask_options: dict[str, Any] | None = None,
+    max_pixels: int | None = MAX_PIXELS,
+    memory_limit: int | None = None,
 ) -> Evaluation:
     """Evaluates an inpainter on photos whose holes' content is known.
 
@@ -205,6 +210,12 @@ def evaluate(
         sheet: str, path or `None`. A picture file to write: the photos on which the
             inpainter does best, median and worst by the L1 in the hole.
         progress: Function or `None`. Called with each photo's name before it is filled.
+        mask_options: dict or `None`. What mask files mean, and what they are called, see
+            `keras_inpaint.data.photos`.
+        max_pixels: int or `None`. Pixels of the largest photo or mask that is read; `None`
+            for any number.
+        memory_limit: int or `None`. Bytes that reading a photo or a mask may take, and
+            filling one; `None` for half of the machine's memory.
 
     Returns:
         `Evaluation`.
@@ -230,8 +241,9 @@ def evaluate(
     seed = check_int("seed", seed, "is what the holes follow from")
     if sheet is not None:
         check_writable(sheet)
-    samples = Samples(photos, masks, image_size, hole_area, seed)
-    methods = _methods(inpainter, use_baselines)
+    limits = Limits.of(max_pixels, memory_limit)
+    samples = Samples(photos, masks, image_size, hole_area, seed, mask_options, limits)
+    methods = _methods(inpainter, use_baselines, memory_limit)
     distances = None
     if features is not None:
         distances = FeatureDistances(
@@ -242,6 +254,7 @@ def evaluate(
         settings={
             "model": inpainter.name,
             "masks": samples.masks_name,
+            "mask_options": dict(mask_options or {}),
             "hole_area": None if hole_area is None else list(hole_area),
             "seed": seed,
             "image_size": image_size,
@@ -287,14 +300,17 @@ def _evaluate_all(
     return rows, indices, failed
 
 
-def _methods(inpainter: Any, use_baselines: bool) -> dict[str, Fill]:
+def _methods(inpainter: Any, use_baselines: bool, memory_limit: int | None) -> dict[str, Fill]:
     classical = baselines() if use_baselines else {}
     if inpainter.name in (*classical, PHOTOS):
         raise ValueError(
             f"The inpainter must not be called like another column. Rename it. "
             f"Received: name={inpainter.name!r}"
         )
-    return {inpainter.name: inpainter.inpaint, **classical}
+    fill = inpainter.inpaint
+    if memory_limit is not None:
+        fill = functools.partial(fill, memory_limit=memory_limit)
+    return {inpainter.name: fill, **classical}
 
 
 def _evaluate(

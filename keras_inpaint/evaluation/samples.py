@@ -10,12 +10,13 @@ import keras
 import numpy as np
 
 from keras_inpaint.data import find_pairs, find_photos
+from keras_inpaint.data.photo_files import Limits
 from keras_inpaint.inpainting.pixels import check_photos
 from keras_inpaint.masks import Boxes, Mixture, Strokes
 from keras_inpaint.masks.nesting import check_areas
 from keras_inpaint.ops.random import picture_seeds
-from keras_inpaint.pictures import read_picture
-from keras_inpaint.pictures.masks import check_mask_size, find_holes
+from keras_inpaint.pictures import MAX_PIXELS, read_picture
+from keras_inpaint.pictures.masks import MaskOptions, check_mask_size, stored_orientation
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import centre_square, downsample, resize_holes, upsample
 
@@ -118,6 +119,8 @@ class Samples:
         image_size: int or `None`.
         hole_area: Pair of floats or `None`.
         seed: int.
+        mask_options: dict or `None`.
+        limits: `keras_inpaint.data.photo_files.Limits` or `None`. What reading may take.
 
     Attributes:
         names: List of str. The path of each photo or, of arrays, its number.
@@ -137,10 +140,15 @@ class Samples:
         image_size: int | None = None,
         hole_area: Area | None = None,
         seed: int = 0,
+        mask_options: dict[str, Any] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._image_size = image_size
         self._hole_area = hole_area
         self._seed = seed
+        is_drawn = callable(masks) or (isinstance(masks, str) and masks in HOLE_KINDS)
+        self._options = MaskOptions.of(mask_options, has_masks=not is_drawn)
+        self._limits = limits or Limits.of(MAX_PIXELS, None)
         self._photos = _as_list(photos)
         self.unpaired: dict[str, str] = {}
         self._sampler: Any = None
@@ -175,7 +183,8 @@ class Samples:
             self._masks = found
             return "arrays"
         is_source = isinstance(photos, str | os.PathLike)
-        paired = find_pairs(photos if is_source else self._photos, masks)
+        pattern = self._options.pattern
+        paired = find_pairs(photos if is_source else self._photos, masks, pattern)
         self._photos = [pair.photo for pair in paired.pairs]
         self._masks = [pair.mask for pair in paired.pairs]
         self.unpaired = {**paired.without_mask, **paired.without_photo}
@@ -189,7 +198,9 @@ class Samples:
             ValueError: If they cannot be used, with the reason.
         """
         photo = self._photos[index]
-        photo = np.asarray(photo) if _is_array(photo) else read_picture(photo).pixels
+        photo = (
+            np.asarray(photo) if _is_array(photo) else read_picture(photo, *self._limits).pixels
+        )
         check_photos(photo[None], 3)
         if self._sampler is None:
             holes = self._read_holes(index, photo)
@@ -204,9 +215,13 @@ class Samples:
         return Sample(photo, holes)
 
     def _read_holes(self, index: int, photo: Bytes) -> Holes:
-        mask = self._masks[index]
-        holes = find_holes(mask).holes
-        check_mask_size(holes.shape, photo.shape[:2], "a mask" if _is_array(mask) else mask)
+        mask, path = self._masks[index], self._photos[index]
+        path = None if _is_array(path) else path
+        holes = self._options.find_holes(mask, path, *self._limits).holes
+        if holes.shape != photo.shape[:2]:
+            name = "a mask" if _is_array(mask) else repr(mask)
+            turned = 1 if path is None else stored_orientation(path)
+            check_mask_size(holes.shape, photo.shape[:2], name, turned)
         return holes
 
     def _draw(self, index: int, height: int, width: int) -> Holes:

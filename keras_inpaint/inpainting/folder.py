@@ -37,8 +37,7 @@ from keras_inpaint.inpainting.memory import estimate_memory
 from keras_inpaint.inpainting.planning import METHODS, choose_method
 from keras_inpaint.pictures import Picture, is_lossy, read_header, what_is_lost
 from keras_inpaint.pictures.formats import FORMATS
-from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes, stored_orientation
-from keras_inpaint.pictures.metadata import upright_array
+from keras_inpaint.pictures.masks import Mask, MaskOptions, check_mask_size, stored_orientation
 from keras_inpaint.pictures.opening import MAX_PIXELS, default_memory_limit
 from keras_inpaint.pictures.pixels import Holes
 from keras_inpaint.pictures.reading import read_frames, read_picture
@@ -78,6 +77,10 @@ class Options:
             check_int(name, getattr(self, name), "counts pixels", at_least=0)
         for name, what in (("memory_limit", "bytes"), ("max_pixels", "pixels")):
             check_int(name, getattr(self, name), f"counts {what}", at_least=1, or_none="any")
+
+    def masks(self) -> MaskOptions:
+        """What mask files mean."""
+        return MaskOptions(self.invert_mask, self.mask_from_alpha, self.grow, self.turn_mask)
 
     def recipe(self) -> dict[str, Any]:
         """The arguments that a filled photo depends on."""
@@ -357,14 +360,9 @@ class Pipeline:
             )
 
     def _read_mask(self, job: Job, bounds: dict[str, Any]) -> Holes:
-        options = self.options
-        mask = find_holes(
-            job.mask, options.invert_mask, options.mask_from_alpha, options.grow, **bounds
-        )
+        mask = self.options.masks().find_holes(job.mask, job.photo, **bounds)
         self._tell_extremes(job.mask, mask)
-        if not options.turn_mask:
-            return mask.holes
-        return upright_array(mask.holes, stored_orientation(job.photo))
+        return mask.holes
 
     def _tell_extremes(self, path: str, mask: Mask) -> None:
         if not mask.holes.any():

@@ -8,7 +8,7 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,9 +106,8 @@ def read_mask(
     >>> keras_inpaint.pictures.read_mask(path).tolist()
     [[0, 1], [0, 0]]
     """
-    mask = find_holes(source, invert, from_alpha, grow, max_pixels, memory_limit)
-    turned = 1 if turn_like is None else stored_orientation(turn_like)
-    return upright_array(mask.holes, turned).astype(np.uint8)
+    mask = find_holes(source, invert, from_alpha, grow, turn_like, max_pixels, memory_limit)
+    return mask.holes.astype(np.uint8)
 
 
 def find_holes(
@@ -116,6 +115,7 @@ def find_holes(
     invert: bool = False,
     from_alpha: bool = False,
     grow: int = 0,
+    turn_like: str | os.PathLike[str] | None = None,
     max_pixels: int | None = MAX_PIXELS,
     memory_limit: int | None = None,
 ) -> Mask:
@@ -133,7 +133,8 @@ def find_holes(
     """
     check_int("grow", grow, "counts pixels", at_least=0)
     mask = _marked(source, invert, from_alpha, max_pixels, memory_limit)
-    return dataclasses.replace(mask, holes=grown(mask.holes, grow))
+    turned = 1 if turn_like is None else stored_orientation(turn_like)
+    return dataclasses.replace(mask, holes=upright_array(grown(mask.holes, grow), turned))
 
 
 def _marked(
@@ -173,16 +174,63 @@ def _marked(
     return Mask(holes, seen)
 
 
-def check_mask_options(options: dict[str, Any] | None) -> dict[str, Any]:
-    """Refuses what are no options of masks, see `find_holes`."""
-    options = dict(options or {})
-    if unknown := sorted(set(options) - {"invert", "from_alpha", "grow"}):
-        raise ValueError(
-            "`mask_options` may hold 'invert', 'from_alpha' and 'grow'. "
-            f"Received: mask_options with {', '.join(map(repr, unknown))}"
+@dataclass(frozen=True)
+class MaskOptions:
+    """What mask files mean, and what they are called: as `mask_options` of functions.
+
+    Args:
+        invert: As `from_alpha` and `grow`, see `read_mask`.
+        turn: bool. Whether masks are turned as EXIF turns the photos that they belong to.
+        pattern: str or None. See `keras_inpaint.data.find_pairs`.
+
+    Raises:
+        ValueError: If one is unknown, or out of its bounds.
+    """
+
+    invert: bool = False
+    from_alpha: bool = False
+    grow: int = 0
+    turn: bool = False
+    pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        check_int("grow", self.grow, "counts pixels", at_least=0)
+
+    @classmethod
+    def of(cls, options: dict[str, Any] | None, has_masks: bool = True) -> Self:
+        """Makes them of a dict that a user gave; without masks, it must ask for nothing."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        if unknown := sorted(set(options or {}) - set(names)):
+            raise ValueError(
+                f"`mask_options` may hold {', '.join(names)}. "
+                f"Received: mask_options with {', '.join(map(repr, unknown))}"
+            )
+        made = cls(**options or {})
+        if not has_masks and made != cls():
+            raise ValueError(
+                "`mask_options` (--grow, --invert-mask and the like) say what given masks "
+                f"mean. Give masks, or leave them out. Received: mask_options={options}"
+            )
+        return made
+
+    def find_holes(
+        self,
+        mask: MaskSource,
+        photo: str | os.PathLike[str] | None,
+        max_pixels: int | None = MAX_PIXELS,
+        memory_limit: int | None = None,
+    ) -> Mask:
+        """Finds the hole of a mask.
+
+        Args:
+            mask: See `read_mask`.
+            photo: Path of the photo that it belongs to, or None.
+            max_pixels: As `memory_limit`, see `read_mask`.
+        """
+        turn_like = photo if self.turn else None
+        return find_holes(
+            mask, self.invert, self.from_alpha, self.grow, turn_like, max_pixels, memory_limit
         )
-    check_int("grow", options.get("grow", 0), "counts pixels", at_least=0)
-    return options
 
 
 def grown(holes: Holes, num_pixels: int) -> Holes:

@@ -250,6 +250,12 @@ def reading_memory(image: Any) -> int:
     return int(width * height) * (pixel + out) + _OVERHEAD
 
 
+def pixels_within(memory: int) -> int:
+    """Returns how many pixels any picture of 8 bits may have to be read within some memory."""
+    # As `reading_memory` counts for a progressive JPEG.
+    return max((memory - _OVERHEAD) // (4 + 3 + _COEFFICIENTS), 0)
+
+
 def _stored_size(image: Any) -> tuple[int, int]:
     tags = image.tag_v2
     return tags.get(256, image.size[0]), tags.get(257, image.size[1])
@@ -270,8 +276,8 @@ def _check_cost(
     if max_pixels is not None and width * height > max_pixels:
         raise Refused(
             f"The picture is too large to be read: {width} x {height} pixels are more than "
-            f"{max_pixels:,}. Where you trust the file, raise the limit (`max_pixels` of "
-            "`read_picture`, --max-pixels of `inpaint`), or make the picture smaller."
+            f"{max_pixels:,}. Where you trust the file, raise the limit (`max_pixels`, "
+            "--max-pixels), or make the picture smaller."
         )
     need = reading_memory(image)
     if memory_limit is not None and need > memory_limit:

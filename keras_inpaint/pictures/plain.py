@@ -17,14 +17,15 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PLAIN_HEADERS = (b"\x08\x00", b"\x08\x02", b"\x08\x06")
 
 
-def is_plain(content: bytes) -> bool:
+def is_plain(content: bytes, max_pixels: int = MAX_PIXELS) -> bool:
     """Checks whether a fast decoder gives the pixels of `read_picture`.
 
     So it is for whole, upright JPEG files, unless they are CMYK, and for upright
-    PNG files of 8 bits without palette, none of them larger than `MAX_PIXELS`.
+    PNG files of 8 bits without palette, none of them larger than it may be.
 
     Args:
         content: bytes of the whole file.
+        max_pixels: int. Pixels that it may have.
 
     Returns:
         bool. Where it is False, `read_picture` must decide.
@@ -37,12 +38,12 @@ def is_plain(content: bytes) -> bool:
         # 0xFF in compressed data is always followed by 0: this is the end.
         is_whole = _JPEG_END in content[-4096:]
         head, num_channels, num_pixels = _jpeg_head(content)
-        is_cheap = num_pixels <= MAX_PIXELS and content.count(SCAN) <= MAX_SCANS
+        is_cheap = num_pixels <= max_pixels and content.count(SCAN) <= MAX_SCANS
         return is_whole and is_cheap and num_channels < 4 and _is_upright(content, head)
     if content.startswith(_PNG):
         # PNG may hold its orientation after the pixels too.
         num_pixels = int.from_bytes(content[16:20]) * int.from_bytes(content[20:24])
-        is_plain = content[24:26] in _PLAIN_HEADERS and num_pixels <= MAX_PIXELS
+        is_plain = content[24:26] in _PLAIN_HEADERS and num_pixels <= max_pixels
         return is_plain and _is_upright(content, content)
     return False
 

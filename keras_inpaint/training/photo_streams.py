@@ -5,7 +5,7 @@ from typing import Any
 from keras_inpaint.data import SkipLog, photos
 from keras_inpaint.data.photo_files import seed_at_step
 from keras_inpaint.data.sources import Source
-from keras_inpaint.training.settings import Settings
+from keras_inpaint.training.settings import Settings, mask_options
 
 # Photos, mask files or `None`, and how these are chosen, see `keras_inpaint.data.photos`.
 PhotoSource = tuple[Source, Source | None, str]
@@ -82,5 +82,13 @@ def _stream(settings: Settings, source: PhotoSource, **options: Any) -> Any:
     # A folder of photos may hold the run's own, with its sheets.
     apart = (settings.output,)
     return photos(
-        files, image_size=size, masks=masks, mask_choice=mask_choice, leave_out=apart, **options
+        files,
+        image_size=size,
+        masks=masks,
+        mask_choice=mask_choice,
+        mask_options=None if masks is None else mask_options(settings),
+        leave_out=apart,
+        max_pixels=settings.max_pixels,
+        memory_limit=settings.memory_limit,
+        **options,
     )

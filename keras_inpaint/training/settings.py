@@ -6,6 +6,8 @@ import typing
 from pathlib import Path
 from typing import Any, Self
 
+from keras_inpaint.pictures import MAX_PIXELS
+
 
 def _setting(
     help: str,
@@ -13,6 +15,7 @@ def _setting(
     if_none: str | None = None,
     choices: tuple[str, ...] | None = None,
     metavar: str | None = None,
+    unit: str | None = None,
     **bounds: float,
 ) -> Any:
     """A field of `Settings`: all that is known of one setting, once.
@@ -23,10 +26,14 @@ def _setting(
         if_none: str or `None`. Of a default that is `None`: what that stands for.
         choices: tuple of str or `None`. Its only values.
         metavar: str or `None`. Its value in the command line's help.
+        unit: `"pixels"`, `"bytes"` or `None`. Of a number that the command line also takes
+            as 300M or 2G.
         bounds: `at_least`, `above`, `up_to` or `below`. Bounds of a number.
     """
     metadata = {"help": help, "if_none": if_none, "choices": choices, "metavar": metavar}
-    return dataclasses.field(default=default, metadata={**metadata, "bounds": bounds})
+    return dataclasses.field(
+        default=default, metadata={**metadata, "unit": unit, "bounds": bounds}
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,6 +169,22 @@ class Settings:
         "random",
         choices=("random", "paired"),
     )
+    mask_pattern: str | None = _setting(
+        "what masks are called, such as '{name}_hole' or 'mask of {name} *'",
+        None,
+        "as photos, or that and _mask",
+        metavar="PATTERN",
+    )
+    invert_mask: bool = _setting("masks mark what is known", False)
+    mask_from_alpha: bool = _setting("what is transparent in a mask is the hole", False)
+    grow: int = _setting(
+        "pixels by which holes are widened, over the soft edge of what was masked",
+        0,
+        at_least=0,
+    )
+    turn_mask: bool = _setting(
+        "turn masks as EXIF turns their photos: they were drawn on these as stored", False
+    )
     mosaic: int | None = _setting(
         "height and width of the tiles of the mosaics to restore, in pixels",
         None,
@@ -176,6 +199,20 @@ class Settings:
         None,
         "drawn, always the same",
         metavar="DIR|LIST",
+    )
+    max_pixels: int = _setting(
+        "pixels of the largest photo or mask to read",
+        MAX_PIXELS,
+        unit="pixels",
+        at_least=1,
+    )
+    memory_limit: int | None = _setting(
+        "memory that reading one photo or mask may take, such as 2G",
+        None,
+        "half of the machine's",
+        metavar="SIZE",
+        unit="bytes",
+        at_least=1,
     )
     preset: str | None = _setting(
         "preset to start from: a bundled one, a folder, or hf://owner/name",
@@ -235,6 +272,8 @@ class Settings:
                 _is_number(each, float) and each >= 0 for each in value
             )
             self._require(field.name, "numbers of at least 0", fits and any(value))
+        elif kind is bool:
+            self._require(field.name, "true or false", isinstance(value, bool))
         else:
             what = "an int" if kind is int else "a finite number"
             fits = _is_number(value, kind) and all(
@@ -269,6 +308,14 @@ class Settings:
         self._require("box_share", "None where `masks` are files", draws)
         has_photos = self.validation is not None or self.validation_masks is None
         self._require("validation_masks", "None without photos in `validation`", has_photos)
+        if self.masks is None and self.validation_masks is None:
+            for name in MASK_SETTINGS:
+                fits = getattr(self, name) == self.__dataclass_fields__[name].default
+                self._require(name, "left out where no masks are files", fits)
+        is_paired = self.validation_masks is not None or self.mask_choice == "paired"
+        for name in ("mask_pattern", "turn_mask"):
+            fits = is_paired or not getattr(self, name)
+            self._require(name, "left out where any mask goes with any photo", fits)
         divides = self.batch_size % max(1, self.critic_steps) == 0
         what = f"a multiple of critic_steps={self.critic_steps}"
         self._require("batch_size", what, divides)
@@ -305,8 +352,20 @@ class Settings:
         return dataclasses.asdict(self)
 
 
+def mask_options(settings: Any) -> dict[str, Any]:
+    """Returns what settings, or options of the command line of these names, say of mask files.
+
+    Args:
+        settings: `Settings`, or an object with the attributes `MASK_SETTINGS`.
+
+    Returns:
+        dict: the `mask_options` of `keras_inpaint.data.photos`.
+    """
+    return {key: getattr(settings, name) for name, key in MASK_SETTINGS.items()}
+
+
 def value_type(name: str) -> type:
-    """Returns the type of a setting's values: `str`, `int`, `float`, `dict` or `list`.
+    """Returns the type of a setting's values: `str`, `int`, `float`, `bool`, `dict` or `list`.
 
     Args:
         name: str. A field of `Settings`.
@@ -350,9 +409,19 @@ def default_of(name: str) -> str:
     field = Settings.__dataclass_fields__[name]
     if field.default is None:
         return str(field.metadata["if_none"])
+    if isinstance(field.default, bool):
+        return "yes" if field.default else "no"
     return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
 
 
+# What masks mean: settings and options of the command line, by the names in `mask_options`.
+MASK_SETTINGS = {
+    "invert_mask": "invert",
+    "mask_from_alpha": "from_alpha",
+    "grow": "grow",
+    "turn_mask": "turn",
+    "mask_pattern": "pattern",
+}
 _HINTS = typing.get_type_hints(Settings)
 _WORDS = {"at_least": "of at least", "above": "above", "up_to": "up to", "below": "below"}
 _KEEPS = {

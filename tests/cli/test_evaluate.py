@@ -73,6 +73,8 @@ def test_masks_of_the_photos_are_used(words, tmp_path, capsys):
         (["--sheet", "sheet.txt"], "sheet.txt"),
         (["--features", "vgg"], "features='vgg'"),
         (["--masks", "missing"], "'missing'"),
+        (["--grow", "3"], "'grow': 3"),
+        (["--max-pixels", "many"], "such as 300M"),
         (["--data", "missing"], "'missing'"),
     ],
 )

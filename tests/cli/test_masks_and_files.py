@@ -1,6 +1,7 @@
 """The commands that a person would type, on masks, folders and files as people have them."""
 
 import io
+import json
 import os
 import pathlib
 import shutil
@@ -18,6 +19,8 @@ from keras_inpaint.cli import presets
 from keras_inpaint.cli.main import main
 from keras_inpaint.data import PictureDataset
 from keras_inpaint.pictures import read_mask, read_picture
+from keras_inpaint.pictures.masks import grown
+from keras_inpaint.pictures.resizing import centre_square
 
 CASES = pathlib.Path(__file__).parents[1] / "cases"
 SIDE = 48
@@ -441,3 +444,92 @@ def test_a_closed_pipe_turns_no_written_picture_into_a_failed_one(monkeypatch, c
         assert inpaint("photos", "--mask", "mask.png", "--output", "filled") == 0
     assert len(written()) == 4
     assert "failed" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def trained_on(monkeypatch):
+    """The masks of the first batch of `train`, and of its validation, by the command line."""
+    from keras_inpaint.training import photo_streams, run
+
+    asked = []
+    monkeypatch.setattr(run, "train", lambda settings, verbose: asked.append(settings) or 1)
+
+    def first(batches):
+        return np.asarray(next(iter(batches))[1])[0, ..., 0] == 1
+
+    def trained_on(*words):
+        sizes = ["--image-size", SIDE, "--batch-size", 1, "--steps", 1]
+        common = ["--masks", "masks", "--mask-choice", "paired", "--validation-masks", "masks"]
+        words = ["--data", "photos", "--validation", "photos", *common, *sizes, *words]
+        assert main(["train", "--output", "run", *map(str, words)]) == 0
+        settings = asked.pop()
+        source = photo_streams.training_source(settings)
+        drawn = first(photo_streams.training_stream(settings, source, 0))
+        source = photo_streams.validation_source(settings)
+        return drawn, first(photo_streams.validation_stream(settings, source))
+
+    return trained_on
+
+
+CUTOUT = encoded(np.dstack([photograph(), two(255, 0)]))
+OPTIONS = {
+    "as they are": ("masks/a.png", MASK, [], HOLE),
+    "--invert-mask": ("masks/a.png", MASK, ["--invert-mask"], ~HOLE),
+    "--mask-from-alpha": ("masks/a.png", CUTOUT, ["--mask-from-alpha"], HOLE),
+    "--grow": ("masks/a.png", MASK, ["--grow", "3"], grown(HOLE, 3)),
+    "--mask-pattern": ("masks/hole of a.png", MASK, ["--mask-pattern", "hole of {name}"], HOLE),
+    "all": (
+        "masks/a-gap.png",
+        CUTOUT,
+        ["--mask-from-alpha", "--mask-pattern", "{name}-gap", "--invert-mask", "--grow", "2"],
+        grown(~HOLE, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_of_masks_mean_the_same_to_every_command(name, trained_on, tmp_path):
+    mask, content, words, hole = OPTIONS[name]
+    put("photos/a.png")
+    put(mask, content=content)
+    assert inpaint("photos", "--mask", "masks", "--output", "filled", *words) == 0
+    assert is_filled("filled/a.png", "photos/a.png", hole)
+    common = ["--data", "photos", "--masks", "masks", "--json", "numbers.json"]
+    assert main(["evaluate", *common, *words]) == 0
+    (row,) = json.loads(pathlib.Path("numbers.json").read_text())["pictures"]
+    assert row["hole_area"] == hole.mean()
+    drawn, validated = trained_on(*words)
+    np.testing.assert_array_equal(validated, hole)
+    # Perhaps mirrored.
+    assert any(np.array_equal(each, hole) for each in (drawn, drawn[:, ::-1]))
+
+
+def test_masks_are_turned_along_by_every_command(trained_on):
+    put("photos/a.jpg", content=(CASES / "turned.jpg").read_bytes())
+    put("masks/a.png", content=(CASES / "mask.png").read_bytes())
+    hole = np.rot90(read_mask("masks/a.png"), -1).astype(bool)
+    common = ["--data", "photos", "--masks", "masks"]
+    assert main(["evaluate", *common]) == 2
+    assert main(["evaluate", *common, "--turn-mask", "--json", "numbers.json"]) == 0
+    (row,) = json.loads(pathlib.Path("numbers.json").read_text())["pictures"]
+    assert row["hole_area"] == hole.mean()
+    top, left, side = centre_square(*hole.shape)
+    expected = hole[top : top + side, left : left + side]
+    drawn, validated = trained_on("--turn-mask", "--image-size", side)
+    assert drawn.any()
+    np.testing.assert_array_equal(validated, expected)
+
+
+LIMITS = {"pixels": ["--max-pixels", "2000"], "memory": ["--memory-limit", "32M"]}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_of_reading_hold_for_every_command(name, trained_on, capsys):
+    put("photos/a.png", "masks/a.png")
+    assert inpaint("photos", "--mask", "masks", "--output", "filled", *LIMITS[name]) == 1
+    assert LIMITS[name][0] in capsys.readouterr().err
+    common = ["--data", "photos", "--masks", "masks"]
+    assert main(["evaluate", *common, *LIMITS[name]]) == 2
+    assert LIMITS[name][0] in capsys.readouterr().err
+    with pytest.raises(ValueError, match=LIMITS[name][0]):
+        trained_on(*LIMITS[name])

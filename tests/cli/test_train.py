@@ -45,12 +45,17 @@ def test_every_setting_has_an_option_of_its_type():
     values = {int: 3, float: 0.5, str: "a/b", dict: {"hole": 2.0}, list: [3.0, 0.5]}
     for field in dataclasses.fields(Settings):
         kind, choices = value_type(field.name), field.metadata["choices"]
-        option = f"--{field.name.replace('_', '-')}"
-        given = parser.parse_args([option, choices[-1] if choices else texts[kind]])
+        option = field.name.replace("_", "-")
+        words = [f"--{option}", choices[-1] if choices else texts.get(kind)]
+        given = parser.parse_args(words if kind is not bool else words[:1])
         assert vars(given) == {
             "config": None,
-            field.name: choices[-1] if choices else values[kind],
+            field.name: choices[-1] if choices else values.get(kind, True),
         }
+        if kind is bool:
+            assert vars(parser.parse_args([f"--no-{option}"]))[field.name] is False
+    assert parser.parse_args(["--memory-limit", "2G"]).memory_limit == 2**31
+    assert parser.parse_args(["--max-pixels", "300M"]).max_pixels == 300 * 10**6
 
 
 def test_help_has_every_meaning_and_default(capsys):
@@ -60,7 +65,8 @@ def test_help_has_every_meaning_and_default(capsys):
         # Long words are broken at hyphens.
         assert field.metadata["help"].split("-")[-1] in told
         if isinstance(field.default, int | float | str):
-            assert f"(default: {field.default})" in told
+            default = "no" if field.default is False else field.default
+            assert f"(default: {default})" in told
 
 
 def test_table_of_the_docs_is_that_of_the_settings():
@@ -98,6 +104,12 @@ def test_stopped_run_says_how_to_go_on(asked, capsys):
         (["--config", "unknown.json"], "Received: batchsize"),
         (["--config", "list.json"], "Received: no object"),
         (["--data", "nowhere", "--output", "run"], "nowhere"),
+        (["--data", "p", "--output", "run", "--grow", "3"], "grow=3"),
+        (["--data", "p", "--output", "run", "--masks", "m", "--grow", "-1"], "grow=-1"),
+        (["--data", "p", "--output", "run", "--invert-mask"], "invert_mask=True"),
+        (["--data", "p", "--output", "run", "--masks", "m", "--turn-mask"], "turn_mask=True"),
+        (["--data", "p", "--output", "run", "--max-pixels", "all"], "such as 300M"),
+        (["--data", "p", "--output", "run", "--memory-limit", "0"], "such as 500M or 2G"),
     ],
 )
 def test_wrong_use_of_train_is_told_in_one_line(tmp_path, monkeypatch, capsys, words, advice):

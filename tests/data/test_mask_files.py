@@ -184,6 +184,39 @@ def test_options_of_masks_are_those_of_read_mask(folders):
         photos(folders[0], 60, 12, masks=folders[1], mask_options={"inverted": True})
 
 
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ({"max_pixels": 60 * 86}, "max_pixels"),
+        ({"memory_limit": 2**25 + 60 * 86 * 7}, "memory_limit"),
+    ],
+)
+def test_no_photo_or_mask_over_the_limits_is_read(folders, read, limits, name):
+    # 12 photos of 80 to 91 columns: the first seven are within.
+    log = SkipLog()
+    images, _ = read(folders[0], 32, 12, masks=folders[1], log=log, shuffle=False, **limits)
+    assert len(images) == 12
+    assert len(log.reasons) == 5
+    assert all(f"`{name}`" in reason for reason in log.reasons.values())
+    save(folders[1] / "large.png", np.zeros((300, 300)))
+    with pytest.raises(ValueError, match=rf"None of the masks.*`{name}`"):
+        photos(
+            folders[0], 32, 4, masks=[folders[1] / "large.png"], mask_choice="random", **limits
+        )
+
+
+def test_limits_that_are_none_are_refused(folders):
+    for limits in ({"max_pixels": 0}, {"memory_limit": "2G"}):
+        (given,) = limits.items()
+        with pytest.raises(ValueError, match=f"Received: {given[0]}={given[1]!r}"):
+            photos(folders[0], 32, 4, **limits)
+
+
+def test_options_of_masks_without_masks_are_refused(folders):
+    with pytest.raises(ValueError, match=r"Give masks.*'grow': 2"):
+        photos(folders[0], 32, 4, mask_options={"grow": 2})
+
+
 def test_the_output_of_a_run_is_no_photo(folders, tmp_path):
     save(tmp_path / "photos/run/sheet.png", np.zeros((60, 80)))
     log = SkipLog()
