@@ -17,9 +17,9 @@ def add_verb(verbs: Any) -> None:
     parser = verbs.add_parser(
         "serve",
         help="answer over HTTP",
-        description="Answers over HTTP with a preset or an exported model: photos at /inpaint, "
-        "the REST dialect of TensorFlow Serving at /v1, the Open Inference Protocol at /v2. "
-        "SIGTERM ends it once the requests under way are answered.",
+        description="Answers over HTTP with a preset or an exported model: a page to paint on "
+        "at /, photos at /inpaint, the REST dialect of TensorFlow Serving at /v1, the Open "
+        "Inference Protocol at /v2. SIGTERM ends it once the requests under way are answered.",
         epilog=f"Clients must send the key that the environment variable {KEY_VARIABLE}, or "
         "--api-key-file, holds. What each limit answers is said in docs/serving.md.",
     )

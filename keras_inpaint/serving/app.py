@@ -27,6 +27,7 @@ from keras_inpaint.serving.limits import (
     shown,
 )
 from keras_inpaint.serving.models import Model
+from keras_inpaint.serving.page_files import add_page
 from keras_inpaint.serving.state import Server
 from keras_inpaint.version import __version__
 
@@ -75,6 +76,7 @@ def build_app(server: Server) -> FastAPI:
     _add_inpaint(app, server)
     _add_tf_serving(app, server)
     _add_open_inference(app, server)
+    add_page(app)
     return app
 
 
@@ -92,10 +94,6 @@ _WORK_ERRORS = _documented(400, 401, 408, 413, 415, 429, 503, 504)
 
 
 def _add_probes(app: FastAPI, server: Server) -> None:
-    @app.get("/", include_in_schema=False)
-    def index() -> dict[str, str]:
-        return {"name": "keras-inpaint", "version": __version__, "documentation": "/docs"}
-
     @app.get("/healthz", tags=["probes"])
     async def alive() -> dict[str, str]:
         """Says that the process answers."""

@@ -12,10 +12,13 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from keras_inpaint.serving.limits import Disconnected, Refusal, shown
+from keras_inpaint.serving.page_files import PAGE_FOLDER, PAGE_PATHS
 from keras_inpaint.serving.state import Server
 
-# Answered without a key: what load balancers ask.
-_OPEN_PATHS = frozenset(("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"))
+# Answered without a key: what load balancers ask, and the page, which asks its user for it.
+_OPEN_PATHS = frozenset(
+    ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready", *PAGE_PATHS)
+)
 # Bytes of an answer that are handed over at once.
 _PART = 2**18
 
@@ -74,7 +77,8 @@ class Gate:
         headers = {name.lower(): value for name, value in scope["headers"]}
         bodies, length = self._server.bodies, 0
         try:
-            if scope["path"] not in _OPEN_PATHS:
+            path = scope["path"]
+            if path not in _OPEN_PATHS and not path.startswith(PAGE_FOLDER):
                 _check_key(headers, self._server.key)
             if headers.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise Refusal(

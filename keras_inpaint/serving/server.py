@@ -94,7 +94,7 @@ def serve(
         app = create_app(preset, model, name, limits, key)
         address, number = listening.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
-        _LOG.info("Serving at http://%s:%d (see /docs and /metrics)", shown, number)
+        _LOG.info("Serving at http://%s:%d (see also /docs and /metrics)", shown, number)
         config = uvicorn.Config(
             app,
             http=patient_protocol(limits.head_timeout),
