@@ -14,7 +14,6 @@ import argparse
 import csv
 import dataclasses
 import functools
-import itertools
 import json
 import os
 import statistics
@@ -223,14 +222,16 @@ def measure(
     fill: Any, image_size: int, photos: list[str], networks: list[str]
 ) -> dict[str, float]:
     measured = {}
-    for kind, network in itertools.product(HOLES, networks):
+    for kind in HOLES:
         evaluation = ki.evaluate(
-            Filling("filling", fill), photos, kind, image_size, features=network
+            Filling("filling", fill), photos, kind, image_size, features=networks
         )
         means = evaluation.means("filling")
         measured[f"L1, {kind}"] = means["hole_l1"]
-        measured[f"perceptual by {network}, {kind}"] = means["perceptual"]
-        measured[f"Frechet by {network}, {kind}"] = means["frechet"]
+        for index, network in enumerate(networks):
+            suffix = f" ({network})" if index else ""
+            measured[f"perceptual by {network}, {kind}"] = means[f"perceptual{suffix}"]
+            measured[f"Frechet by {network}, {kind}"] = means[f"frechet{suffix}"]
     return measured
 
 

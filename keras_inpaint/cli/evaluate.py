@@ -63,9 +63,10 @@ def add_verb(verbs: Any) -> None:
     )
     parser.add_argument(
         "--features",
+        nargs="+",
         metavar="NETWORK",
         help="measure perceptual and Frechet distance too, as efficientnet-lite0 or a network "
-        "of keras.applications sees them",
+        "of keras.applications sees them, or several",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     parser.add_argument(

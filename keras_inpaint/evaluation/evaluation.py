@@ -5,7 +5,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,12 @@ from keras_inpaint.version import __version__
 
 # The column of the true photos, whose only metric is roughness.
 PHOTOS = "photos"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Of the pictures on a sheet, in pixels; and the grey of a hole on it.
 _LARGEST_SIDE, _GREY = 256, 128
 _SECONDS = "seconds"
+_DISTANCES = ("perceptual", "frechet")
 _ROWS = {
     "hole_l1": "L1, hole",
     "hole_l2": "L2, hole",
@@ -59,12 +60,12 @@ class Evaluation:
         pictures: List of dicts, one per photo: `photo` (its name), `height`, `width`,
             `hole_area` (the fraction of the hole), and `methods`: the metrics of each method.
         failed: dict of str: for each photo that is left out, the reason.
-        frechet: dict: the Frechet distance of each method, `None` where not computed.
+        frechet: dict of dicts: the Frechet distances of each method, by name.
 
     Example:
     >>> row = {"photo": "a.jpg", "height": 64, "width": 64, "hole_area": 0.25}
     >>> rows = [{**row, "methods": {"mine": {"l1": value}}} for value in (0.25, 0.75)]
-    >>> evaluation = keras_inpaint.evaluation.Evaluation({}, rows, {}, {"mine": None})
+    >>> evaluation = keras_inpaint.evaluation.Evaluation({}, rows, {}, {})
     >>> evaluation.means("mine")
     {'l1': 0.5}
     """
@@ -72,7 +73,7 @@ class Evaluation:
     settings: dict[str, Any]
     pictures: list[dict[str, Any]]
     failed: dict[str, str]
-    frechet: dict[str, float | None]
+    frechet: dict[str, Metrics]
 
     @property
     def methods(self) -> list[str]:
@@ -95,8 +96,7 @@ class Evaluation:
             values = [row[name] for row in rows if math.isfinite(row[name])]
             middle = statistics.median if name == _SECONDS else statistics.fmean
             means[name] = middle(values) if values else math.nan
-        distance = self.frechet.get(method)
-        return means if distance is None else {**means, "frechet": distance}
+        return {**means, **self.frechet.get(method, {})}
 
     def left_out(self, method: str) -> dict[str, int]:
         """The number of photos whose value each mean leaves out; only where it does."""
@@ -107,10 +107,10 @@ class Evaluation:
     def table(self) -> str:
         """The means as a Markdown table, one column per method."""
         means = {method: self.means(method) for method in self.methods}
-        columns = [["", *(_ROWS[name] for name in self._names(means))]]
+        names = self._names(means)
+        columns = [["", *(self._title(name) for name in names)]]
         for method, values in means.items():
-            cells = [_cell(name, values.get(name)) for name in self._names(means)]
-            columns.append([method, *cells])
+            columns.append([method, *(_cell(name, values.get(name)) for name in names)])
         widths = [max(len(cell) for cell in column) for column in columns]
         rows = [
             [head.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]
@@ -148,7 +148,18 @@ class Evaluation:
         write_json(path, self.to_dict())
 
     def _names(self, means: dict[str, Metrics]) -> list[str]:
-        return [name for name in _ROWS if any(name in values for values in means.values())]
+        """The metrics of any method, in the order of the rows."""
+        names = dict.fromkeys(name for values in means.values() for name in values)
+        order = list(_ROWS)
+        return sorted(names, key=lambda name: order.index(name.partition(" ")[0]))
+
+    def _title(self, name: str) -> str:
+        """A metric's row: a distance in a network's features names the network."""
+        metric, _, network = name.partition(" ")
+        features = self.settings.get("features")
+        if metric in _DISTANCES and features and not network:
+            network = f"({features[0]})"
+        return f"{_ROWS[metric]} {network}".rstrip()
 
 
 def _cell(name: str, value: float | None) -> str:
@@ -175,7 +186,7 @@ def evaluate(
     hole_area: Area | None = None,
     seed: int = 0,
     use_baselines: bool = False,
-    features: str | Features | None = None,
+    features: str | Features | Sequence[str | Features] | None = None,
     sheet: str | os.PathLike[str] | None = None,
     progress: Callable[[str], None] | None = None,
     mask_options: dict[str, Any] | None = None,
@@ -203,10 +214,12 @@ def evaluate(
             that a hole covers, for `"boxes"`, `"strokes"` and `"mixture"`.
         seed: int. Seed of the holes.
         use_baselines: bool. Whether to evaluate classical methods too, see `baselines`.
-        features: Function, name, or `None`. The network of the perceptual and the Frechet
-            distance: from float32 images of shape `(batch, height, width, 3)` in
+        features: Function, name, list of these, or `None`. The network of the perceptual and
+            the Frechet distance: from float32 images of shape `(batch, height, width, 3)` in
             `[-1, 1]`, a NumPy array, to a list of feature arrays, one per layer, or a name
-            that `load_features` knows. Without one, these two are not computed.
+            that `load_features` knows. Without one, these two are not computed. Those of the
+            first network are called `perceptual` and `frechet`, those of another one by its
+            name too, such as `perceptual (efficientnet-lite1)`.
         sheet: str, path or `None`. A picture file to write: the photos on which the
             inpainter does best, median and worst by the L1 in the hole.
         progress: Function or `None`. Called with each photo's name before it is filled.
@@ -244,11 +257,7 @@ def evaluate(
     limits = Limits.of(max_pixels, memory_limit)
     samples = Samples(photos, masks, image_size, hole_area, seed, mask_options, limits)
     methods = _methods(inpainter, use_baselines, memory_limit)
-    distances = None
-    if features is not None:
-        distances = FeatureDistances(
-            load_features(features) if isinstance(features, str) else features
-        )
+    distances = _distances(features)
     rows, indices, failed = _evaluate_all(samples, methods, distances, progress)
     evaluation = Evaluation(
         settings={
@@ -258,14 +267,11 @@ def evaluate(
             "hole_area": None if hole_area is None else list(hole_area),
             "seed": seed,
             "image_size": image_size,
-            "features": _name_of(features),
+            "features": list(distances) or None,
         },
         pictures=rows,
         failed=failed,
-        frechet={
-            method: None if distances is None else distances.frechet(PHOTOS, method)
-            for method in methods
-        },
+        frechet={method: _frechet(distances, method) for method in methods},
     )
     if sheet is not None:
         picture = _ranked_sheet(rows, methods, lambda row: samples.load(indices[row]))
@@ -276,7 +282,7 @@ def evaluate(
 def _evaluate_all(
     samples: Samples,
     methods: dict[str, Fill],
-    distances: FeatureDistances | None,
+    distances: dict[str, FeatureDistances],
     progress: Callable[[str], None] | None,
 ) -> tuple[list[dict[str, Any]], list[int], dict[str, str]]:
     """The photos' metrics, their indices among the samples, and why the others failed."""
@@ -314,7 +320,7 @@ def _methods(inpainter: Any, use_baselines: bool, memory_limit: int | None) -> d
 
 
 def _evaluate(
-    sample: Sample, methods: dict[str, Fill], distances: FeatureDistances | None
+    sample: Sample, methods: dict[str, Fill], distances: dict[str, FeatureDistances]
 ) -> dict[str, Any]:
     photo, holes = sample.photo, sample.holes
     height, width = holes.shape
@@ -326,13 +332,18 @@ def _evaluate(
     values = photo_metrics(photo, list(pictures.values()), holes)
     metrics = dict(zip(pictures, values, strict=True))
     true = metrics.pop(PHOTOS)
-    if distances is not None:
-        seen = dict(zip(pictures, distances.see(list(pictures.values())), strict=True))
+    seen = {
+        network: dict(zip(pictures, each.see(list(pictures.values())), strict=True))
+        for network, each in distances.items()
+    }
+    for title, network in _titles("perceptual", distances):
+        of_photo, measured = seen[network][PHOTOS], distances[network]
         for name in methods:
-            metrics[name]["perceptual"] = distances.perceptual(seen[PHOTOS], seen[name])
-        # Not before all is computed: each method must have seen the same photos.
-        for name, layers in seen.items():
-            distances.keep(name, layers)
+            metrics[name][title] = measured.perceptual(of_photo, seen[network][name])
+    # Not before all is computed: each method must have seen the same photos.
+    for network, each in distances.items():
+        for name, layers in seen[network].items():
+            each.keep(name, layers)
     for name in methods:
         metrics[name]["seconds"] = seconds[name]
     return {
@@ -344,10 +355,37 @@ def _evaluate(
     }
 
 
-def _name_of(features: Any) -> str | None:
-    if features is None or isinstance(features, str):
-        return features
-    return str(getattr(features, "__name__", type(features).__name__))
+def _distances(features: Any) -> dict[str, FeatureDistances]:
+    """The distances in the features of each network, by its name."""
+    if features is None:
+        return {}
+    given = features if isinstance(features, list | tuple) else [features]
+    names = [
+        each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
+        for each in given
+    ]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"`features` must be networks of different names. Received: {', '.join(names)}"
+        )
+    networks = [load_features(each) if isinstance(each, str) else each for each in given]
+    return {name: FeatureDistances(each) for name, each in zip(names, networks, strict=True)}
+
+
+def _titles(metric: str, networks: Iterable[str]) -> list[tuple[str, str]]:
+    """Names of a metric in the features of each network, and the networks' names."""
+    return [
+        (f"{metric} ({network})" if index else metric, network)
+        for index, network in enumerate(networks)
+    ]
+
+
+def _frechet(distances: dict[str, FeatureDistances], method: str) -> Metrics:
+    found = {
+        title: distances[network].frechet(PHOTOS, method)
+        for title, network in _titles("frechet", distances)
+    }
+    return {title: distance for title, distance in found.items() if distance is not None}
 
 
 def _ranked_sheet(

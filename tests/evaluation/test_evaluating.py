@@ -116,7 +116,7 @@ def test_json_holds_settings_numbers_and_what_failed(painter, photos, masks, tmp
     evaluation.save(tmp_path / "numbers.json")
     told = json.loads((tmp_path / "numbers.json").read_text("utf-8"))
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.json"]
-    assert told["format"] == 1
+    assert told["format"] == 2
     assert told["settings"] == {
         "model": "painter",
         "masks": "arrays",

@@ -48,8 +48,29 @@ def test_distances_are_those_of_numpy(painter, photos, masks):
     np.testing.assert_allclose(measured, distances, rtol=1e-4)
     means = evaluation.means("painter")
     np.testing.assert_allclose(means["frechet"], frechet_distance(*rows), rtol=1e-4)
-    assert evaluation.settings["features"] == "two_layers"
-    assert "perceptual" in evaluation.table()
+    assert evaluation.settings["features"] == ["two_layers"]
+    assert "perceptual (two_layers)" in evaluation.table()
+
+
+def test_several_networks_measure_the_same_fillings(painter, photos, masks):
+    def last_layer(images):
+        return two_layers(images)[1:]
+
+    both = ki.evaluate(painter, photos, masks, features=[two_layers, last_layer])
+    alone = ki.evaluate(painter, photos, masks, features=last_layer)
+    means, expected = both.means("painter"), alone.means("painter")
+    for name in ("perceptual", "frechet"):
+        assert means[f"{name} (last_layer)"] == expected[name]
+    assert means["perceptual"] != means["perceptual (last_layer)"]
+    rows = [line.split("|")[1].strip() for line in both.table().splitlines()]
+    networks = ("two_layers", "last_layer")
+    expected = [f"{name} ({each})" for name in ("perceptual", "Frechet") for each in networks]
+    assert rows[-5:-1] == expected
+
+
+def test_networks_of_one_name_are_refused(painter, photos, masks):
+    with pytest.raises(ValueError, match=r"different names.*two_layers, two_layers"):
+        ki.evaluate(painter, photos, masks, features=[two_layers, two_layers])
 
 
 def test_one_photo_has_no_frechet_distance(painter, photos, masks):
