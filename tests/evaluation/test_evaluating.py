@@ -124,6 +124,7 @@ def test_json_holds_settings_numbers_and_what_failed(painter, photos, masks, tmp
         "seed": 0,
         "image_size": None,
         "features": None,
+        "mask_options": {},
     }
     assert told["num_pictures"] == len(told["pictures"]) == 4
     assert [row["photo"] for row in told["failed"]] == ["4"]
