@@ -87,6 +87,12 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_folder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--each-mask",
+        action="store_true",
+        help="of a photo with several masks, make a filled photo of each, named like the mask "
+        "(default: the holes of all are filled in one)",
+    )
+    parser.add_argument(
         "--overwrite",
         action="store_true",
         help="of a folder, fill again what an earlier run has done",
@@ -115,8 +121,14 @@ def _fill_file(arguments: argparse.Namespace) -> int:
         from keras_inpaint.inpainting.folder_report import FAILED
 
     options = _options(arguments, Options)
-    (pair,) = find_jobs(arguments.photo, arguments.mask, arguments.mask_pattern, options).pairs
-    job = Job(pair.photo, pair.mask, arguments.output)
+    found = find_jobs(arguments.photo, arguments.mask, arguments.mask_pattern, options).pairs
+    masks = tuple(pair.mask for pair in found)
+    if arguments.each_mask and len(masks) > 1:
+        raise ValueError(
+            "--each-mask makes several files: let PHOTO be a folder or a pattern, and OUT a "
+            f"folder. Received: {arguments.photo!r}, of {len(masks)} masks"
+        )
+    job = Job(found[0].photo, masks, arguments.output)
     with Progress(1) as progress:
         progress.begin(arguments.photo)
         (outcome,) = Pipeline(
@@ -164,6 +176,7 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
             arguments.mask,
             arguments.output,
             mask_pattern=arguments.mask_pattern,
+            each_mask=arguments.each_mask,
             overwrite=arguments.overwrite,
             progress=done,
             **options,

@@ -77,6 +77,10 @@ def find_pairs(
     folders below them, that of the same folder comes first. Names may be written in any
     Unicode normal form, and in other case where no other photo has that name.
 
+    A photo may have several masks, in one folder and of several names: `a_mask001.png` and
+    `a_mask002.png` make two pairs. Masks that differ in their folder or suffix alone are
+    refused, as nobody can tell which one is meant.
+
     A photo is never its own mask. In a folder that holds both, what is named like a mask is
     one, and all else a photo.
 
@@ -222,18 +226,21 @@ def _settle(
     alone = result.without_mask
     for photo in photos:
         rank, own = chosen.get(photo.path, (0, []))
-        if len(own) > 1:
-            names = ", ".join(mask.names[1] for mask in own)
-            alone[photo.path] = f"it has several masks ({names})"
-        elif not own or rank > min(each for each, _ in claims[own[0].path]):
+        own = [mask for mask in own if rank == min(each for each, _ in claims[mask.path])]
+        names = ", ".join(mask.names[1] for mask in own)
+        rivals = [[other for each, other in claims[mask.path] if each == rank] for mask in own]
+        if not own:
             alone[photo.path] = "there is no mask of its name"
-        elif _are_different([other for each, other in claims[own[0].path] if each == rank]):
-            shared = own[0].names[1]
+        elif len({mask.folder for mask in own}) > 1:
+            alone[photo.path] = f"masks of several folders have its name ({names})"
+        elif len({mask.names[0] for mask in own}) < len(own):
+            alone[photo.path] = f"it has several masks of one name ({names})"
+        elif any(map(_are_different, rivals)):
             alone[photo.path] = (
-                f"photos of several folders have its name, and one mask ({shared})"
+                f"photos of several folders have its name, and one mask ({names})"
             )
         else:
-            result.pairs.append(Pair(photo.path, own[0].path, photo.within))
+            result.pairs.extend(Pair(photo.path, mask.path, photo.within) for mask in own)
     for mask in masks:
         if mask.path not in claims:
             result.without_photo[mask.path] = "there is no photo of its name"

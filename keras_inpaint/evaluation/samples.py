@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +124,8 @@ class Samples:
         limits: `keras_inpaint.data.photo_files.Limits` or `None`. What reading may take.
 
     Attributes:
-        names: List of str. The path of each photo or, of arrays, its number.
+        names: List of str. The path of each photo or, of arrays, its number; of a photo with
+            several masks, which is used with each of them, also that of the mask.
         unpaired: dict of str: photos without a mask and masks without a photo, each with the
             reason.
         masks_name: str. What the masks are, in words.
@@ -154,10 +156,7 @@ class Samples:
         self._sampler: Any = None
         self._masks: list[Any] = []
         self.masks_name = self._take_masks(photos, masks)
-        self.names = [
-            str(number) if _is_array(photo) else photo
-            for number, photo in enumerate(self._photos)
-        ]
+        self.names = self._names()
 
     def _take_masks(self, photos: Any, masks: Any) -> str:
         if isinstance(masks, str) and masks in HOLE_KINDS:
@@ -189,6 +188,16 @@ class Samples:
         self._masks = [pair.mask for pair in paired.pairs]
         self.unpaired = {**paired.without_mask, **paired.without_photo}
         return "files"
+
+    def _names(self) -> list[str]:
+        counts = Counter(photo for photo in self._photos if not _is_array(photo))
+        names = []
+        for number, photo in enumerate(self._photos):
+            name = str(number) if _is_array(photo) else str(photo)
+            if counts.get(name, 1) > 1 and self._masks:
+                name += f" with {self._masks[number]}"
+            names.append(name)
+        return names
 
     def load(self, index: int) -> Sample:
         """Loads a photo and its holes.

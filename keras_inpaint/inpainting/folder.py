@@ -90,11 +90,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """A photo, its mask, and the file that the filled photo is written to."""
+    """A photo, its masks, and the file that the filled photo is written to."""
 
     photo: str
-    mask: str
+    masks: tuple[str, ...]
     output: Path
+
+    def ended(self, status: str, reason: str = "") -> Outcome:
+        """Makes the outcome."""
+        mask = self.masks[0] if len(self.masks) == 1 else self.masks
+        output = None if status == FAILED else str(self.output)
+        return Outcome(self.photo, status, mask, output, reason)
 
 
 @dataclass
@@ -105,7 +111,7 @@ class _Work:
         job: `Job`.
         frames: list of pairs of a `Picture` and the milliseconds that it is shown.
         holes: bool array of shape `(height, width)`: True in the hole.
-        sources: list of `os.stat_result`: the sizes and times of photo and mask.
+        sources: list of `os.stat_result`: the sizes and times of photo and masks.
         memory: int. Bytes that it takes until it is written.
     """
 
@@ -123,6 +129,7 @@ def inpaint_folder(
     output: str | os.PathLike[str],
     *,
     mask_pattern: str | None = None,
+    each_mask: bool = False,
     overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -147,6 +154,8 @@ def inpaint_folder(
             and the folder that its photo has in `photos`; where no such file can be written,
             as of AVIF or GIF, it is a PNG file of that name and `.png`.
         mask_pattern: str or None. What masks are called, such as `"{name}_hole"`.
+        each_mask: bool. Of a photo with several masks, whether each makes a filled photo,
+            named like the mask; else the holes of all are filled in one.
         overwrite: bool. Whether to do again what is done.
         workers: int or None. Threads that read, and threads that write; None for one per
             processor, at most 4.
@@ -187,7 +196,7 @@ def inpaint_folder(
     folder = Path(output)
     check_target(folder, is_folder=True, name="output")
     found = find_jobs(photos, masks, mask_pattern, chosen, leave_out=[folder])
-    jobs, outcomes = _jobs(found.pairs, folder)
+    jobs, outcomes = _jobs(found.pairs, folder, each_mask)
     unpaired = {**found.without_mask, **found.without_photo}
     for path, reason in unpaired.items():
         _LOG.warning("%s: %s", path, reason)
@@ -205,7 +214,7 @@ def inpaint_folder(
             progress(num_done, num_all, outcome)
 
     for index, outcome in enumerate(outcomes, start=1):
-        tell(index, len(found.pairs), outcome)
+        tell(index, len(jobs) + len(outcomes), outcome)
     with FolderLock(folder, "run of inpaint_folder"):
         manifest = Manifest(folder, recipe(loaded.generator, chosen.recipe()))
         pipeline = Pipeline(lambda: loaded, chosen, manifest, overwrite, workers)
@@ -227,11 +236,13 @@ def find_jobs(
     return find_pairs(photos, masks, pattern, leave_out)
 
 
-def _jobs(pairs: Sequence[Any], folder: Path) -> tuple[list[Job], list[Outcome]]:
+def _jobs(
+    pairs: Sequence[Any], folder: Path, each_mask: bool
+) -> tuple[list[Job], list[Outcome]]:
     """What is to be done, and the photos whose filled ones would have one name."""
     jobs: dict[Path, Job] = {}
     clashes = []
-    for photo, mask, name in pairs:
+    for photo, masks, name in _with_all_masks(pairs, each_mask):
         output = folder / name
         if output.suffix.lower() not in FORMATS:
             output = output.with_name(f"{output.name}.png")
@@ -239,10 +250,27 @@ def _jobs(pairs: Sequence[Any], folder: Path) -> tuple[list[Job], list[Outcome]]
         key = Path(str(output).casefold())
         if key in jobs:
             reason = f"{jobs[key].photo} would be written to the same file"
-            clashes.append(Outcome(photo, FAILED, mask, None, reason))
+            clashes.append(Job(photo, masks, output).ended(FAILED, reason))
         else:
-            jobs[key] = Job(photo, mask, output)
+            jobs[key] = Job(photo, masks, output)
     return list(jobs.values()), clashes
+
+
+def _with_all_masks(
+    pairs: Sequence[Any], each_mask: bool
+) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Photos, their masks, and the name of the filled one; one of each mask if asked for."""
+    photos: dict[tuple[str, str], list[str]] = {}
+    for photo, mask, name in pairs:
+        photos.setdefault((photo, name), []).append(mask)
+    for (photo, name), masks in photos.items():
+        if each_mask and len(masks) > 1:
+            for mask in masks:
+                stem = os.path.splitext(os.path.basename(mask))[0]
+                suffix = os.path.splitext(name)[1]
+                yield photo, (mask,), os.path.join(os.path.dirname(name), stem + suffix)
+        else:
+            yield photo, tuple(masks), name
 
 
 class Pipeline:
@@ -287,8 +315,7 @@ class Pipeline:
         outcomes: list[Outcome] = []
 
         def end(job: Job, status: str, reason: str = "") -> None:
-            output = None if status == FAILED else str(job.output)
-            outcomes.append(Outcome(job.photo, status, job.mask, output, reason))
+            outcomes.append(job.ended(status, reason))
             if progress is not None:
                 progress(len(outcomes), len(jobs), outcomes[-1])
 
@@ -319,17 +346,20 @@ class Pipeline:
         return outcomes
 
     def _read(self, job: Job) -> _Work | None:
-        """Reads a photo and its mask; None where an earlier run has done it."""
-        sources = [check_source(path, what="picture") for path in (job.photo, job.mask)]
+        """Reads a photo and its masks; None where an earlier run has done it."""
+        sources = [check_source(path, what="picture") for path in (job.photo, *job.masks)]
         manifest = None if self.overwrite else self.manifest
         if manifest is not None and manifest.is_done(job.output, sources):
             return None
         options = self.options
-        header, mask_header = read_header(job.photo), read_header(job.mask)
-        mask_size = mask_header.size[::-1] if self._turns(job) else mask_header.size
-        check_mask_size(mask_size, header.size, repr(job.mask), stored_orientation(job.photo))
+        header, mask_memory = read_header(job.photo), 0
+        for mask in job.masks:
+            mask_header = read_header(mask)
+            size = mask_header.size[::-1] if self._turns(job) else mask_header.size
+            check_mask_size(size, header.size, repr(mask), stored_orientation(job.photo))
+            mask_memory = max(mask_memory, mask_header.memory)
         num_frames = header.num_frames if options.all_frames else 1
-        memory = num_frames * header.memory + mask_header.memory
+        memory = num_frames * header.memory + mask_memory
         bounds = {"max_pixels": options.max_pixels, "memory_limit": self.limit}
         self._waiting.take(memory)
         try:
@@ -360,12 +390,25 @@ class Pipeline:
             )
 
     def _read_mask(self, job: Job, bounds: dict[str, Any]) -> Holes:
-        mask = self.options.masks().find_holes(job.mask, job.photo, **bounds)
-        self._tell_extremes(job.mask, mask)
-        return mask.holes
+        holes: list[Holes] = []
+        for path in job.masks:
+            mask = self.options.masks().find_holes(path, job.photo, **bounds)
+            self._tell_extremes(path, mask, is_alone=len(job.masks) == 1)
+            holes = [np.logical_or.reduce([*holes, mask.holes]) if holes else mask.holes]
+        if len(job.masks) > 1 and self._is_new("masks"):
+            _LOG.warning(
+                "%s has %d masks (%s): their holes are filled together. --each-mask makes a "
+                "filled photo of each.",
+                job.photo,
+                len(job.masks),
+                ", ".join(map(os.path.basename, job.masks)),
+            )
+        return holes[0]
 
-    def _tell_extremes(self, path: str, mask: Mask) -> None:
-        if not mask.holes.any():
+    def _tell_extremes(self, path: str, mask: Mask, is_alone: bool) -> None:
+        if not mask.holes.any() and not is_alone:
+            _LOG.warning("%s has no hole: it holds %s.", path, mask.seen)
+        elif not mask.holes.any():
             _LOG.warning(
                 "%s has no hole: the photo stays as it is. The mask holds %s; the hole is what "
                 "is brighter than the rest of it, or darker with --invert-mask.",
@@ -436,7 +479,7 @@ class Pipeline:
         options = self.options
         frames = []
         for picture, shown in work.frames:
-            check_mask_size(work.holes.shape, picture.size, repr(work.job.mask))
+            check_mask_size(work.holes.shape, picture.size, repr(work.job.masks[0]))
             with _memory_errors(picture):
                 filled = self.load().inpaint(
                     picture.pixels,

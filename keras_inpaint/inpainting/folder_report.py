@@ -24,14 +24,14 @@ class Outcome:
         photo: str. Its path.
         status: `"filled"`, `"copied"` (it has no hole), `"skipped"` (an earlier run did it) or
             `"failed"`.
-        mask: str or None.
+        mask: str or None; of several masks whose holes were filled together, a tuple of str.
         output: str or None.
         reason: str. Why it failed.
     """
 
     photo: str
     status: str
-    mask: str | None = None
+    mask: str | tuple[str, ...] | None = None
     output: str | None = None
     reason: str = ""
 

@@ -446,6 +446,70 @@ def test_a_closed_pipe_turns_no_written_picture_into_a_failed_one(monkeypatch, c
     assert "failed" not in capsys.readouterr().err
 
 
+def halves():
+    """Masks of the upper and of the lower part of HOLE, and what both leave known."""
+    upper, lower = HOLE.copy(), HOLE.copy()
+    upper[20:], lower[:20] = False, False
+    return upper, lower
+
+
+def put_two_masks(folder):
+    for number, half in enumerate(halves(), start=1):
+        put(f"{folder}/a_mask00{number}.png", content=encoded(half.astype("uint8") * 255))
+
+
+@pytest.mark.parametrize("place", ["photos", "masks"])
+def test_the_holes_of_several_masks_are_filled_in_one_which_is_told(place, capsys):
+    put("photos/a.png", "photos/b.png", f"{place}/b_mask.png")
+    put_two_masks(place)
+    words = ["--mask", place, "--report", "report.json"]
+    assert inpaint("photos", *words, "--output", "filled") == 0
+    told = capsys.readouterr()
+    assert written() == ["a.png", "b.png"]
+    assert is_filled("filled/a.png", "photos/a.png")
+    assert told.err.count("has 2 masks (a_mask001.png, a_mask002.png)") == 1
+    assert "--each-mask" in told.err
+    report = json.loads(pathlib.Path("report.json").read_text())["photos"]
+    assert [f"{place}/a_mask00{number}.png" for number in (1, 2)] in [
+        each["mask"] for each in report
+    ]
+    assert inpaint("photos", *words, "--output", "filled") == 0
+    assert "2 done before" in capsys.readouterr().err
+    # One of them has changed.
+    put(f"{place}/a_mask002.png", content=encoded(np.zeros((SIDE, SIDE), "uint8")))
+    assert inpaint("photos", *words, "--output", "filled") == 0
+    assert is_filled("filled/a.png", "photos/a.png", halves()[0])
+    assert "a_mask002.png has no hole: it holds one value, 0." in capsys.readouterr().err
+    assert inpaint("photos/a.png", "--mask", place, "--output", "one.png") == 0
+    assert is_filled("one.png", "photos/a.png", halves()[0])
+
+
+def test_each_of_several_masks_makes_a_filled_photo_where_asked_for(capsys):
+    put("photos/x/a.png", "photos/x/b.png", "photos/x/b_mask.png")
+    put_two_masks("photos/x")
+    assert inpaint("photos", "--output", "filled", "--each-mask") == 0
+    assert written() == ["x/a_mask001.png", "x/a_mask002.png", "x/b.png"]
+    for number, half in enumerate(halves(), start=1):
+        assert is_filled(f"filled/x/a_mask00{number}.png", "photos/x/a.png", half)
+    assert inpaint("photos/x/a.png", "--output", "one.png", "--each-mask") == 2
+    assert "PHOTO be a folder" in capsys.readouterr().err
+
+
+def test_each_of_several_masks_is_trained_on_and_evaluated():
+    put("photos/a.png")
+    put_two_masks("masks")
+    common = ["--data", "photos", "--masks", "masks", "--json", "numbers.json"]
+    assert main(["evaluate", *common]) == 0
+    rows = json.loads(pathlib.Path("numbers.json").read_text())["pictures"]
+    assert [row["hole_area"] for row in rows] == [half.mean() for half in halves()]
+    assert [row["photo"] for row in rows] == [
+        f"photos/a.png with masks/a_mask00{number}.png" for number in (1, 2)
+    ]
+    options = {"crop": "centre", "flip": False, "shuffle": False, "masks": "masks"}
+    _, masks = PictureDataset("photos", SIDE, 2, **options)[0]
+    np.testing.assert_array_equal(masks[..., 0] == 1, halves())
+
+
 @pytest.fixture
 def trained_on(monkeypatch):
     """The masks of the first batch of `train`, and of its validation, by the command line."""

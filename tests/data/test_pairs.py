@@ -145,14 +145,31 @@ def test_one_photo_in_two_formats_has_one_mask(put):
     )
 
 
-def test_of_several_masks_the_one_of_the_photos_suffix_is_taken_or_none(put):
+def test_of_masks_of_one_name_the_one_of_the_photos_suffix_is_taken_or_none(put):
     put("photos/a.png", "masks/a.png", "masks/a.bmp")
     assert paired("photos", "masks")[0] == {"photos/a.png": "masks/a.png"}
-    put("photos/b.png", "masks/b_mask001.png", "masks/b_mask002.png")
+    put("photos/b.png", "masks/b_mask.png", "masks/b_mask.bmp")
+    put("photos/c.png", "masks/x/c.png", "masks/y/c.png")
     found = find_pairs("photos", "masks")
     assert found.without_mask == {
-        "photos/b.png": "it has several masks (b_mask001.png, b_mask002.png)"
+        "photos/b.png": "it has several masks of one name (b_mask.bmp, b_mask.png)",
+        "photos/c.png": "masks of several folders have its name (c.png, c.png)",
     }
+
+
+@pytest.mark.parametrize("folder", ["photos", "masks"])
+def test_each_of_several_masks_makes_a_pair(put, folder):
+    names = ("a_mask001.png", "a_mask002.jpg", "a-mask.png")
+    put(
+        "photos/a.png", "photos/b.png", *(f"{folder}/{name}" for name in (*names, "b_mask.png"))
+    )
+    for photos in ("photos", "photos/a.png"):
+        found = find_pairs(photos, folder)
+        own = [pair for pair in found.pairs if pair.photo == "photos/a.png"]
+        assert sorted(pair.mask for pair in own) == sorted(f"{folder}/{name}" for name in names)
+        assert {pair.name for pair in own} == {"a.png"}
+        assert not found.without_mask
+        assert not found.without_photo
 
 
 def test_names_in_small_letters_give_way_to_exact_ones(put):
