@@ -1,5 +1,8 @@
 """Filling the hole's features with patches of the known part."""
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
@@ -21,6 +24,28 @@ from keras_inpaint.ops.attention_blocks import (
 from keras_inpaint.ops.resampling import nearest_corners, nearest_strided
 
 _RESAMPLINGS = {"corners": nearest_corners, "strided": nearest_strided}
+_at_once = contextvars.ContextVar("attention_at_once", default=False)
+
+
+@contextlib.contextmanager
+def attention_at_once():
+    """Lets every `ContextualAttention` that is called attend as with `memory=None`.
+
+    For graphs whose readers know no loops. It holds in the thread that asks for it, and no
+    layer is changed.
+
+    Example:
+    >>> from keras_inpaint.layers.contextual_attention import attention_at_once
+    >>> layer = keras_inpaint.layers.ContextualAttention(memory=1)
+    >>> features, masks = keras.ops.ones((1, 8, 8, 4)), keras.ops.zeros((1, 8, 8, 1))
+    >>> with attention_at_once():
+    ...     outputs = layer(features, masks)
+    """
+    token = _at_once.set(True)
+    try:
+        yield
+    finally:
+        _at_once.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -45,9 +70,10 @@ class ContextualAttention(keras.layers.Layer):
             `max(norm, 1e-4)`, or the root of the sum of `w^2 + 1e-4`.
         paste: `"soft"` or `"best"`. The softmax-weighted mean of all patches, or the
             best patch alone (no gradient reaches the scores then).
-        memory: int, at least 1. About how many bytes the scores may take: where those of
-            all positions take more, blocks of lines are worked on one after the other,
-            and once more for their gradients. The numbers are the same.
+        memory: int, at least 1, or `None`. About how many bytes the scores may take: where
+            those of all positions take more, blocks of lines are worked on one after the
+            other, and once more for their gradients. The numbers are the same. `None` for no
+            limit: all at once, and a graph of any size without branches and loops.
 
     Call arguments:
         features: Tensor of shape `(batch, height, width, channels)`; height and width
@@ -97,7 +123,9 @@ class ContextualAttention(keras.layers.Layer):
         self.resampling = resampling
         self.key_norm = key_norm
         self.paste = paste
-        self.memory = check_int("memory", memory, "is what the scores may take in bytes", 1)
+        self.memory = check_int(
+            "memory", memory, "is what the scores may take in bytes", 1, or_none="no limit"
+        )
 
     def call(self, features, masks):
         batch, height, width, _ = ops.shape(features)
@@ -109,7 +137,8 @@ class ContextualAttention(keras.layers.Layer):
         valid = valid_keys(self._masks_on_grid(masks, (height, width), grid))
 
         inputs = (keys, norms, valid, features)
-        at_once = fits_at_once(self.memory, grid, batch)
+        has_limit = self.memory is not None and not _at_once.get()
+        at_once = fits_at_once(self.memory, grid, batch) if has_limit else True
         if not isinstance(at_once, bool):
             copied, best = ops.cond(
                 at_once,

@@ -1,5 +1,7 @@
 """Contextual attention against the published operator, and under training."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from keras import ops
 from layers.literal_attention import literal_attention
 
 from keras_inpaint.layers import ContextualAttention
+from keras_inpaint.layers.contextual_attention import attention_at_once
 
 
 def case(rng, grid=(13, 7), rate=2, batch=3, channels=4):
@@ -167,6 +170,52 @@ def test_sizes_may_be_unknown_until_the_call(rng):
         np.testing.assert_array_equal(outputs["offsets"], offsets)
 
 
+def traced(layer):
+    """The layer as a graph of any size, and the kinds of its operations."""
+    import tensorflow as tf
+
+    specs = [tf.TensorSpec((None, None, None, size)) for size in (4, 1)]
+    compiled = tf.function(lambda *inputs: layer(*inputs), input_signature=specs)
+    graph = compiled.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    return compiled, {node.op for node in nodes}
+
+
+BRANCHES = {"If", "StatelessIf", "While", "StatelessWhile"}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow only")
+def test_without_a_budget_a_graph_of_any_size_has_no_branches(rng):
+    assert traced(ContextualAttention())[1] & BRANCHES
+    compiled, operations = traced(ContextualAttention(memory=None))
+    assert not operations & BRANCHES
+    for grid, batch in [((13, 7), 2), ((1, 5), 1)]:
+        features, masks = case(rng, grid, batch=batch)
+        by_lines = ContextualAttention(memory=1)(features, masks)
+        at_once = compiled(features, masks)
+        np.testing.assert_allclose(at_once["features"], by_lines["features"], atol=1e-5)
+        np.testing.assert_array_equal(at_once["offsets"], by_lines["offsets"])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow only")
+def test_attention_at_once_drops_the_budget_here_and_now_alone(rng):
+    layer = ContextualAttention(memory=1)
+    with attention_at_once():
+        assert not traced(layer)[1] & BRANCHES
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(traced, layer).result()[1] & BRANCHES
+    assert traced(layer)[1] & BRANCHES
+    assert layer.memory == 1
+
+
+def test_no_budget_is_part_of_the_configuration():
+    layer = ContextualAttention(memory=None)
+    copy = ContextualAttention.from_config(layer.get_config())
+    assert copy.memory is None
+    # 4 bytes, 4 matrices of all pairs of 32 x 32 positions.
+    assert copy.estimate_memory((64, 64)) == 16 * (32 * 32) ** 2
+
+
 def test_half_precision_looks_at_the_same_places(rng):
     features, masks = case(rng)
     features = features.astype("float16").astype("float32")
@@ -198,6 +247,7 @@ def test_attention_keeps_the_contract(check_layer, rng):
         ({"resampling": "bilinear"}, "'corners', 'strided'.*resampling='bilinear'"),
         ({"key_norm": "max"}, "'floor', 'sum'.*key_norm='max'"),
         ({"paste": "hard"}, "'soft', 'best'.*paste='hard'"),
+        ({"memory": 0}, "at least 1, or None for no limit.*memory=0"),
     ],
 )
 def test_unknown_option_is_refused(options, message):
