@@ -29,6 +29,7 @@ _HOMES = {
     "InpaintingGAN": "gan",
     "convert": "conversion",
     "evaluate": "evaluation",
+    "export_onnx": "export",
     "export_saved_model": "export",
     "inpaint_folder": "inpainting",
 }
@@ -39,6 +40,7 @@ __all__ = [
     "__version__",
     "convert",
     "evaluate",
+    "export_onnx",
     "export_saved_model",
     "inpaint_folder",
     *_SUBPACKAGES,

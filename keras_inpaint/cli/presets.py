@@ -8,6 +8,12 @@ from typing import Any
 from keras_inpaint.cli.console import print_result, quiet_start
 
 DEFAULT_PRESET = "flowers-128"
+# Formats of `export` and the options of each; why others have them not.
+_FORMATS: dict[str, tuple[str, ...]] = {"saved_model": ("max_pixels",), "onnx": ()}
+_REASONS = {
+    "max_pixels": "its graph has no assertions and can refuse nothing. Limit the pixels in the "
+    "program that runs it.",
+}
 
 
 def add_preset(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +21,8 @@ def add_preset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         default=DEFAULT_PRESET,
-        metavar="NAME|FOLDER|hf://OWNER/NAME",
-        help="trained weights (default: %(default)s)",
+        metavar="NAME|FOLDER|FILE.onnx|hf://OWNER/NAME",
+        help="trained weights, or an ONNX file that `export` wrote (default: %(default)s)",
     )
 
 
@@ -24,7 +30,10 @@ def load_inpainter(preset: str) -> Any:
     """Loads a preset. Not before the arguments are seen to be right: it takes seconds."""
     with quiet_start():
         from keras_inpaint.inpainting import Inpainter
+        from keras_inpaint.inpainting.onnx_generator import is_onnx_name
 
+        if is_onnx_name(preset):
+            return Inpainter.from_onnx(preset)
         return Inpainter.from_preset(preset)
 
 
@@ -93,35 +102,61 @@ def add_export(verbs: Any) -> None:
     """Adds `export` to a parser's subparsers."""
     parser = verbs.add_parser(
         "export",
-        help="write a SavedModel for TensorFlow Serving",
-        description="Writes a preset as a SavedModel, which needs neither this package nor "
-        "Keras: into FOLDER/1, or the number after the highest there is. Before it appears, "
-        "it is loaded and compared with the preset. Prints where it is.",
+        help="write a SavedModel for TensorFlow Serving, or an ONNX file",
+        description="Writes a preset for programs that need neither this package nor Keras: as "
+        "a SavedModel, into FOLDER/1 or the number after the highest there is, or as an ONNX "
+        "file. Before it appears, it is loaded and compared with the preset. Prints where it "
+        "is.",
     )
     parser.add_argument(
         "--output",
         required=True,
-        metavar="FOLDER",
+        metavar="FOLDER|FILE",
         type=Path,
-        help="the model's folder, such as saved_models/NAME, in which versions are numbered",
+        help="the model's folder, such as saved_models/NAME, in which versions are numbered; "
+        "or the file, such as NAME.onnx",
     )
     add_preset(parser)
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default="saved_model",
+        help="for TensorFlow, or for ONNX Runtime and others (default: %(default)s)",
+    )
     parser.add_argument(
         "--max-pixels",
         metavar="N",
         type=int,
-        help="height times width of the largest picture that the model takes; 0 for no limit "
-        "(default: 16777216, those of 4096 x 4096)",
+        help="of a SavedModel: height times width of the largest picture that the model takes; "
+        "0 for no limit (default: 16777216, those of 4096 x 4096)",
     )
     parser.set_defaults(run=run_export)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
+    options = {
+        name: getattr(arguments, name)
+        for name in ("max_pixels",)
+        if getattr(arguments, name) is not None
+    }
+    for name in options:
+        if name not in _FORMATS[arguments.format]:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is no option of --format {arguments.format}: "
+                f"{_REASONS[name]} Received: {options[name]}"
+            )
     inpainter = load_inpainter(arguments.preset)
     with quiet_start():
-        limit = arguments.max_pixels
-        options = {} if limit is None else {"max_pixels": limit or None}
-        version = inpainter.export(arguments.output, **options)
-    print_result(version)
+        written = _export(inpainter, arguments.format, arguments.output, options)
+    print_result(written)
     return 0
+
+
+def _export(inpainter: Any, format: str, output: Path, options: dict[str, Any]) -> Any:
+    if format == "onnx":
+        from keras_inpaint.export import export_onnx
+
+        return export_onnx(inpainter, output)
+    limit = {name: value or None for name, value in options.items()}
+    return inpainter.export(output, **limit)

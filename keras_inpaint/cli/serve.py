@@ -27,7 +27,7 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument(
         "--model",
         type=Path,
-        metavar="FOLDER",
+        metavar="FOLDER|FILE.onnx",
         help="an exported model instead of a preset, such as saved_models/NAME; a newer "
         "version is loaded when it appears",
     )

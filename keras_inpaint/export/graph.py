@@ -149,7 +149,8 @@ def pad(pictures: Tensor, multiple: int) -> Tensor:
     # Not `tf.pad`: it mirrors once, and a small picture takes several mirrors.
     for axis in (1, 2):
         side = tf.shape(pictures)[axis]
-        padded = -(-tf.maximum(side, SMALLEST_SIZE) // multiple) * multiple
+        # Not the negative of a quotient of negatives: converters round these otherwise.
+        padded = (tf.maximum(side, SMALLEST_SIZE) + multiple - 1) // multiple * multiple
         indices = tf.range(padded) % (2 * side)
         indices = tf.minimum(indices, 2 * side - 1 - indices)
         pictures = tf.gather(pictures, indices, axis=axis)

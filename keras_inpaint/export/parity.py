@@ -1,5 +1,6 @@
 """Comparison of an exported model with the inpainter that it was made of."""
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, to_images
 
 Bytes = NDArray[np.uint8]
+Fill = Callable[[Bytes, Bytes], Bytes]
+Size = tuple[int, int, int]
 
 # Of 255: graphs are optimised by other rules, and a number may be rounded the other way.
 TOLERANCE = 1
@@ -19,46 +22,66 @@ _SIZES = ((2, 80, 96), (2, 75, 90), (1, 40, 130))
 _NO_LIMIT = 2**62
 
 
-def check_parity(inpainter: Any, folder: Path) -> None:
-    """Refuses a SavedModel that differs from its inpainter.
+def check_filling(
+    inpainter: Any, fills: Sequence[Fill], sizes: Iterable[Size] = _SIZES
+) -> None:
+    """Refuses functions of an exported model that fill other than its inpainter does.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`.
+        fills: Sequence of functions of photos `(num, height, width, 3)` and masks `(num,
+            height, width, 1)` that return what is filled, all in bytes.
+        sizes: Iterable of number, height and width of the pictures to compare.
+
+    Raises:
+        ValueError: If pictures differ by more than `TOLERANCE`, or known pixels at all.
+    """
+    for num, height, width in sizes:
+        photos, masks = _pictures(num, height, width)
+        expected = inpainter.inpaint_batch(photos, masks, memory_limit=_NO_LIMIT)
+        for fill in fills:
+            _compare(fill(photos, masks), expected, photos, masks)
+
+
+def check_saved_model(inpainter: Any, folder: Path) -> None:
+    """Refuses a SavedModel any signature of which differs from its inpainter.
 
     Args:
         inpainter: `keras_inpaint.Inpainter`.
         folder: Path of the SavedModel.
 
     Raises:
-        ValueError: If pictures differ by more than `TOLERANCE`, or known pixels at all.
+        ValueError: As `check_filling`; if `features` differ by more than a level.
     """
+    # Kept: with it goes the graph.
     model = tf.saved_model.load(folder)
-    for num, height, width in _SIZES:
-        photos, masks = _pictures(num, height, width)
-        expected = inpainter.inpaint_batch(photos, masks, memory_limit=_NO_LIMIT)
-        outputs = model.signatures["serving_default"](
-            images=tf.constant(photos), masks=tf.constant(masks)
+    signatures = model.signatures
+
+    def fill(photos: Bytes, masks: Bytes) -> Bytes:
+        tensors = {"images": tf.constant(photos), "masks": tf.constant(masks)}
+        completed: Bytes = signatures["serving_default"](**tensors)["completed"].numpy()
+        return completed
+
+    def fill_files(photos: Bytes, masks: Bytes) -> Bytes:
+        outputs = signatures["serving_bytes"](
+            image_bytes=tf.stack([tf.io.encode_png(photo) for photo in photos]),
+            mask_bytes=tf.stack([tf.io.encode_png(mask) for mask in masks]),
         )
-        _compare(outputs["completed"].numpy(), expected, photos, masks)
-        _compare(_complete_files(model, photos, masks), expected, photos, masks)
-    _check_features(inpainter.generator, model)
+        return np.stack([tf.io.decode_png(file) for file in outputs["completed_bytes"]])
+
+    check_filling(inpainter, [fill, fill_files])
+    _check_features(inpainter, signatures["features"])
 
 
-def _complete_files(model: Any, photos: Bytes, masks: Bytes) -> Bytes:
-    outputs = model.signatures["serving_bytes"](
-        image_bytes=tf.stack([tf.io.encode_png(photo) for photo in photos]),
-        mask_bytes=tf.stack([tf.io.encode_png(mask) for mask in masks]),
-    )
-    return np.stack([tf.io.decode_png(file) for file in outputs["completed_bytes"]])
-
-
-def _check_features(generator: Any, model: Any) -> None:
+def _check_features(inpainter: Any, features: Any) -> None:
     """Refuses features of pictures, in `[-1, 1]`, that differ by more than a level."""
     photos, masks = _pictures(*_SIZES[0])
     inputs = {
         "corrupted": to_images(photos),
         "masks": (masks > MASK_THRESHOLD).astype(np.float32),
     }
-    expected = generator.predict_on_batch(inputs)
-    tensors = {name: tf.constant(array) for name, array in inputs.items()}
-    found = model.signatures["features"](**tensors)
+    expected = inpainter.generator.predict_on_batch(inputs)
+    found = features(**{name: tf.constant(array) for name, array in inputs.items()})
     for name in {"coarse", "refined"} & set(expected):
         # A generator made under a distribution strategy answers once a replica.
         difference = np.abs(found[name] - expected[name][: len(photos)]).max()

@@ -6,9 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from keras_inpaint.arguments import check_int
+from keras_inpaint.export.exportable import check_exportable
 from keras_inpaint.files import atomic_write, check_target, weights_size
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
 from keras_inpaint.inpainting.exported import write_description
@@ -76,7 +75,6 @@ def _names(folder: Path) -> list[str]:
     return sorted(name for name in names if not name.endswith(TEMPORARY_SUFFIX))
 
 
-_CHANNELS = 3
 # Bytes at most of the graph, and of the requests to warm up for each pixel of a picture.
 _GRAPH_SIZE, _REQUESTS_SIZE = 2**22, 24
 
@@ -127,8 +125,7 @@ def export_saved_model(
             that the network was made for, the folder holds other things, or the exported
             graph differs.
     """
-    _check_backend()
-    _check_channels(inpainter)
+    check_exportable(inpainter, "A SavedModel", "--output saved_models/NAME")
     side = inpainter.image_size or 0
     max_pixels = check_int(
         "max_pixels",
@@ -140,7 +137,7 @@ def export_saved_model(
     folder = Path(os.path.abspath(folder))
     check_model_folder(folder)
     # Not before: where there is no TensorFlow, the message above says what to do.
-    from keras_inpaint.export.parity import check_parity
+    from keras_inpaint.export.parity import check_saved_model
     from keras_inpaint.export.signatures import save_signatures
     from keras_inpaint.export.warm_up import PUBLISHED_SIZE, write_warm_up
 
@@ -148,29 +145,8 @@ def export_saved_model(
         save_signatures(inpainter, draft, max_pixels)
         write_warm_up(draft, folder.name, inpainter.image_size)
         write_description(inpainter, draft)
-        check_parity(inpainter, draft)
+        check_saved_model(inpainter, draft)
 
     side = side or PUBLISHED_SIZE
     size = _GRAPH_SIZE + _REQUESTS_SIZE * side**2
     return write_version(folder, write, size + weights_size(inpainter.generator.variables))
-
-
-def _check_backend() -> None:
-    backend = keras.backend.backend()
-    if backend != "tensorflow":
-        raise ValueError(
-            "A SavedModel is written by the TensorFlow backend. Save a preset with "
-            "`save_to_preset` and export it in another process: `KERAS_BACKEND=tensorflow "
-            "keras-inpaint export --preset PRESET --output saved_models/NAME`. "
-            f"Received: backend={backend!r}"
-        )
-
-
-def _check_channels(inpainter: Any) -> None:
-    channels = inpainter.generator.channels
-    if channels != _CHANNELS:
-        raise ValueError(
-            "A SavedModel is made of generators for colour pictures, whose `channels` are "
-            "3: the pictures of its requests are decoded to red, green and blue. "
-            f"Received: channels={channels}"
-        )

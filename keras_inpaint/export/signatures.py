@@ -41,6 +41,10 @@ class Signatures(tf.Module):
         self._generator = inpainter.generator.__call__
         self._multiple = inpainter.generator.size_multiple
         self._is_blanked = inpainter.corruption is None
+        if not inpainter.generator.built:
+            # Networks of users may have no weights before their first picture.
+            holes = np.ones((1, 8, 8), bool)
+            inpainter.inpaint_batch(np.zeros((1, 8, 8, 3), np.uint8), holes)
         # Nothing else of Keras is to be saved.
         self.weights = [variable.value for variable in inpainter.generator.variables]
 
@@ -100,12 +104,30 @@ class Signatures(tf.Module):
         holes = find_holes(decode_mask(mask)[None])
         return encode(self._complete(decode_photo(image)[None], holes)[0])
 
+    def fill(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """Fills the holes of pictures of one size, for runtimes that cannot refuse any.
+
+        A plain function: what calls it decides for what sizes a graph is made of it.
+
+        Args:
+            images: As `serving_default` takes, and so `masks`.
+
+        Returns:
+            dict: `completed`, as `serving_default` returns, and `predicted`, what the network
+            sees at known pixels too, both uint8 like `images`.
+        """
+        holes = find_holes(masks)
+        predicted = self._predict(images, holes, self._generate_plainly)
+        return {"completed": composite(images, predicted, holes), "predicted": predicted}
+
     def _complete(self, photos: Tensor, holes: Tensor) -> Tensor:
+        return composite(photos, self._predict(photos, holes, self._generate), holes)
+
+    def _predict(self, photos: Tensor, holes: Tensor, generate: Any) -> Tensor:
         images = pad(to_images(photos), self._multiple)
         masks = pad(tf.cast(holes, tf.float32), self._multiple)
         corrupted = corrupt(images, masks) if self._is_blanked else images
-        refined = self._generate(corrupted, masks)["refined"]
-        return composite(photos, to_photos(crop(refined, like=photos)), holes)
+        return to_photos(crop(generate(corrupted, masks)["refined"], like=photos))
 
     # A function of its own, of which the graph holds one however many signatures call it.
     @tf.function(
@@ -115,14 +137,14 @@ class Signatures(tf.Module):
         ]
     )
     def _generate(self, corrupted: Tensor, masks: Tensor) -> Any:
+        return self._generate_plainly(corrupted, masks)
+
+    def _generate_plainly(self, corrupted: Tensor, masks: Tensor) -> Any:
         return self._generator({"corrupted": corrupted, "masks": masks}, training=False)
 
 
 def save_signatures(inpainter: Any, folder: Path, max_pixels: int | None = None) -> None:
     """Writes a SavedModel whose signatures are those of `Signatures`."""
-    if not inpainter.generator.built:
-        # Networks of users may have no weights before their first picture.
-        inpainter.inpaint_batch(np.zeros((1, 8, 8, 3), np.uint8), np.ones((1, 8, 8), bool))
     module = Signatures(inpainter, max_pixels)
     tf.saved_model.save(
         module,

@@ -23,18 +23,18 @@ _UNKNOWN: dict[str, Any] = {
 }
 
 
-def write_description(inpainter: Any, folder: Path) -> None:
-    """Writes beside an exported graph what an `Inpainter` around it has to know.
+def describe(inpainter: Any) -> dict[str, Any]:
+    """Returns what an `Inpainter` around an exported graph has to know.
 
     Args:
         inpainter: `keras_inpaint.Inpainter`.
-        folder: Path of the SavedModel.
+
+    Returns:
+        dict of what JSON can hold.
     """
     generator = inpainter.generator
     attention = getattr(getattr(generator, "refine_network", None), "attention", None)
-    path = folder / DESCRIPTION_FILE
-    path.parent.mkdir(exist_ok=True)
-    description = {
+    return {
         "image_size": inpainter.image_size,
         "size_multiple": generator.size_multiple,
         "width": getattr(generator, "width", None),
@@ -42,7 +42,18 @@ def write_description(inpainter: Any, folder: Path) -> None:
         # By these, the layer estimates its memory.
         "attention": attention and {"rate": attention.rate, "memory": attention.memory},
     }
-    write_json(path, description)
+
+
+def write_description(inpainter: Any, folder: Path) -> None:
+    """Writes the description of an inpainter beside an exported graph.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`.
+        folder: Path of the SavedModel.
+    """
+    path = folder / DESCRIPTION_FILE
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, describe(inpainter))
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -64,7 +75,40 @@ def read_description(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-class ExportedGenerator:
+class DescribedGenerator:
+    """What an `Inpainter` asks of its generator, from the description of an export.
+
+    Args:
+        name: str.
+        description: dict, as `describe` returns.
+    """
+
+    channels = 3
+
+    def __init__(self, name: str, description: dict[str, Any]) -> None:
+        self.name, self.description = name, description
+        self.size_multiple = int(description["size_multiple"])
+        if description["width"] is not None:
+            self.width = int(description["width"])
+        if description["attention"] is not None:
+            self.refine_network = _Attending(description["attention"])
+
+    @property
+    def corruption(self) -> str | None:
+        """What stood in the hole in training is not known, but that the network sees it."""
+        return None if self.description["is_blanked"] else "unknown"
+
+
+class _Attending:
+    """Where the estimate of memory looks for the attention."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        from keras_inpaint.layers import ContextualAttention
+
+        self.attention = ContextualAttention(**arguments)
+
+
+class ExportedGenerator(DescribedGenerator):
     """The generator in an exported graph, called as an `Inpainter` calls one.
 
     Args:
@@ -75,8 +119,6 @@ class ExportedGenerator:
         ValueError: If it is no model that `keras_inpaint.export_saved_model` wrote.
     """
 
-    channels = 3
-
     def __init__(self, folder: str | PathLike[str]) -> None:
         import tensorflow as tf
 
@@ -86,7 +128,7 @@ class ExportedGenerator:
                 "`folder` must be one version of an exported model, such as "
                 f"saved_models/NAME/1. Received: {str(folder)!r}"
             )
-        self.description = read_description(folder)
+        super().__init__(folder.parent.name, read_description(folder))
         # Kept: with it goes the graph.
         self._model = tf.saved_model.load(str(folder))
         if _SIGNATURE not in self._model.signatures:
@@ -95,12 +137,6 @@ class ExportedGenerator:
                 f"`keras-inpaint export` writes. Received: {list(self._model.signatures)}"
             )
         self._features = self._model.signatures[_SIGNATURE]
-        self.name = folder.parent.name
-        self.size_multiple = int(self.description["size_multiple"])
-        if self.description["width"] is not None:
-            self.width = int(self.description["width"])
-        if self.description["attention"] is not None:
-            self.refine_network = _Attending(self.description["attention"])
 
     def predict_on_batch(self, inputs: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
         """Returns the filling of pictures, `"refined"` alone.
@@ -112,12 +148,3 @@ class ExportedGenerator:
 
         tensors = {name: tf.constant(value, tf.float32) for name, value in inputs.items()}
         return {"refined": self._features(**tensors)["refined"].numpy()}
-
-
-class _Attending:
-    """Where the estimate of memory looks for the attention."""
-
-    def __init__(self, arguments: dict[str, Any]) -> None:
-        from keras_inpaint.layers import ContextualAttention
-
-        self.attention = ContextualAttention(**arguments)

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import warnings
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
@@ -162,11 +163,40 @@ class Inpainter:
         """
         from keras_inpaint.inpainting.exported import ExportedGenerator
 
-        generator = ExportedGenerator(folder)
-        known = generator.description
-        # What stood in the hole in training is not known, but that the network sees it.
-        corruption = None if known["is_blanked"] else "unknown"
-        return cls(generator, generator.name, known["image_size"], corruption)
+        return cls._around(ExportedGenerator(folder))
+
+    @classmethod
+    def from_onnx(
+        cls, path: str | PathLike[str], providers: Sequence[str] | None = None
+    ) -> Self:
+        """Loads an ONNX file that `export_onnx` wrote, to be run by ONNX Runtime.
+
+        It needs `pip install "keras-inpaint[onnx]"`, and neither a preset nor TensorFlow: Keras
+        alone runs on any backend. What it fills differs from its preset's by one level of 255
+        at most; its generator can neither be trained nor saved.
+
+        Args:
+            path: str or path of the file.
+            providers: Sequence of str or `None`. ONNX Runtime's execution providers, such as
+                `["CUDAExecutionProvider", "CPUExecutionProvider"]`; `None` for all that are
+                installed.
+
+        Returns:
+            `Inpainter`, named like the one that was exported.
+
+        Raises:
+            ModuleNotFoundError: If ONNX Runtime is not installed.
+            OSError: If it cannot be read.
+            ValueError: If it is no such file.
+        """
+        from keras_inpaint.inpainting.onnx_generator import OnnxGenerator
+
+        return cls._around(OnnxGenerator(path, providers))
+
+    @classmethod
+    def _around(cls, exported: Any) -> Self:
+        size = exported.description["image_size"]
+        return cls(exported, exported.name, size, exported.corruption)
 
     def save_to_preset(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.memory import estimate_memory
+from keras_inpaint.inpainting.onnx_generator import is_onnx_name
 from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.serving.batching import BatchedGenerator, Observe
 from keras_inpaint.serving.limits import Limits
@@ -109,17 +110,20 @@ class Source(Protocol):
 
 
 class PresetSource:
-    """A preset. One in a folder has a new version whenever its files have changed.
+    """A preset, or an ONNX file. There is a new version whenever its files have changed.
 
     Args:
-        preset: str. As `Inpainter.from_preset` takes.
-        name: str or `None`. What to call the model; the preset's name unless given.
+        preset: str. As `Inpainter.from_preset` takes, or the path of a file for
+            `Inpainter.from_onnx`.
+        name: str or `None`. What to call the model; the preset's or the file's name unless
+            given.
     """
 
     def __init__(self, preset: str, name: str | None = None) -> None:
         from keras_inpaint.presets.reading import preset_name
 
-        self.name = name or preset_name(preset)
+        self._is_onnx = is_onnx_name(preset)
+        self.name = name or (Path(preset).stem if self._is_onnx else preset_name(preset))
         self._preset = preset
         self._seen: tuple[tuple[str, int, int], ...] = ()
         self._version = 0
@@ -134,12 +138,15 @@ class PresetSource:
 
     def load(self, version: int) -> Any:
         """Returns the preset as it is now."""
+        if self._is_onnx:
+            return Inpainter.from_onnx(self._preset)
         return Inpainter.from_preset(self._preset)
 
     def _files(self) -> tuple[tuple[str, int, int], ...]:
         try:
-            entries = sorted(os.scandir(self._preset), key=lambda entry: entry.name)
-            stats = [(entry.name, entry.stat()) for entry in entries]
+            folder = Path(self._preset)
+            paths = [folder] if self._is_onnx else sorted(folder.iterdir())
+            stats = [(path.name, path.stat()) for path in paths]
         except OSError:
             # A name, or an address on the hub; or a folder that is being replaced.
             return self._seen

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from keras_inpaint.inpainting.onnx_generator import is_onnx_name
 from keras_inpaint.serving.app import build_app
 from keras_inpaint.serving.limits import Limits
 from keras_inpaint.serving.models import ExportSource, ModelKeeper, PresetSource, Source
@@ -40,8 +41,9 @@ def create_app(
 
     Args:
         preset: str. As `Inpainter.from_preset` takes.
-        model: str, path or `None`. The folder of an exported model, which is served instead of
-            the preset; a newer version takes the place of an older one when it appears.
+        model: str, path or `None`. The folder of an exported model, or an ONNX file, which is
+            served instead of the preset; a newer version takes the place of an older one when
+            it appears.
         name: str or `None`. What requests call the model; its own name unless given.
         limits: `Limits` or `None` for the defaults.
         key: str or `None`. What clients must send as a bearer token.
@@ -54,8 +56,10 @@ def create_app(
         ValueError: As `OSError`.
     """
     limits = limits or Limits()
-    source: Source = PresetSource(preset, name)
-    if model is not None:
+    source: Source
+    if model is None or is_onnx_name(model):
+        source = PresetSource(preset if model is None else str(model), name)
+    else:
         source = ExportSource(Path(model), name)
     metrics = Metrics()
     keeper = ModelKeeper(source, limits, metrics.observe_batch)

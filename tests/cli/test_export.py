@@ -1,5 +1,7 @@
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 
 tf = pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.skipif(
@@ -62,9 +64,39 @@ def test_limit_of_pixels_is_that_of_the_option(monkeypatch, tmp_path, capsys):
     assert f"(default: {MAX_PIXELS}," in " ".join(capsys.readouterr().out.split())
 
 
+def test_an_onnx_file_is_written_and_takes_the_place_of_a_preset(
+    asked, tmp_path, monkeypatch, capfd
+):
+    for library in ("onnx", "onnxruntime", "tf2onnx"):
+        pytest.importorskip(library)
+    path, filled = tmp_path / "echo.onnx", tmp_path / "filled.png"
+    assert main(["export", "--format", "onnx", "--output", str(path)]) == 0
+    told = capfd.readouterr()
+    assert (told.out, told.err) == (f"{path}\n", "")
+    monkeypatch.undo()
+    photo = np.arange(40 * 50 * 3, dtype="uint8").reshape(40, 50, 3)
+    mask = np.zeros((40, 50), "uint8")
+    mask[10:20, 5:30] = 255
+    for name, pixels in (("photo", photo), ("mask", mask)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    words = ["inpaint", str(tmp_path / "photo.png"), "--mask", str(tmp_path / "mask.png")]
+    assert main([*words, "--output", str(filled), "--preset", str(path)]) == 0
+    # An echo of the hole that it is shown: mid-grey.
+    expected = np.where(mask[..., None] > 0, 128, photo)
+    np.testing.assert_array_equal(np.asarray(Image.open(filled)), expected)
+    missing = str(tmp_path / "missing.onnx")
+    assert main([*words, "--output", str(filled), "--preset", missing]) == 2
+    assert "no such ONNX file" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
+        (["--format", "onnx", "--output", "model"], "must end in .onnx"),
+        (
+            ["--format", "onnx", "--output", "a.onnx", "--max-pixels", "99999"],
+            "--max-pixels is no option of --format onnx",
+        ),
         (["--output", "model", "--max-pixels", "1000"], "at least 65536"),
         ([], "--output"),
         (["--output", "saved_models/echo/1"], "Leave out the number"),

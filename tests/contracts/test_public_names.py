@@ -24,6 +24,7 @@ PUBLIC_NAMES = {
         "evaluate",
         "evaluation",
         "export",
+        "export_onnx",
         "export_saved_model",
         "gan",
         "inpaint_folder",
@@ -60,6 +61,7 @@ PUBLIC_NAMES = {
         "measure",
     ],
     "export": [
+        "export_onnx",
         "export_saved_model",
     ],
     "files": [
