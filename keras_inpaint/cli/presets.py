@@ -9,10 +9,16 @@ from keras_inpaint.cli.console import print_result, quiet_start
 
 DEFAULT_PRESET = "flowers-128"
 # Formats of `export` and the options of each; why others have them not.
-_FORMATS: dict[str, tuple[str, ...]] = {"saved_model": ("max_pixels",), "onnx": ()}
+_FORMATS: dict[str, tuple[str, ...]] = {
+    "saved_model": ("max_pixels",),
+    "onnx": (),
+    "litert": ("image_size", "float16"),
+}
 _REASONS = {
     "max_pixels": "its graph has no assertions and can refuse nothing. Limit the pixels in the "
     "program that runs it.",
+    "image_size": "it takes pictures of any size. Leave it out.",
+    "float16": "its weights are of single precision. Leave it out.",
 }
 
 
@@ -102,11 +108,11 @@ def add_export(verbs: Any) -> None:
     """Adds `export` to a parser's subparsers."""
     parser = verbs.add_parser(
         "export",
-        help="write a SavedModel for TensorFlow Serving, or an ONNX file",
+        help="write a SavedModel for TensorFlow Serving, an ONNX file or a LiteRT file",
         description="Writes a preset for programs that need neither this package nor Keras: as "
-        "a SavedModel, into FOLDER/1 or the number after the highest there is, or as an ONNX "
-        "file. Before it appears, it is loaded and compared with the preset. Prints where it "
-        "is.",
+        "a SavedModel, into FOLDER/1 or the number after the highest there is, as an ONNX "
+        "file, or as a LiteRT file. Before it appears, it is loaded and compared with the "
+        "preset. Prints where it is.",
     )
     parser.add_argument(
         "--output",
@@ -114,14 +120,15 @@ def add_export(verbs: Any) -> None:
         metavar="FOLDER|FILE",
         type=Path,
         help="the model's folder, such as saved_models/NAME, in which versions are numbered; "
-        "or the file, such as NAME.onnx",
+        "or the file, such as NAME.onnx or NAME.tflite",
     )
     add_preset(parser)
     parser.add_argument(
         "--format",
         choices=_FORMATS,
         default="saved_model",
-        help="for TensorFlow, or for ONNX Runtime and others (default: %(default)s)",
+        help="for TensorFlow; for ONNX Runtime, OpenVINO and browsers; or for LiteRT on phones "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--max-pixels",
@@ -130,33 +137,50 @@ def add_export(verbs: Any) -> None:
         help="of a SavedModel: height times width of the largest picture that the model takes; "
         "0 for no limit (default: 16777216, those of 4096 x 4096)",
     )
+    parser.add_argument(
+        "--image-size",
+        metavar="HxW",
+        type=_size,
+        help="of a LiteRT file: height and width of its pictures; it takes no others",
+    )
+    parser.add_argument(
+        "--float16",
+        action="store_const",
+        const=True,
+        help="of a LiteRT file: weights in half precision, half the size",
+    )
     parser.set_defaults(run=run_export)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
-    options = {
-        name: getattr(arguments, name)
-        for name in ("max_pixels",)
-        if getattr(arguments, name) is not None
-    }
-    for name in options:
-        if name not in _FORMATS[arguments.format]:
-            raise ValueError(
-                f"--{name.replace('_', '-')} is no option of --format {arguments.format}: "
-                f"{_REASONS[name]} Received: {options[name]}"
-            )
+    options = _export_options(arguments)
     inpainter = load_inpainter(arguments.preset)
     with quiet_start():
-        written = _export(inpainter, arguments.format, arguments.output, options)
+        from keras_inpaint import export
+
+        write = getattr(export, f"export_{arguments.format}")
+        written = write(inpainter, arguments.output, **options)
     print_result(written)
     return 0
 
 
-def _export(inpainter: Any, format: str, output: Path, options: dict[str, Any]) -> Any:
-    if format == "onnx":
-        from keras_inpaint.export import export_onnx
-
-        return export_onnx(inpainter, output)
-    limit = {name: value or None for name, value in options.items()}
-    return inpainter.export(output, **limit)
+def _export_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of a format; those of others are refused."""
+    format, options = arguments.format, {}
+    for name, reason in _REASONS.items():
+        value = getattr(arguments, name)
+        if value is None:
+            continue
+        if name not in _FORMATS[format]:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is no option of --format {format}: {reason}"
+            )
+        # 0 pixels stand for no limit.
+        options[name] = value or None
+    if format == "litert" and "image_size" not in options:
+        raise ValueError(
+            "--format litert needs --image-size HxW: a LiteRT file takes pictures of one size. "
+            "Write a file for each size, or choose --format onnx, which takes all."
+        )
+    return options

@@ -42,7 +42,7 @@ def export_onnx(inpainter: Any, path: str | PathLike[str]) -> Path:
 
     ONNX has no assertions: the graph refuses nothing that a SavedModel would, ambiguous masks
     are cut above 127, and there is no limit of pixels. Attention takes all positions at once,
-    so that memory grows with the square of the pixels (0.4 GB at 512 x 512, 16 times as much at
+    so that memory grows with the square of the pixels (0.3 GB at 512 x 512, 16 times as much at
     1024 x 1024). `keras_inpaint.Inpainter.from_onnx` has limits, and windows for large photos.
 
     The file appears once ONNX Runtime has loaded it and repeated the inpainter to one level of

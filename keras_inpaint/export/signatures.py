@@ -118,7 +118,10 @@ class Signatures(tf.Module):
         """
         holes = find_holes(masks)
         predicted = self._predict(images, holes, self._generate_plainly)
-        return {"completed": composite(images, predicted, holes), "predicted": predicted}
+        # As floats, which hold bytes exactly: LiteRT cannot select among bytes.
+        known, levels = (tf.cast(each, tf.float32) for each in (images, predicted))
+        completed = tf.cast(composite(known, levels, holes), tf.uint8)
+        return {"completed": completed, "predicted": predicted}
 
     def _complete(self, photos: Tensor, holes: Tensor) -> Tensor:
         return composite(photos, self._predict(photos, holes, self._generate), holes)

@@ -8,6 +8,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow only"
 )
 
+import keras_inpaint.export  # noqa: E402
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.cli import presets  # noqa: E402
 from keras_inpaint.cli.main import main  # noqa: E402
@@ -47,15 +48,14 @@ def test_export_prints_where_the_version_is(asked, tmp_path, capfd):
     assert asked == ["mine"]
 
 
-def test_limit_of_pixels_is_that_of_the_option(monkeypatch, tmp_path, capsys):
+def test_limit_of_pixels_is_that_of_the_option(asked, monkeypatch, tmp_path, capsys):
     limits = []
 
-    class Preset:
-        def export(self, folder, max_pixels="default"):
-            limits.append(max_pixels)
-            return folder / "1"
+    def export(inpainter, folder, max_pixels="default"):
+        limits.append(max_pixels)
+        return folder / "1"
 
-    monkeypatch.setattr(presets, "load_inpainter", lambda preset: Preset())
+    monkeypatch.setattr(keras_inpaint.export, "export_saved_model", export)
     words = ["export", "--output", str(tmp_path / "model")]
     for option in ([], ["--max-pixels", "100000"], ["--max-pixels", "0"]):
         assert main([*words, *option]) == 0
@@ -89,6 +89,16 @@ def test_an_onnx_file_is_written_and_takes_the_place_of_a_preset(
     assert "no such ONNX file" in capfd.readouterr().err
 
 
+def test_a_litert_file_of_one_size_is_written(asked, tmp_path, monkeypatch, capfd):
+    pytest.importorskip("ai_edge_litert")
+    path = tmp_path / "echo.tflite"
+    words = ["--format", "litert", "--image-size", "48x72", "--output", str(path)]
+    assert main(["export", *words, "--float16"]) == 0
+    told = capfd.readouterr()
+    assert (told.out, told.err) == (f"{path}\n", "")
+    assert path.is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
@@ -97,6 +107,12 @@ def test_an_onnx_file_is_written_and_takes_the_place_of_a_preset(
             ["--format", "onnx", "--output", "a.onnx", "--max-pixels", "99999"],
             "--max-pixels is no option of --format onnx",
         ),
+        (["--output", "model", "--float16"], "--float16 is no option of --format saved_model"),
+        (
+            ["--format", "onnx", "--output", "a.onnx", "--image-size", "64"],
+            "takes pictures of any size",
+        ),
+        (["--format", "litert", "--output", "a.tflite"], "needs --image-size HxW"),
         (["--output", "model", "--max-pixels", "1000"], "at least 65536"),
         ([], "--output"),
         (["--output", "saved_models/echo/1"], "Leave out the number"),

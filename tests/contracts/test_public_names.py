@@ -24,6 +24,7 @@ PUBLIC_NAMES = {
         "evaluate",
         "evaluation",
         "export",
+        "export_litert",
         "export_onnx",
         "export_saved_model",
         "gan",
@@ -61,6 +62,7 @@ PUBLIC_NAMES = {
         "measure",
     ],
     "export": [
+        "export_litert",
         "export_onnx",
         "export_saved_model",
     ],

@@ -34,6 +34,7 @@ HOMES = {
     "InpaintingGAN": "gan",
     "convert": "conversion",
     "evaluate": "evaluation",
+    "export_litert": "export",
     "export_onnx": "export",
     "export_saved_model": "export",
     "inpaint_folder": "inpainting",
