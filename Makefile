@@ -36,7 +36,7 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help
-.PHONY: help inpaint test test-jax test-slow test-floors lint format types wheel-check clean
+.PHONY: help inpaint test test-jax test-slow test-browser test-floors lint format types wheel-check clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -46,8 +46,9 @@ inpaint: $(INSTALLED) ## Fill the hole of a bundled photo and print where the pi
 	$(BIN)/keras-inpaint inpaint $(EXAMPLES)/photo.jpg --mask $(EXAMPLES)/mask.png --output $(FILLED)
 	@echo "The filled picture: $(CURDIR)/$(FILLED)"
 
-test: $(INSTALLED_TOOLS) ## Run all tests but the slow ones
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS)
+test: $(INSTALLED_TOOLS) ## Run all tests but the slow ones and those in a browser
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) \
+		-m 'not slow and not browser' $(PYTEST_OPTIONS)
 
 # What `fit` may be given are steps that run once: to compile them well takes longer than it saves.
 test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again, on JAX
@@ -57,7 +58,13 @@ test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again
 		-m 'not slow' $(PYTEST_OPTIONS) tests/gan/test_data_contract.py
 
 test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_OPTIONS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) \
+		-m 'slow and not browser' $(PYTEST_OPTIONS)
+
+# In one process: its tests share two browsers. Chromium is the system's, as is Node.
+test-browser: $(INSTALLED_TOOLS) ## Run the tests of the page in Chromium
+	@bash .ci/browsers
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 0 -m browser $(PYTEST_OPTIONS)
 
 test-floors: $(FLOORS)/.installed ## Run the contract tests with the oldest libraries allowed
 	KERAS_BACKEND=tensorflow $(FLOORS)/bin/python -m pytest -n $(WORKERS) -m 'not slow' \

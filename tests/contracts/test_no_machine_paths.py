@@ -31,6 +31,9 @@ def machine_paths(text):
 def test_no_file_names_a_folder_of_one_machine():
     found = []
     for path in tracked_files():
+        # Files of others, unchanged, have folders of their own makers' machines.
+        if "vendor" in path.parts:
+            continue
         content = path.read_bytes() if path.is_file() else b""
         if b"\0" not in content[:8192]:
             for name in machine_paths(content.decode("utf-8", "replace")):

@@ -87,3 +87,11 @@ def test_no_file_of_the_page_names_another_host():
         text = path.read_text(encoding="utf-8")
         hosts = set(re.findall(r"https?://([\w.]+)", text)) - {"www.w3.org"}
         assert not hosts, f"{pathlib.Path(path).name} names {hosts}"
+
+
+def test_the_runtime_has_its_licence_beside_it():
+    names = {path.name for path in (PAGE / "vendor").iterdir()}
+    assert {"LICENSE", "ThirdPartyNotices.txt", "README.md"} <= names
+    readme = (PAGE / "vendor" / "README.md").read_text(encoding="utf-8")
+    for name in names - {"LICENSE", "ThirdPartyNotices.txt", "README.md"}:
+        assert f"`{name}`" in readme, name

@@ -294,6 +294,8 @@ for (const [id, name] of Object.entries({
   element(id).addEventListener("click", () => actions[name]());
 }
 
+element("key-cancel").addEventListener("click", () => element("key-dialog").close("cancel"));
+
 for (const [id, take] of [["photo-file", open], ["mask-file", loadMask]]) {
   const input = element(id);
   input.addEventListener("change", shown(async () => {

@@ -6,7 +6,9 @@ import { ServerEngine } from "./server.js";
 export async function makeEngine() {
   const answer = await fetch("page.json");
   if (!answer.ok) throw new Error(`The page is not complete: page.json is missing (${answer.status}).`);
-  const { engine } = await answer.json();
-  if (engine !== "server") throw new Error(`This page knows no engine of the name ${engine}.`);
-  return new ServerEngine("inpaint");
+  const settings = await answer.json();
+  if (settings.engine === "server") return new ServerEngine("inpaint");
+  // Loaded where it is used alone.
+  const { BrowserEngine } = await import("./browser.js");
+  return new BrowserEngine(settings);
 }

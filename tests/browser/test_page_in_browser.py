@@ -1,0 +1,232 @@
+"""The page as a user has it, in a real browser, with both engines."""
+
+import numpy as np
+import pytest
+from browser.page import distances, save
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from serving.fake_server import PAINTED, Served
+
+pytestmark = pytest.mark.browser
+
+
+def painted(engine, photo):
+    """What the engine's fake network paints."""
+    return 255 - photo if engine == "browser" else np.full_like(photo, PAINTED)
+
+
+def changed(photo, result):
+    return (photo != result[..., :3]).any(axis=-1)
+
+
+def open_photo(page, url, photo, tmp_path, name="photo.png"):
+    page.visit(url)
+    page.open(save(tmp_path / name, photo))
+
+
+def test_a_stroke_is_filled_and_nothing_else_changes(desktop, url, engine, photo, tmp_path):
+    open_photo(desktop, url, photo, tmp_path)
+    start, end = desktop.stroke((30, 40), (80, 55))
+    radius = desktop.radius
+    desktop.fill()
+    result = desktop.download()
+    assert result.shape == photo.shape
+    hole = changed(photo, result)
+    away = distances(hole.shape, start, end)
+    assert hole[away < radius - 0.5].all()
+    assert not hole[away > radius + 0.5].any()
+    np.testing.assert_array_equal(result[hole], painted(engine, photo)[hole])
+
+
+def test_a_finger_paints_on_a_phone_and_nothing_scrolls_sideways(
+    phone, url, engine, photo, tmp_path
+):
+    phone.visit(url)
+    width = "return [document.documentElement.scrollWidth, window.innerWidth]"
+    assert phone.driver.execute_script(width) == [390, 390]
+    phone.open(save(tmp_path / "photo.png", photo))
+    phone.stroke((30, 40), (80, 55), kind="touch")
+    assert phone.driver.execute_script(width) == [390, 390]
+    buttons = phone.driver.find_elements(By.CSS_SELECTOR, "#tools button, header button")
+    for button in buttons:
+        if button.is_displayed():
+            box = button.rect
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+            assert box["height"] >= 40
+    phone.fill()
+    hole = changed(photo, phone.download())
+    assert hole[50, 60]
+    assert 0 < hole.mean() < 0.5
+
+
+def test_all_of_it_can_be_done_by_keys(desktop, url, engine, photo, tmp_path):
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.press("[", "[")
+    desktop.press(Keys.ARROW_LEFT, Keys.ARROW_UP, " ")
+    desktop.chord(Keys.ARROW_RIGHT, Keys.SHIFT)
+    desktop.press("e", " ", "b")
+    desktop.chord("z", Keys.CONTROL)
+    assert not desktop.find("fill").get_attribute("disabled")
+    desktop.press(Keys.ENTER)
+    desktop.wait_for("Filled.")
+    hole = changed(photo, desktop.download())
+    assert hole[45, 60]
+    assert hole.mean() < 0.2
+    desktop.chord("z", Keys.CONTROL)
+    desktop.wait_for("Undone.")
+    np.testing.assert_array_equal(desktop.download(), photo)
+    desktop.chord("z", Keys.CONTROL, Keys.SHIFT)
+    desktop.wait_for("Done again.")
+    np.testing.assert_array_equal(changed(photo, desktop.download()), hole)
+
+
+def test_what_was_erased_is_not_filled(desktop, url, photo, tmp_path):
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.stroke((20, 45), (100, 45))
+    desktop.click("eraser")
+    start, end = desktop.stroke((60, 0), (60, 89))
+    radius = desktop.radius
+    desktop.fill()
+    hole = changed(photo, desktop.download())
+    assert hole[45, 25]
+    assert hole[45, 95]
+    assert not hole[distances(hole.shape, start, end) < radius - 0.5].any()
+
+
+def test_a_mask_file_marks_the_hole_and_a_filling_is_filled_again(
+    desktop, url, engine, photo, tmp_path
+):
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[10:30, 20:50] = 90
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.find("mask-file").send_keys(str(save(tmp_path / "mask.png", mask)))
+    desktop.wait_for("The mask is loaded")
+    desktop.fill()
+    first = desktop.download()
+    expected = np.where(mask[..., None] > 0, painted(engine, photo), photo)
+    np.testing.assert_array_equal(first, expected)
+    mask = np.roll(mask, 15, axis=1)
+    desktop.find("mask-file").send_keys(str(save(tmp_path / "second.png", mask)))
+    desktop.wait_for("The mask is loaded")
+    desktop.fill()
+    expected = np.where(mask[..., None] > 0, painted(engine, first), first)
+    np.testing.assert_array_equal(desktop.download(), expected)
+
+
+def test_a_mask_of_another_size_is_refused_in_one_line(desktop, url, photo, tmp_path):
+    open_photo(desktop, url, photo, tmp_path)
+    path = save(tmp_path / "mask.png", np.eye(40, dtype=np.uint8))
+    desktop.find("mask-file").send_keys(str(path))
+    desktop.wait(lambda: desktop.find("error").text)
+    assert desktop.find("error").text == (
+        "The mask must be of the photo's size, 120 × 90 pixels. It has 40 × 40."  # noqa: RUF001
+    )
+
+
+def test_what_is_no_picture_is_refused_in_one_line(desktop, url, tmp_path):
+    desktop.visit(url)
+    (tmp_path / "note.png").write_text("no picture")
+    desktop.find("photo-file").send_keys(str(tmp_path / "note.png"))
+    desktop.wait(lambda: desktop.find("error").text)
+    assert "note.png" in desktop.find("error").text
+
+
+def test_transparency_stays_as_it_is(desktop, url, engine, photo, tmp_path):
+    alpha = np.full((*photo.shape[:2], 1), 255, np.uint8)
+    alpha[:, :30] = 0
+    alpha[:, 30:40] = 100
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[20:45, 30:80] = 255
+    open_photo(desktop, url, np.dstack([photo, alpha]), tmp_path)
+    desktop.find("mask-file").send_keys(str(save(tmp_path / "mask.png", mask)))
+    desktop.wait_for("The mask is loaded")
+    desktop.fill()
+    result = desktop.download()
+    np.testing.assert_array_equal(result[..., 3:], alpha)
+    expected = np.where(mask[..., None] > 0, painted(engine, photo), photo)
+    opaque = alpha[..., 0] == 255
+    np.testing.assert_array_equal(result[opaque, :3], expected[opaque])
+
+
+def test_before_and_after_are_compared_by_a_slider(desktop, url, photo, tmp_path):
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.stroke((30, 40), (80, 55))
+    assert desktop.find("compare").get_attribute("disabled")
+    desktop.fill()
+    desktop.press("c")
+    desktop.wait(lambda: not desktop.find("split").get_property("hidden"))
+    desktop.press(Keys.HOME)
+    split = "return getComputedStyle(arguments[0]).clipPath"
+    assert "100%" in desktop.driver.execute_script(split, desktop.find("before"))
+    desktop.press(Keys.END)
+    desktop.wait(
+        lambda: "100%" not in desktop.driver.execute_script(split, desktop.find("before"))
+    )
+    desktop.press("c")
+    desktop.wait(lambda: desktop.find("split").get_property("hidden"))
+
+
+def test_filling_can_be_cancelled_and_begun_again(desktop, fake, photo, tmp_path):
+    served, url = fake
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.stroke((30, 40), (80, 55))
+    served.generator.may_go.clear()
+    try:
+        served.generator.has_begun.clear()
+        desktop.click("fill")
+        desktop.wait(served.generator.has_begun.is_set)
+        desktop.press(Keys.ESCAPE)
+        desktop.wait_for("Cancelled.")
+        np.testing.assert_array_equal(desktop.download(), photo)
+    finally:
+        served.generator.may_go.set()
+    desktop.fill()
+    assert changed(photo, desktop.download()).any()
+
+
+def test_the_key_of_the_server_is_asked_for(desktop, show_served, photo, tmp_path):
+    url = show_served(Served(key="secret"))
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.stroke((30, 40), (80, 55))
+    desktop.click("fill")
+    desktop.wait(lambda: desktop.find("key").is_displayed())
+    desktop.press("wrong", Keys.ENTER)
+    desktop.wait(lambda: not desktop.find("key").get_property("value"))
+    desktop.wait(lambda: desktop.find("key").is_displayed())
+    desktop.press("secret", Keys.ENTER)
+    desktop.wait_for("Filled.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(desktop, url, engine, photo, tmp_path, scheme):
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    desktop.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    desktop.visit(url)
+    assert desktop.serious_faults() == []
+    desktop.press("?")
+    assert desktop.serious_faults() == []
+    desktop.press(Keys.ESCAPE)
+    desktop.open(save(tmp_path / "photo.png", photo))
+    desktop.stroke((30, 40), (80, 55))
+    assert desktop.serious_faults() == []
+    desktop.fill()
+    desktop.press("c")
+    assert desktop.serious_faults() == []
+
+
+def test_no_request_leaves_the_host(desktop, url, photo, tmp_path):
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.stroke((30, 40), (80, 55))
+    desktop.fill()
+    script = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+    names = desktop.driver.execute_script(script)
+    assert names
+    assert all(name.startswith((url, "blob:" + url)) for name in names), names
+    # Nor could one.
+    blocked = desktop.driver.execute_async_script(
+        "const done = arguments[0];"
+        "addEventListener('securitypolicyviolation', (event) => done(event.blockedURI));"
+        "fetch('http://example.invalid/').catch(() => {});"
+    )
+    assert blocked == "http://example.invalid/"
