@@ -278,8 +278,17 @@ def _decode(content: Tensor, is_mask: bool = False) -> Tensor:
 def _decode_png_mask(content: Tensor) -> Tensor:
     # As 16 bits, in which 8 bits are repeated: zeros and ones of 16 bits stay what they are.
     deep = tf.cast(tf.io.decode_png(content, dtype=tf.uint16), tf.int32)
-    levels = tf.where(tf.reduce_max(deep) <= 1, deep, deep // 257)
-    return tf.cast(levels, tf.uint8)
+    levels = (deep + 128) // 257
+    # Without alpha.
+    num_colours = (tf.shape(deep)[-1] - 1) // 2 * 2 + 1
+    has_ones = (tf.reduce_max(deep[..., :num_colours]) <= 1) & (deep <= 1)
+    # Others that are next to black are neither zeros nor ones, and so refused.
+    levels = tf.where((levels <= 1) & (deep > 1) & (deep != 257), 2, levels)
+    # Nor are values that differ, and are one in 8 bits, one value.
+    is_other, differs = deep != deep[:1, :1], levels != levels[:1, :1]
+    is_one = tf.reduce_any(is_other) & ~tf.reduce_any(differs)
+    levels = tf.where(is_one, 2 + tf.cast(is_other, tf.int32), levels)
+    return tf.cast(tf.where(has_ones, deep, levels), tf.uint8)
 
 
 def _refuse() -> Tensor:

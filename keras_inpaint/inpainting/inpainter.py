@@ -322,9 +322,9 @@ class Inpainter:
         limit = default_memory_limit() if memory_limit is None else memory_limit
         size, is_copied = self.image_size or _PUBLISHED_SIZE, out is None
         windows = affordable_windows(
-            self.generator, holes, size, method, feather, limit, is_copied
+            self.generator, holes, size, method, feather, limit, is_copied, detail
         )
-        num = affordable_batch(self.generator, holes, windows, limit, is_copied)
+        num = affordable_batch(self.generator, holes, windows, limit, is_copied, detail)
         return fill(photo, holes, windows, self._predict, feather, progress, num, detail, out)
 
     def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:

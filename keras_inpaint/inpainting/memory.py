@@ -68,6 +68,7 @@ def estimate_plan(
     windows: Sequence[Window],
     batch_size: int = 1,
     is_copied: bool = True,
+    detail: str = "copy",
 ) -> int:
     """Estimates the memory of filling a photo: the largest batch, and the photo's copies.
 
@@ -77,10 +78,12 @@ def estimate_plan(
         windows: Sequence of `Window`, at least one.
         batch_size: int. Windows of one size that are filled at once, where there are as many.
         is_copied: bool. Whether the filled photo is another array than the photo.
+        detail: str. As `Inpainter.inpaint` takes.
 
     Returns:
         int: bytes.
     """
+    copies = detail != "none" and any(window.needs_detail for window in windows)
     views: dict[tuple[int, int], list[int]] = defaultdict(list)
     for window in windows:
         views[window.size].append(window.view.height * window.view.width)
@@ -88,7 +91,8 @@ def estimate_plan(
     for size, pixels in views.items():
         num = min(len(pixels), batch_size)
         # The patches of `detail`, of a number that is bounded, follow after the network.
-        network = max(estimate_memory(generator, size, num), _BYTES_OF_DETAIL)
+        network = estimate_memory(generator, size, num)
+        network = max(network, _BYTES_OF_DETAIL) if copies else network
         need = network + num * _BYTES_A_VIEW_PIXEL * max(pixels)
         largest = max(largest, need)
     photo = _BYTES_A_PHOTO_PIXEL - (0 if is_copied else _BYTES_OF_COPY)
@@ -96,7 +100,12 @@ def estimate_plan(
 
 
 def affordable_batch(
-    generator: Any, holes: Holes, windows: Sequence[Window], limit: int, is_copied: bool = True
+    generator: Any,
+    holes: Holes,
+    windows: Sequence[Window],
+    limit: int,
+    is_copied: bool = True,
+    detail: str = "copy",
 ) -> int:
     """Returns how many windows of one size can be filled at once within the memory.
 
@@ -105,13 +114,14 @@ def affordable_batch(
         holes: bool array of shape `(height, width)`.
         windows: Sequence of `Window`, of which each one alone is within the memory.
         limit: int. Bytes.
-        is_copied: bool. See `estimate_plan`.
+        is_copied: bool. See `estimate_plan`, and so `detail`.
+        detail: str.
 
     Returns:
         int: a power of two, at most 8.
     """
     num = _LARGEST_BATCH
-    while num > 1 and estimate_plan(generator, holes, windows, num, is_copied) > limit:
+    while num > 1 and estimate_plan(generator, holes, windows, num, is_copied, detail) > limit:
         num //= 2
     return num
 
@@ -124,6 +134,7 @@ def affordable_windows(
     feather: int,
     limit: int,
     is_copied: bool = True,
+    detail: str = "copy",
 ) -> list[Window]:
     """Plans how to fill a photo within the memory.
 
@@ -135,7 +146,8 @@ def affordable_windows(
             of those that the memory suffices for.
         feather: int. Known pixels around the hole that change.
         limit: int. Bytes.
-        is_copied: bool. See `estimate_plan`.
+        is_copied: bool. See `estimate_plan`, and so `detail`.
+        detail: str.
 
     Returns:
         List of `Window`.
@@ -148,7 +160,7 @@ def affordable_windows(
     needs = {}
     for name in [*wanted, *others]:
         windows = plan(name, holes, image_size, feather)
-        needs[name] = estimate_plan(generator, holes, windows, is_copied=is_copied)
+        needs[name] = estimate_plan(generator, holes, windows, 1, is_copied, detail)
         if needs[name] <= limit and (method is None or name == method):
             return windows
     raise MemoryLimitError(_refusal(holes, wanted[0], needs, limit))

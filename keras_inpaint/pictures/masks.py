@@ -17,9 +17,9 @@ from scipy import ndimage
 
 from keras_inpaint.arguments import check_int
 from keras_inpaint.pictures.metadata import orientation, upright_array
-from keras_inpaint.pictures.opening import MAX_PIXELS, Source, open_picture
+from keras_inpaint.pictures.opening import MAX_PIXELS, Source, is_deep, open_picture
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Holes
-from keras_inpaint.pictures.reading import converted, grey16
+from keras_inpaint.pictures.reading import converted, grey16, low_bytes, read_deep, to_bytes
 
 Values = NDArray[Any]
 MaskSource = Source | NDArray[Any]
@@ -155,7 +155,7 @@ def _marked(
                 "The hole can be taken from the transparency of a mask that has some. Leave "
                 f"out from_alpha (--mask-from-alpha). Received: {received}, without alpha"
             )
-        values, alpha = 255 - alpha, None
+        values, alpha = np.iinfo(alpha.dtype).max - alpha, None
     layers = values if alpha is None else _visible(values, alpha)
     distinct = _distinct(layers, 3)
     if len(distinct) == 1:
@@ -166,6 +166,7 @@ def _marked(
         holes = _equals(layers, brighter)
         seen = f"two values, {_written(darker)} and {_written(brighter)}"
     else:
+        layers = _of_bytes(layers)
         levels = _levels(layers, received)
         _check_is_mask(levels, layers, received, has_alpha=alpha is not None)
         holes, seen = levels > MASK_THRESHOLD, f"levels from {levels.min()} to {levels.max()}"
@@ -311,7 +312,11 @@ def _decoded(
     if isinstance(source, str | os.PathLike | bytes | Image.Image):
         received = f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
         with open_picture(source, max_pixels, memory_limit) as image:
+            lower = low_bytes(image) if is_deep(image) else None
             image.load()
+            if lower:
+                deep = read_deep(image, orientation(image), lower, source)
+                return deep[..., :3], deep[..., 3] if deep.shape[-1] == 4 else None, received
             return *_values_and_alpha(image, orientation(image)), received
     values = np.asarray(source)
     if values.dtype.kind not in "buif":
@@ -363,7 +368,7 @@ def _visible(values: Values, alpha: Values) -> Values:
     seen = np.empty_like(values)
     for rows in _rows(alpha):
         opacity = alpha[rows].reshape(*alpha[rows].shape, *[1] * (values.ndim - 2))
-        seen[rows] = values[rows].astype(np.uint32) * opacity // 255
+        seen[rows] = values[rows].astype(np.uint32) * opacity // np.iinfo(alpha.dtype).max
     return seen
 
 
@@ -420,6 +425,16 @@ def _luminance(colours: Values) -> Values:
     return (colours.astype(np.uint32) @ _LUMINANCE + 500) // 1000
 
 
+def _of_bytes(layers: Values) -> Values:
+    """Colours of 16 bits as those of 8; all else as it is."""
+    if layers.ndim < 3 or layers.dtype != np.uint16:
+        return layers
+    colours = np.empty(layers.shape, np.uint8)
+    for rows in _rows(layers):
+        colours[rows] = to_bytes(layers[rows])
+    return colours
+
+
 def _levels(values: Values, received: str) -> NDArray[np.uint8]:
     """Values as grey levels of 8 bits."""
     if values.ndim == 3:
@@ -440,8 +455,7 @@ def _levels(values: Values, received: str) -> NDArray[np.uint8]:
         return values.astype(np.uint8)
     levels = np.empty(values.shape, np.uint8)
     for rows in _rows(values):
-        # 65535 = 257 * 255, so the nearest of 256 levels is a division by 257.
-        levels[rows] = (values[rows].astype(np.uint32) + 128) // 257
+        levels[rows] = to_bytes(values[rows])
     return levels
 
 

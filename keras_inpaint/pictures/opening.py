@@ -16,6 +16,7 @@ from keras_inpaint.files import open_source
 from keras_inpaint.pictures.formats import PREFIX_SIZE, missing_decoder, read_formats
 from keras_inpaint.pictures.metadata import orientation
 from keras_inpaint.pictures.png import PixelsOf, find_chunks, read_extras
+from keras_inpaint.pictures.tiff import sound_directories
 
 GIB = 2**30
 # More than any camera has by now: 16320 x 12240 are 200 million.
@@ -36,9 +37,6 @@ MAX_SCANS = 100
 SCAN = b"\xff\xda"
 # Beside the picture: what is converted at once, and the decoder's own.
 _OVERHEAD = 2**25
-# TIFF 6.0, section 2: bytes of each type of value, the first of which has the number 1; 13 to
-# 18 are those of BigTIFF.
-_TIFF_SIZES = (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 1, 1, 8, 8, 8)
 
 
 class PictureHeader(NamedTuple):
@@ -110,6 +108,8 @@ def open_picture(
             What Pillow raises in the block becomes one too.
     """
     opened: Any = io.BytesIO()
+    if isinstance(source, Image.Image) and (content := _content(source)) is not None:
+        source = content
     if isinstance(source, Image.Image):
         received, suffix = "a PIL image", ""
     elif isinstance(source, bytes):
@@ -148,6 +148,16 @@ def open_picture(
             ) from error
 
 
+def _content(image: Image.Image) -> bytes | None:
+    """The file of a PIL image of 16 bits a channel, of which Pillow would give but 8."""
+    file = getattr(image, "fp", None)
+    if file is None or not is_deep(image) or image.tell():
+        return None
+    file.seek(0)
+    content: bytes = file.read()
+    return content
+
+
 def _identify(file: BinaryIO, prefix: bytes, suffix: str) -> Any:
     """Opens a picture without its pixels, and without Pillow's own limit of them.
 
@@ -172,8 +182,7 @@ def _open(file: BinaryIO, name: str, factory: Any) -> Any:
     if name == "PNG":
         return _open_png(file, factory)
     if name == "TIFF":
-        _check_tiff(file)
-        file.seek(0)
+        file = _sound_tiff(file)
     return factory(file, "")
 
 
@@ -189,31 +198,17 @@ def _open_png(file: BinaryIO, factory: Any) -> Any:
     return image
 
 
-def _check_tiff(file: BinaryIO) -> None:
+def _sound_tiff(file: BinaryIO) -> BinaryIO:
     """Refuses a file whose few bytes are named so often that they would fill the memory."""
+    sound, described = sound_directories(file)
     size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(16)
-    order = "<" if head[:2] == b"II" else ">"
-    is_big = head[2:4] in (b"+\0", b"\0+")
-    start = (
-        struct.unpack(f"{order}Q", head[8:16])
-        if is_big
-        else struct.unpack(f"{order}L", head[4:8])
-    )
-    file.seek(start[0])
-    count_size, entry, form = (8, 20, "HHQ") if is_big else (2, 12, "HHL")
-    (count,) = struct.unpack(f"{order}{'Q' if is_big else 'H'}", file.read(count_size))
-    entries = file.read(min(count, 2**16) * entry)
-    total = 0
-    for position in range(0, len(entries) - entry + 1, entry):
-        _, kind, number = struct.unpack_from(f"{order}{form}", entries, position)
-        total += number * (_TIFF_SIZES[kind - 1] if 0 < kind <= len(_TIFF_SIZES) else 1)
-    if total > 2 * size + 2**16:
+    if described > 2 * size + 2**16:
         raise Refused(
-            f"The picture is damaged: its {size:,} bytes describe {total:,} bytes beside the "
-            "pixels. Save it anew."
+            f"The picture is damaged: its {size:,} bytes describe {described:,} bytes beside "
+            "the pixels. Save it anew."
         )
+    sound.seek(0)
+    return sound
 
 
 def _header(image: Any) -> PictureHeader:

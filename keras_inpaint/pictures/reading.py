@@ -83,18 +83,18 @@ def read_frames(
 def _picture(image: Any, path: Source, index: int = 0) -> Picture:
     num_frames = getattr(image, "n_frames", 1)
     unkept = ["IPTC data"] * metadata.holds_iptc(image)
-    depth, low_bytes = is_deep(image), None
-    if depth:
-        low_bytes = _low_bytes(image)
-        unkept += ["16 bits"] * (low_bytes is None)
+    lower = None
+    if is_deep(image):
+        lower = low_bytes(image)
+        unkept += ["16 bits"] * (lower is None)
     image.load()
     if image.mode == "CMYK":
         unkept.append("CMYK inks")
     # TIFF files are turned by Pillow as they are loaded, others not.
     turned = metadata.orientation(image)
     deep = None
-    if low_bytes is not None:
-        deep = _read_deep(image, turned, low_bytes, path, index)
+    if lower is not None:
+        deep = read_deep(image, turned, lower, path, index)
         pixels, alpha = _from_deep(deep)
     else:
         pixels, alpha = _pixels_and_alpha(image, turned)
@@ -215,7 +215,7 @@ _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "
 _GREY_WITH_ALPHA, _AS_BYTES = "LA;16B", "RGBA"
 
 
-def _low_bytes(image: Any) -> list[Any] | None:
+def low_bytes(image: Any) -> list[Any] | None:
     """The tiles of an image that is not loaded yet, so that its lower bytes are decoded.
 
     Returns:
@@ -239,16 +239,27 @@ def _low_bytes(image: Any) -> list[Any] | None:
     return tiles
 
 
-def _read_deep(image: Any, turned: int, low_bytes: list[Any], path: Source, index: int) -> Deep:
-    """All 16 bits of a loaded image, upright, of which it has the upper ones."""
-    if not low_bytes:
+def read_deep(image: Any, turned: int, lower: list[Any], path: Source, index: int = 0) -> Deep:
+    """All 16 bits of a loaded image, upright, of which it has the upper ones.
+
+    Args:
+        image: `PIL.Image.Image`.
+        turned: int. Its orientation.
+        lower: What `low_bytes` returned before it was loaded.
+        path: What it was opened from.
+        index: int. Which of its frames.
+
+    Returns:
+        uint16 array of shape `(height, width, 3)`, or 4 with alpha.
+    """
+    if not lower:
         return _with_transparent_colour(grey16(image, turned, 3), image)
     channels = 4 if image.mode == "RGBA" else 3
     with open_picture(path, max_pixels=None) as low:
         low.seek(index)
-        low.tile = low_bytes
+        low.tile = lower
         low.load()
-        if low_bytes[0].args == _AS_BYTES:
+        if lower[0].args == _AS_BYTES:
             (deep,) = converted(low, turned, _grey_with_alpha, [4], np.uint16)
             return deep
         (deep,) = converted(low, turned, np.asarray, [channels], np.uint16)

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -98,6 +100,76 @@ MASKS = {
     },
     "one colour": encode(Image.new("RGBA", (53, 37), (255, 255, 255, 255)), "PNG"),
 }
+
+
+def deep_png(values):
+    """A PNG file of 16 bits: grey, grey with alpha, colours, or these with alpha."""
+    height, width, channels = values.shape
+
+    def chunk(kind, content):
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 16, (0, 4, 2, 6)[channels - 1], 0, 0, 0)
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines))
+    return b"\x89PNG\r\n\x1a\n" + content + chunk(b"IEND", b"")
+
+
+# Two values of 16 bits, and whether a server takes them; else it refuses them.
+DEEP = {
+    (0, 1): True,
+    (0, 2): False,
+    (0, 128): False,
+    (0, 256): False,
+    (0, 257): True,
+    (1, 257): True,
+    (0, 385): False,
+    (0, 32767): False,
+    (0, 32768): True,
+    (32767, 32768): True,
+    (32768, 32769): False,
+    (65534, 65535): False,
+    (0, 65535): True,
+}
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("values", DEEP)
+def test_16_bits_mean_the_same_to_the_graph_and_the_function(values, channels):
+    hole = np.zeros((16, 16, 1), bool)
+    hole[4:8, 4:12] = True
+    deep = np.where(hole, values[1], values[0]).repeat(channels, axis=-1)
+    if channels in (2, 4):
+        deep[..., -1] = 65535
+    content = deep_png(deep)
+    np.testing.assert_array_equal(read_mask(content), hole[..., 0])
+    np.testing.assert_array_equal(read_mask(Image.open(io.BytesIO(content))), hole[..., 0])
+    levels = decode_mask(tf.constant(content))[None]
+    if DEEP[values]:
+        check_levels(*level_range(levels), "masks")
+        np.testing.assert_array_equal(find_holes(levels)[0, ..., 0], hole[..., 0])
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            check_levels(*level_range(levels), "masks")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_levels_of_16_bits_are_split_at_half_of_white(channels):
+    levels = np.full((64, 64, channels), 65535)
+    levels[:, :32] = 0
+    levels[:, 31] = (32767 + np.arange(64) % 2)[:, None]
+    levels[:4, 32:36] = 40000 + np.arange(4)[:, None]
+    levels[4:8, 28:31] = np.array([9, 10, 11])[:, None] * 257
+    content = deep_png(levels)
+    np.testing.assert_array_equal(read_mask(content), levels[..., 0] >= 32768)
+    graph = decode_mask(tf.constant(content))[None]
+    check_levels(*level_range(graph), "masks")
+    np.testing.assert_array_equal(find_holes(graph)[0, ..., 0], levels[..., 0] >= 32768)
 
 
 @pytest.mark.parametrize("kind", MASKS)

@@ -132,6 +132,31 @@ def test_batch_counts_all_of_its_photos(generator):
         check_batch(generator, (256, 256), 3, 3 * need - 1)
 
 
+def test_copied_detail_counts_where_it_is_asked_for_and_copied():
+    generator, mask = SimpleNamespace(size_multiple=8, width=4), square(300, 40)
+    (window,) = windows = plan("crop", mask, 64)
+    network = estimate_memory(generator, window.size)
+    assert window.needs_detail
+    assert network < 24e6
+    needs = {
+        detail: estimate_plan(generator, mask, windows, detail=detail)
+        for detail in ("copy", "none")
+    }
+    assert needs["copy"] - needs["none"] == 24 * 10**6 - network
+    limit = needs["none"]
+    assert affordable_windows(generator, mask, 64, "crop", 0, limit, detail="none") == windows
+    limit = estimate_plan(generator, mask, windows * 8, 2, detail="none")
+    assert affordable_batch(generator, mask, windows * 8, limit, detail="none") == 2
+    assert affordable_batch(generator, mask, windows * 8, limit) == 1
+    with pytest.raises(ValueError, match="more than the limit"):
+        affordable_windows(generator, mask, 64, "crop", 0, needs["none"])
+    # What is seen as a whole has no detail copied.
+    whole = plan("whole", mask, 64)
+    assert estimate_plan(generator, mask, whole) == estimate_plan(
+        generator, mask, whole, detail="none"
+    )
+
+
 def test_windows_filled_at_once_are_as_many_as_the_memory_suffices_for(generator):
     mask = np.zeros((1000, 1000), bool)
     mask[100::200, 100::200] = True

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from keras_inpaint.pictures import is_plain, opening, read_header, read_mask, read_picture
+from keras_inpaint.pictures import (
+    is_plain,
+    opening,
+    read_frames,
+    read_header,
+    read_mask,
+    read_picture,
+)
 from keras_inpaint.pictures.opening import GIB, default_memory_limit
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
@@ -137,6 +144,51 @@ def test_few_bytes_named_by_many_tags_are_refused(tmp_path):
     path.write_bytes(content + struct.pack("<H", 2000) + entries + bytes(4))
     with pytest.raises(ValueError, match=r"200,000,000 bytes beside the pixels.*tags\.tif"):
         read_picture(path)
+
+
+def tiff_with(tag, where, compression, mode, num_pages=1):
+    """A TIFF file each of whose pages has one more tag, 100 bytes long, at a position."""
+    image = Image.fromarray(PIXELS).convert(mode if mode != "I;16" else "L").convert(mode)
+    pages = [image] * num_pages
+    file = io.BytesIO()
+    options = {"compression": compression, "save_all": True, "append_images": pages[1:]}
+    pages[0].save(file, "TIFF", **options)
+    content = bytearray(file.getvalue())
+    link = 4
+    for _ in range(num_pages):
+        (start,) = struct.unpack_from("<L", content, link)
+        (num,) = struct.unpack_from("<H", content, start)
+        found = [bytes(content[start + 2 + 12 * at :][:12]) for at in range(num)]
+        following = bytes(content[start + 2 + 12 * num :][:4])
+        found = [entry for entry in found if struct.unpack("<H", entry[:2])[0] != tag]
+        found.append(struct.pack("<HHLL", tag, 2, 100, where))
+        found.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
+        struct.pack_into("<L", content, link, len(content))
+        link = len(content) + 2 + 12 * len(found)
+        content += struct.pack("<H", len(found)) + b"".join(found) + following
+    return bytes(content)
+
+
+# Description, program, XMP, IPTC, colour profile.
+@pytest.mark.parametrize("tag", [270, 305, 700, 33723, 34675])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+def test_a_tag_beyond_the_end_of_a_tiff_file_is_not_read(tag, compression, mode, tmp_path):
+    path = tmp_path / "a.tif"
+    for where in (10**6, 2**32 - 1):
+        path.write_bytes(tiff_with(tag, where, compression, mode))
+        picture = read_picture(path)
+        if mode == "RGB":
+            np.testing.assert_array_equal(picture.pixels, PIXELS)
+        assert picture.size == PIXELS.shape[:2]
+        assert read_picture(path.read_bytes()).size == picture.size
+    path.write_bytes(tiff_with(tag, 10**6, compression, mode, num_pages=3))
+    assert len(list(read_frames(path))) == 3
+
+
+def test_pixels_beyond_the_end_of_a_tiff_file_are_damage():
+    with pytest.raises(ValueError, match="damaged"):
+        read_picture(tiff_with(273, 10**6, "raw", "RGB"))
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "character device", "socket", "folder"])
