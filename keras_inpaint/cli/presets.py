@@ -13,6 +13,7 @@ _FORMATS: dict[str, tuple[str, ...]] = {
     "saved_model": ("max_pixels",),
     "onnx": (),
     "litert": ("image_size", "float16"),
+    "page": (),
 }
 _REASONS = {
     "max_pixels": "its graph has no assertions and can refuse nothing. Limit the pixels in the "
@@ -108,11 +109,11 @@ def add_export(verbs: Any) -> None:
     """Adds `export` to a parser's subparsers."""
     parser = verbs.add_parser(
         "export",
-        help="write a SavedModel for TensorFlow Serving, an ONNX file or a LiteRT file",
+        help="write a SavedModel, an ONNX or a LiteRT file, or a page that fills in browsers",
         description="Writes a preset for programs that need neither this package nor Keras: as "
         "a SavedModel, into FOLDER/1 or the number after the highest there is, as an ONNX "
-        "file, or as a LiteRT file. Before it appears, it is loaded and compared with the "
-        "preset. Prints where it is.",
+        "file, as a LiteRT file, or as a static page to paint on, for any web space. Before it "
+        "appears, it is loaded and compared with the preset. Prints where it is.",
     )
     parser.add_argument(
         "--output",
@@ -120,15 +121,15 @@ def add_export(verbs: Any) -> None:
         metavar="FOLDER|FILE",
         type=Path,
         help="the model's folder, such as saved_models/NAME, in which versions are numbered; "
-        "or the file, such as NAME.onnx or NAME.tflite",
+        "or the file, such as NAME.onnx or NAME.tflite; or the page's folder, such as site/",
     )
     add_preset(parser)
     parser.add_argument(
         "--format",
         choices=_FORMATS,
         default="saved_model",
-        help="for TensorFlow; for ONNX Runtime, OpenVINO and browsers; or for LiteRT on phones "
-        "(default: %(default)s)",
+        help="for TensorFlow; for ONNX Runtime and OpenVINO; for LiteRT on phones; or a page "
+        "for browsers, without a server (default: %(default)s)",
     )
     parser.add_argument(
         "--max-pixels",
@@ -157,9 +158,10 @@ def run_export(arguments: argparse.Namespace) -> int:
     options = _export_options(arguments)
     inpainter = load_inpainter(arguments.preset)
     with quiet_start():
-        from keras_inpaint import export
+        from keras_inpaint import export, serving
 
-        write = getattr(export, f"export_{arguments.format}")
+        package = serving if arguments.format == "page" else export
+        write = getattr(package, f"export_{arguments.format}")
         written = write(inpainter, arguments.output, **options)
     print_result(written)
     return 0

@@ -3,8 +3,9 @@
 from typing import Any
 
 from keras_inpaint.serving.limits import Limits
+from keras_inpaint.serving.static_page import export_page
 
-__all__ = ["Limits", "create_app", "serve"]
+__all__ = ["Limits", "create_app", "export_page", "serve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,13 @@
 """The page to paint on, as the server shows it: its files and their headers."""
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-PAGE = Path(__file__).with_name("page")
+from keras_inpaint.serving.static_page import PAGE
+
 # Where the page is, and what it asks for beside the files of its folder.
 PAGE_PATHS = ("/", "/page.json")
 PAGE_FOLDER = "/page/"

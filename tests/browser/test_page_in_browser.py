@@ -1,11 +1,17 @@
 """The page as a user has it, in a real browser, with both engines."""
 
+import keras
 import numpy as np
 import pytest
 from browser.page import distances, save
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from serving.fake_server import PAINTED, Served
+
+from keras_inpaint import Inpainter
+from keras_inpaint.models import Generator
+from keras_inpaint.pictures.resizing import upsample
+from keras_inpaint.serving import export_page
 
 pytestmark = pytest.mark.browser
 
@@ -230,3 +236,25 @@ def test_no_request_leaves_the_host(desktop, url, photo, tmp_path):
         "fetch('http://example.invalid/').catch(() => {});"
     )
     assert blocked == "http://example.invalid/"
+
+
+def test_an_exported_page_fills_as_its_inpainter(desktop, show_folder, rng, tmp_path):
+    """A network of Keras, exported, in windows that are made smaller, with copied detail."""
+    keras.utils.set_random_seed(3)
+    inpainter = Inpainter(Generator.deepfill_v2(width=8), "tiny", image_size=64)
+    url = show_folder(export_page(inpainter, tmp_path / "site"))
+    noise = rng.integers(0, 256, (30, 42, 3), np.uint8)
+    photo = upsample(noise, (300, 420))
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[40:110, 60:140] = 255
+    mask[200:203, 100:380] = 255
+    open_photo(desktop, url, photo, tmp_path)
+    desktop.find("mask-file").send_keys(str(save(tmp_path / "mask.png", mask)))
+    desktop.wait_for("The mask is loaded")
+    desktop.fill()
+    result = desktop.download()
+    np.testing.assert_array_equal(result[mask == 0], photo[mask == 0])
+    expected = inpainter.inpaint(photo, mask).astype(int)
+    # Sums are rounded differently: now and then another patch is the most alike.
+    assert np.mean(np.abs(result - expected)[mask > 0] > 2) < 0.01
+    assert changed(photo, result)[mask > 0].mean() > 0.9

@@ -194,6 +194,7 @@ PUBLIC_NAMES = {
     "serving": [
         "Limits",
         "create_app",
+        "export_page",
         "serve",
     ],
     "training": [
