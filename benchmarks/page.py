@@ -3,10 +3,10 @@
     keras-inpaint export --format page --output site/
     python benchmarks/page.py site/
 
-Headless Chromium opens the page from a server of files, without the headers that allow threads:
-the network runs in one. The first filling also loads the network. Beside the seconds on the clock
-stand those of the CPU, of all processes of the browser, which do not grow where the machine is
-busy. Linux alone; needs Chromium, its driver and Selenium (`make test-browser` gets them).
+Headless Chromium opens the page from a server of files, without the headers that allow threads
+(the network runs in one). The first filling also loads the network. Beside the clock's seconds
+stand those of the CPU, of all processes of the browser, which grow less on a busy machine.
+Linux alone; needs Chromium, its driver and Selenium (`make test-browser` gets them).
 """
 
 import argparse
