@@ -18,7 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Column
 
-from keras_inpaint.files import shown
+from keras_inpaint.files import check_target, shown
+from keras_inpaint.pictures import is_picture_file
 
 # The parent of all loggers of the package.
 LOGGER = logging.getLogger("keras_inpaint")
@@ -64,6 +65,16 @@ def print_result(text: str | os.PathLike[str]) -> None:
         # Else Python complains once more as it ends.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def check_report(path: str | os.PathLike[str], name: str) -> None:
+    """Refuses a report that cannot be written, or would take the place of a picture."""
+    check_target(path, name=name)
+    if is_picture_file(path):
+        raise ValueError(
+            f"`{name}` writes JSON, and would replace a picture. Choose another name. "
+            f"Received: {name}={os.fspath(path)!r}"
+        )
 
 
 def add_verbosity(parser: argparse.ArgumentParser) -> None:

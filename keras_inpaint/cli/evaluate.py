@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import presets
-from keras_inpaint.cli.console import Progress, print_result, quiet_start
+from keras_inpaint.cli.console import Progress, check_report, print_result, quiet_start
 from keras_inpaint.cli.options import add_option
-from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable
 from keras_inpaint.training.settings import MASK_SETTINGS, mask_options
 
@@ -123,7 +122,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     if arguments.sheet is not None:
         check_writable(arguments.sheet)
     if arguments.json is not None:
-        check_target(arguments.json, name="--json")
+        check_report(arguments.json, "--json")
 
 
 def _area(text: str) -> tuple[float, float]:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import presets
-from keras_inpaint.cli.console import Progress, print_result, quiet_start
+from keras_inpaint.cli.console import Progress, check_report, print_result, quiet_start
 from keras_inpaint.cli.options import add_option, number_of_pixels
-from keras_inpaint.files import check_target
 from keras_inpaint.pictures import check_writable, read_header
 from keras_inpaint.training.settings import MASK_SETTINGS
 
@@ -101,14 +100,14 @@ def _add_folder_options(parser: argparse.ArgumentParser) -> None:
         "--report",
         type=Path,
         metavar="FILE",
-        help="of a folder, write what became of each photo there, as JSON",
+        help="write what became of each photo there, as JSON",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     if arguments.report is not None:
-        check_target(arguments.report, name="--report")
+        check_report(arguments.report, "--report")
     photo = arguments.photo
     is_many = os.path.isdir(photo) or (not os.path.lexists(photo) and glob.has_magic(photo))
     return _fill_folder(arguments) if is_many else _fill_file(arguments)
@@ -118,7 +117,7 @@ def _fill_file(arguments: argparse.Namespace) -> int:
     _check_files(arguments)
     with quiet_start():
         from keras_inpaint.inpainting.folder import Job, Options, Pipeline, find_jobs
-        from keras_inpaint.inpainting.folder_report import FAILED
+        from keras_inpaint.inpainting.folder_report import FAILED, FolderReport
 
     options = _options(arguments, Options)
     found = find_jobs(arguments.photo, arguments.mask, arguments.mask_pattern, options).pairs
@@ -128,12 +127,16 @@ def _fill_file(arguments: argparse.Namespace) -> int:
             "--each-mask makes several files: let PHOTO be a folder or a pattern, and OUT a "
             f"folder. Received: {arguments.photo!r}, of {len(masks)} masks"
         )
+    for mask in masks:
+        _check_is_other(arguments.output, mask, "mask")
     job = Job(found[0].photo, masks, arguments.output)
     with Progress(1) as progress:
         progress.begin(arguments.photo)
         (outcome,) = Pipeline(
             lambda: presets.load_inpainter(arguments.preset), options, parts=progress.update
         ).run([job])
+    if arguments.report is not None:
+        FolderReport([outcome]).save(arguments.report)
     if outcome.status == FAILED:
         raise ValueError(outcome.reason)
     print_result(arguments.output)
@@ -147,13 +150,16 @@ def _check_files(arguments: argparse.Namespace) -> None:
         path = getattr(arguments, name)
         if path is None:
             continue
-        if _is_same(arguments.output, path):
-            raise ValueError(
-                f"--output must be another file than the {name}. "
-                f"Received: {str(arguments.output)!r} for both"
-            )
+        _check_is_other(arguments.output, path, name)
         if name == "photo" or not os.path.isdir(path):
             read_header(path)
+
+
+def _check_is_other(output: Path, path: str, name: str) -> None:
+    if _is_same(output, path):
+        raise ValueError(
+            f"--output must be another file than the {name}. Received: {str(output)!r} for both"
+        )
 
 
 def _fill_folder(arguments: argparse.Namespace) -> int:

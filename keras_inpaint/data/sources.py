@@ -176,7 +176,7 @@ class _Search:
                 continue
             below = []
             for entry in entries:
-                if not entry.is_dir():
+                if not _is_folder(entry):
                     self._take(entry.path)
                 elif _is_helper(entry.name):
                     self._leave_out_all(HIDDEN, entry.path)
@@ -228,6 +228,14 @@ class _Search:
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to itself.
+        return False
 
 
 def _is_helper(name: str) -> bool:

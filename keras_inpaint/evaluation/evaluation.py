@@ -256,6 +256,11 @@ def evaluate(
         check_writable(sheet)
     limits = Limits.of(max_pixels, memory_limit)
     samples = Samples(photos, masks, image_size, hole_area, seed, mask_options, limits)
+    if sheet is not None and samples.reads(sheet):
+        raise ValueError(
+            "`sheet` would replace a photo or mask that is read. Choose another name. "
+            f"Received: sheet={os.fspath(sheet)!r}"
+        )
     methods = _methods(inpainter, use_baselines, memory_limit)
     distances = _distances(features)
     rows, indices, failed = _evaluate_all(samples, methods, distances, progress)

@@ -199,6 +199,13 @@ class Samples:
             names.append(name)
         return names
 
+    def reads(self, path: str | os.PathLike[str]) -> bool:
+        """Checks whether a file is one of the photos or masks."""
+        files = [each for each in (*self._photos, *self._masks) if not _is_array(each)]
+        return os.path.exists(path) and any(
+            os.path.exists(each) and os.path.samefile(each, path) for each in files
+        )
+
     def load(self, index: int) -> Sample:
         """Loads a photo and its holes.
 

@@ -205,7 +205,8 @@ def inpaint_folder(
     if isinstance(inpainter, str | os.PathLike):
         inpainter = Inpainter.from_preset(inpainter)
     loaded = inpainter if isinstance(inpainter, Inpainter) else inpainter()
-    folder.mkdir(parents=True, exist_ok=True)
+    # Of a link that leads nowhere, `mkdir` would say that it is there.
+    Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
 
     def tell(num_done: int, num_all: int, outcome: Outcome) -> None:
         if outcome.status == FAILED:
@@ -253,7 +254,30 @@ def _jobs(
             clashes.append(Job(photo, masks, output).ended(FAILED, reason))
         else:
             jobs[key] = Job(photo, masks, output)
-    return list(jobs.values()), clashes
+    replaced = _replaced(list(jobs.values()), [path for pair in pairs for path in pair[:2]])
+    clashes += [
+        job.ended(FAILED, f"{path} would be replaced by the filled photo")
+        for job, path in replaced.values()
+    ]
+    return [job for job in jobs.values() if job.output not in replaced], clashes
+
+
+def _replaced(jobs: list[Job], inputs: list[str]) -> dict[Path, tuple[Job, str]]:
+    """The jobs whose filled photos would be written over photos or masks that are read."""
+    existing = {file: job for job in jobs if (file := _identity(job.output)) is not None}
+    # Mostly there are none.
+    read = ((path, _identity(path)) for path in (inputs if existing else ()))
+    found = ((path, existing[file]) for path, file in read if file in existing)
+    return {job.output: (job, path) for path, job in found}
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _with_all_masks(

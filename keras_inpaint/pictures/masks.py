@@ -363,7 +363,8 @@ def _visible(values: Values, alpha: Values) -> Values:
     if len(_distinct(alpha, 2)) == 1:
         # The same everywhere: it says nothing.
         return values
-    if len(_distinct(values[alpha > 0], 2)) == 1:
+    # Of colours, an axis more: their channels must not be taken for pixels.
+    if len(_distinct(values[alpha > 0][None], 2)) == 1:
         return alpha
     seen = np.empty_like(values)
     for rows in _rows(alpha):
