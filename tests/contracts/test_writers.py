@@ -39,7 +39,7 @@ def numbers(size):
 def save_evaluation(path):
     photo = {"photo": "a.png", "height": 8, "width": 8, "hole_area": 0.5, "methods": {}}
     rows = [{**photo, "methods": {"mine": {"l1": value}}} for value in numbers(9000) / 256]
-    Evaluation({}, rows, {}, {"mine": None}).save(path)
+    Evaluation({}, rows, {}, {}).save(path)
 
 
 @pytest.fixture(scope="module")
