@@ -225,29 +225,32 @@ function blurred(picture) {
   const reach = 3 * EDGE;
   const bell = Array.from({ length: 2 * reach + 1 }, (_, index) => Math.exp(-0.5 * ((index - reach) / EDGE) ** 2));
   const total = bell.reduce((sum, value) => sum + value, 0);
-  const weights = bell.map((value) => value / total);
-  const { height, width, channels } = picture;
-  const down = blurredAlong(picture, height, width * channels, width * channels, 1, weights);
-  // Each row on its own, its channels in turn.
+  const weights = Float64Array.from(bell, (value) => value / total);
+  const { height, width, channels, data } = picture;
+  const row = width * channels;
+  const down = blurredLines(data, height, row, row, 1, weights);
   const result = newPicture(height, width, channels, Float32Array);
   for (let y = 0; y < height; y++) {
-    const row = { data: down.subarray(y * width * channels, (y + 1) * width * channels) };
-    result.data.set(blurredAlong(row, width, channels, channels, 1, weights), y * width * channels);
+    const line = down.subarray(y * row, (y + 1) * row);
+    result.data.set(blurredLines(line, width, channels, channels, 1, weights), y * row);
   }
   return result;
 }
 
-function blurredAlong({ data }, length, num, step, across, weights) {
+/** Blurs `num` lines of `length` values, which lie `step` apart, and the lines `across`. */
+function blurredLines(data, length, num, step, across, weights) {
   const reach = (weights.length - 1) / 2;
   const result = new Float32Array(length * num);
+  const padded = new Float64Array(length + 2 * reach);
   for (let line = 0; line < num; line++) {
+    for (let at = -reach; at < length + reach; at++) {
+      let place = at;
+      while (place < 0 || place >= length) place = place < 0 ? -place - 1 : 2 * length - 1 - place;
+      padded[at + reach] = data[place * step + line * across];
+    }
     for (let at = 0; at < length; at++) {
       let sum = 0;
-      for (let index = -reach; index <= reach; index++) {
-        let place = at + index;
-        while (place < 0 || place >= length) place = place < 0 ? -place - 1 : 2 * length - 1 - place;
-        sum += weights[index + reach] * data[place * step + line * across];
-      }
+      for (let index = 0; index < weights.length; index++) sum += weights[index] * padded[at + index];
       result[at * step + line * across] = sum;
     }
   }
