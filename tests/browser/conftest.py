@@ -27,6 +27,13 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Isolated(_Quiet):
+    def end_headers(self):
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
 def write_negative(path):
     """A network that predicts the negative of what it sees."""
     sizes = ["num", "height", "width"]
@@ -55,8 +62,9 @@ def show_folder():
     """Serves folders as any web space would; returns their addresses."""
     servers = []
 
-    def show(folder):
-        handler = functools.partial(_Quiet, directory=folder)
+    def show(folder, is_isolated=False):
+        handler = _Isolated if is_isolated else _Quiet
+        handler = functools.partial(handler, directory=folder)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -69,7 +77,7 @@ def show_folder():
 
 
 @pytest.fixture(scope="session")
-def static_site(tmp_path_factory, show_folder):
+def static_folder(tmp_path_factory):
     """The page without a server, over a network that paints negatives."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(PAGE, folder / "page")
@@ -77,7 +85,12 @@ def static_site(tmp_path_factory, show_folder):
     write_negative(folder / "model.onnx")
     settings = {"engine": "browser", "model": "model.onnx", "imageSize": 128}
     (folder / "page.json").write_text(json.dumps(settings), encoding="utf-8")
-    return show_folder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def static_site(static_folder, show_folder):
+    return show_folder(static_folder)
 
 
 @pytest.fixture(scope="session")

@@ -238,6 +238,19 @@ def test_no_request_leaves_the_host(desktop, url, photo, tmp_path):
     assert blocked == "http://example.invalid/"
 
 
+def test_the_network_has_threads_where_the_page_is_isolated(
+    desktop, static_folder, show_folder, photo, tmp_path
+):
+    open_photo(desktop, show_folder(static_folder, is_isolated=True), photo, tmp_path)
+    assert desktop.driver.execute_script("return crossOriginIsolated")
+    desktop.stroke((30, 40), (80, 55))
+    desktop.fill()
+    result = desktop.download()
+    hole = changed(photo, result)
+    assert hole.any()
+    np.testing.assert_array_equal(result[hole], 255 - photo[hole])
+
+
 def test_an_exported_page_fills_as_its_inpainter(desktop, show_folder, rng, tmp_path):
     """A network of Keras, exported, in windows that are made smaller, with copied detail."""
     keras.utils.set_random_seed(3)
