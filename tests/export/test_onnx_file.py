@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 
 import keras
@@ -295,6 +296,24 @@ def test_a_server_answers_with_a_file_and_takes_the_one_that_replaces_it(path, t
         assert keeper.current.version == 2
     finally:
         keeper.close()
+
+
+@pytest.mark.slow
+def test_a_file_is_filled_by_where_there_is_no_tensorflow(attentive, path, tmp_path):
+    program = f"""
+import sys
+sys.modules["tensorflow"] = None
+import numpy as np
+from keras_inpaint import Inpainter
+photo, mask = np.full((64, 64, 3), 9, "uint8"), np.eye(64)
+np.save("filled.npy", Inpainter.from_onnx({str(path)!r}).inpaint(photo, mask, feather=2))
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(DOCS.parents[1])}
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, timeout=300
+    )
+    wanted = attentive.inpaint(np.full((64, 64, 3), 9, "uint8"), np.eye(64), feather=2)
+    np.testing.assert_allclose(np.load(tmp_path / "filled.npy").astype(int), wanted, atol=2)
 
 
 @pytest.mark.slow
