@@ -96,7 +96,8 @@ def pad_by_reflection(images, margins):
         if margin:
             last = ops.shape(images)[axis] - 1
             period = ops.maximum(2 * last, 1)
-            indices = ops.arange(-margin, last + 1 + margin, dtype="int32") % period
+            # Of distances: remainders of negative numbers are other ones in other runtimes.
+            indices = ops.abs(ops.arange(-margin, last + 1 + margin, dtype="int32")) % period
             images = ops.take(images, last - ops.abs(last - indices), axis=axis)
     return images
 

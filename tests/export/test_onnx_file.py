@@ -124,6 +124,26 @@ def test_the_example_of_the_docs_fills_without_this_package(
     assert np.abs(np.asarray(Image.open("filled.png")) - wanted).max() <= 1
 
 
+class Reflecting(keras.Model):
+    """A network whose convolutions reflect the picture, as those of MMagic."""
+
+    channels, size_multiple = 3, 8
+
+    def __init__(self):
+        super().__init__()
+        self.dilated = PaddedConv2D(4, 3, dilation_rate=4, padding="reflect")
+        self.larger = PaddedConv2D(3, 3, padding="reflect", upsample=True)
+
+    def call(self, inputs):
+        small = keras.ops.average_pool(inputs["corrupted"], 2)
+        return {"refined": self.larger(self.dilated(small))}
+
+
+def test_reflected_pictures_are_filled_as_by_the_inpainter(tmp_path):
+    # Compared before it appears.
+    assert export_onnx(Inpainter(Reflecting()), tmp_path / "reflecting.onnx").is_file()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_every_size_is_filled_as_by_the_inpainter(attentive, path, make_pictures, size):
     photos, masks = make_pictures(*size)
