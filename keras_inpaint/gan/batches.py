@@ -10,7 +10,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_inpaint.gan.parts import Critic, Generator, MaskSampler, Tensor, Tensors
+from keras_inpaint.gan.parts import (
+    Critic,
+    Generator,
+    MaskSampler,
+    Tensor,
+    Tensors,
+    read_masks,
+)
 from keras_inpaint.ops.local_patches import boxes_around_holes, boxes_hold_holes, hole_sizes
 
 # What Keras takes for a batch of arrays unless told.
@@ -85,7 +92,8 @@ def read_batch(data: Any) -> Tensors:
         return batch
     if not 1 <= len(parts) <= 3 or any(part is None for part in parts):
         raise ValueError(
-            "A batch must be images, (images, masks) or (images, masks, boxes). "
+            "A batch must be images, (images, masks) or (images, masks, boxes), each an array: "
+            "of a list of them, `numpy.stack` makes one. "
             f"Received: {len(parts)} parts, of which "
             f"{sum(part is None for part in parts)} are None"
         )
@@ -124,7 +132,7 @@ def with_masks(
         if sampler is None:
             raise ValueError(NO_SAMPLER)
         _, height, width, _ = ops.shape(images)
-        masks, boxes = sampler(seeds, height, width)
+        masks, boxes = read_masks(sampler(seeds, height, width), images)
     return {
         "images": ops.cast(images, dtype),
         # Ones and zeros: the losses count with them.

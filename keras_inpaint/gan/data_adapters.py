@@ -6,6 +6,7 @@ image. Here the first batch of every kind is looked at, and Keras is given batch
 `{"images", "masks", "boxes", "indices"}` as the only input, those that there are.
 """
 
+import inspect
 import itertools
 import math
 import os
@@ -89,6 +90,11 @@ def adapt_data(
         return _adapt_data_loader(x, checker, add_indices)
     if hasattr(x, "__next__"):
         return _adapt_generator(x, checker, add_indices)
+    if inspect.isroutine(x):
+        raise ValueError(
+            "A generator function must be called: `fit(function(), ...)` takes what it then "
+            f"returns. Received: x={x!r}"
+        )
     # Another kind that Keras knows: the steps see the shapes.
     return AdaptedData(x, checker, is_sequential=True)
 

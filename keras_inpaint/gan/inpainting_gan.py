@@ -29,10 +29,19 @@ from keras_inpaint.gan.parts import (
     Objective,
     Tensor,
     Tensors,
+    build_parts,
     check_parts,
+    read_guesses,
     square_side,
 )
-from keras_inpaint.gan.preset import from_preset, save_to_preset
+from keras_inpaint.gan.preset import (
+    PARTS,
+    check_format,
+    from_preset,
+    read_part,
+    save_to_preset,
+    warn_of_unknown_parts,
+)
 from keras_inpaint.gan.step_metrics import StepMetrics
 from keras_inpaint.gan.validation import check_average, check_compile, check_phases
 from keras_inpaint.gan.warm_up import Phase, phase_of
@@ -45,7 +54,6 @@ from keras_inpaint.ops.random import picture_seeds, uniform
 VALIDATION_INDEX = 2**32 - 1
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
-_PARTS = ("generator", "critic", "objective", "masks", "corruption")
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -74,8 +82,8 @@ class InpaintingGAN(keras.Model):
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
             in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`: 1
-            in the hole, else 0. What lies in the hole is not looked at, unless by
-            `corruption`.
+            in the hole, else 0; or a pair of the two. What lies in the hole is not looked
+            at, unless by `corruption`.
 
     Returns:
         dict of `"completed"`, tensors like `images` whose holes are filled, and what the
@@ -117,6 +125,8 @@ class InpaintingGAN(keras.Model):
         check_parts(generator, critic, objective, image_size)
         check_momentum(ema_momentum)
         self.backend = make_backend(self)
+        with self.backend.scope():
+            build_parts(generator, critic, objective.needs_patches, image_size)
         self.generator = generator
         self.critic = critic
         self.objective = objective
@@ -273,7 +283,7 @@ class InpaintingGAN(keras.Model):
 
     @property
     def num_steps(self) -> int:
-        """int: The same as a number, between steps."""
+        """int: How many training steps were made, as a number of Python."""
         return int(ops.convert_to_numpy(self.steps.value))
 
     # ---- Training --------------------------------------------------------------------
@@ -307,14 +317,14 @@ class InpaintingGAN(keras.Model):
         micro_batches = split_batch(self._draw_for_training(data), max(1, self.critic_steps))
         trains_critic = self.critic_steps > 0 and self.phase is not Phase.RECONSTRUCTION
         for micro_batch in micro_batches[:-1] if trains_critic else []:
-            outputs = self.generator(self._corrupt(micro_batch), training=True)
+            outputs = self._guess(self.generator, micro_batch, training=True)
             self._update_critic(micro_batch, outputs)
         # The last one serves both: the generator runs once, the critic learns from what
         # it made, and then the generator from the critic.
         micro_batch, terms = micro_batches[-1], {}
         outputs, record = self.backend.record(
             self.optimizer.generator_variables,
-            lambda: self.generator(self._corrupt(micro_batch), training=True),
+            lambda: self._guess(self.generator, micro_batch, training=True),
         )
         if trains_critic:
             terms = self._update_critic(micro_batch, outputs)
@@ -419,15 +429,24 @@ class InpaintingGAN(keras.Model):
         images, masks = batch["images"], batch["masks"]
         return {"corrupted": (self.corruption or corrupt)(images, masks), "masks": masks}
 
+    def _guess(self, generator: Any, batch: Tensors, training: bool) -> Tensors:
+        return read_guesses(generator(self._corrupt(batch), training=training), batch["images"])
+
     @property
     def _inference_generator(self) -> Any:
         """The network for all that is not training: the average, where there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
 
-    def call(self, inputs: Tensors, training: bool = False) -> Tensors:
+    def call(self, inputs: Any, training: bool = False) -> Tensors:
+        batch = read_batch(inputs)
+        if "masks" not in batch:
+            raise ValueError(
+                "A call needs images and masks, `gan((images, masks))`; `predict` draws masks "
+                "for images alone. Received: no masks"
+            )
         generator = self.generator if training else self._inference_generator
-        outputs = generator(self._corrupt(inputs), training=training)
-        completed = composite(inputs["images"], outputs["refined"], inputs["masks"])
+        outputs = self._guess(generator, batch, training)
+        completed = composite(batch["images"], outputs["refined"], batch["masks"])
         return {"completed": completed, **outputs}
 
     # ---- Evaluation ------------------------------------------------------------------
@@ -437,7 +456,7 @@ class InpaintingGAN(keras.Model):
         data, size = self.backend.fill(data)
         batch = self._draw(data, VALIDATION_INDEX, first=self.step_metrics.count(size))
         images, masks = batch["images"], batch["masks"]
-        outputs = self._inference_generator(self._corrupt(batch), training=False)
+        outputs = self._guess(self._inference_generator, batch, training=False)
         completed = composite(images, outputs["refined"], masks)
         measured = self.step_metrics.measure(images, completed, masks)
         boxes = local_boxes(masks, batch["boxes"], self.critic.patch_size)
@@ -491,8 +510,7 @@ class InpaintingGAN(keras.Model):
         return {
             **super().get_config(),
             **{
-                name: keras.saving.serialize_keras_object(getattr(self, name))
-                for name in _PARTS
+                name: keras.saving.serialize_keras_object(getattr(self, name)) for name in PARTS
             },
             "seed": self.seed,
             "image_size": self.image_size,
@@ -501,10 +519,8 @@ class InpaintingGAN(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        config = dict(config)
-        for name in _PARTS:
-            config[name] = keras.saving.deserialize_keras_object(config.get(name))
-        return cls(**config)
+        parts = {name: read_part(name, config.get(name)) for name in PARTS}
+        return cls(**{**config, **parts})
 
     def save(
         self,
@@ -514,6 +530,8 @@ class InpaintingGAN(keras.Model):
         **kwargs: Any,
     ) -> None:
         """Saves everything, whole or not at all, see `keras.Model.save`."""
+        check_format(filepath)
+        warn_of_unknown_parts(self)
         is_whole = overwrite and zipped is not False
         with keras_draft(filepath, self, is_whole) as draft:
             super().save(draft, overwrite, zipped, **kwargs)

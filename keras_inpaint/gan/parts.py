@@ -7,6 +7,9 @@ published ones.
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import keras
+from keras import ops
+
 from keras_inpaint.arguments import check_int
 from keras_inpaint.losses import LossWeights
 
@@ -17,6 +20,8 @@ Tensors: TypeAlias = dict[str, Tensor]
 Corruption: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 # A function of images, completed images and masks that returns one value per image.
 Measure: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+# Of images that networks are built with, where no size is known.
+_USUAL_SIDE = 64
 InputGradients: TypeAlias = Callable[[Callable[[Tensors], Any], Tensors], Tensors]
 
 
@@ -148,6 +153,114 @@ def check_parts(
             "A WassersteinObjective needs a GlobalLocalCritic, a HingeObjective a PatchCritic. "
             f"Received: objective={type(objective).__name__}, critic={type(critic).__name__}"
         )
+
+
+def build_parts(generator: Any, critic: Any, needs_patches: bool, side: int | None) -> None:
+    """Builds networks that were not called yet, as Keras builds those of one model.
+
+    Their weights must be known: the optimizers, the average and files ask for them.
+
+    Args:
+        generator: `Generator`.
+        critic: `Critic`.
+        needs_patches: bool. Whether the critic sees local patches instead of masks.
+        side: int or `None`. Height and width of the images, where these are known.
+
+    Raises:
+        ValueError: If a network cannot be called as it will be, or some of its layers are not
+            built even then.
+    """
+    multiple = generator.size_multiple
+    usual = -(-_USUAL_SIDE // multiple) * multiple
+    height, width = critic.image_size or (side or usual, side or usual)
+    images = {"images": (height, width, generator.channels)}
+    masks = {"masks": (height, width, 1)}
+    patches = {"patches": (*(critic.patch_size or ()), generator.channels)}
+    inputs = {
+        "generator": {"corrupted": images["images"], **masks},
+        "critic": {**images, **(patches if needs_patches else masks)},
+    }
+    for name, network in (("generator", generator), ("critic", critic)):
+        if not isinstance(network, keras.layers.Layer) or _is_built(network):
+            continue
+        described = f"a dict of {' and '.join(inputs[name])}"
+        try:
+            network({each: keras.Input(shape) for each, shape in inputs[name].items()})
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"`{name}` must take {described}, see `keras_inpaint.gan.parts."
+                f"{name.capitalize()}`; called so, it fails with: {reason} "
+                f"Received: {name}={type(network).__name__}"
+            ) from error
+        if not _is_built(network):
+            raise ValueError(
+                f"All layers of `{name}` must be used in its `call`, or be built. "
+                f"Received: {name}={type(network).__name__}, whose layers are not all built"
+            )
+
+
+def _is_built(layer: Any) -> bool:
+    return layer.built and all(_is_built(each) for each in getattr(layer, "layers", ()))
+
+
+def read_guesses(outputs: Any, images: Tensor) -> Tensors:
+    """Reads what a generator returned, and gives its guesses the type of the images.
+
+    Args:
+        outputs: dict of `"coarse"` and `"refined"`, tensors like `images`, and whatever else.
+        images: Tensor of shape `(batch, height, width, channels)`.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(outputs, dict) or not {"coarse", "refined"} <= set(outputs):
+        found = f"a dict of {', '.join(map(str, outputs))}" if isinstance(outputs, dict) else ""
+        raise ValueError(
+            'The generator must return a dict of "coarse" and "refined", its first and its '
+            "second guess (the same tensor twice, if it has only one). "
+            f"Received: {found or type(outputs).__name__}"
+        )
+    guesses = {name: outputs[name] for name in ("coarse", "refined")}
+    for name, guess in guesses.items():
+        if not _may_be(guess.shape, images.shape):
+            raise ValueError(
+                f"The generator's {name!r} must be of the images' shape, "
+                f"{tuple(images.shape)}. Received: {name}.shape={tuple(guess.shape)}"
+            )
+    cast = {name: ops.cast(guess, images.dtype) for name, guess in guesses.items()}
+    return {**outputs, **cast}
+
+
+def read_masks(drawn: Any, images: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Reads what a sampler of masks returned for some images.
+
+    Raises:
+        ValueError: If it is no pair of masks, of shape `(batch, height, width, 1)`, and boxes.
+    """
+    if not isinstance(drawn, (tuple, list)) or len(drawn) != 2:
+        raise ValueError(
+            "A sampler must return a pair: masks of shape (batch, height, width, 1), 1 in the "
+            "hole, and boxes of shape (batch, 4), or None for these. "
+            f"Received: {type(drawn).__name__}"
+        )
+    masks, boxes = drawn
+    expected = (*images.shape[:3], 1)
+    if not _may_be(masks.shape, expected):
+        raise ValueError(
+            f"A sampler must return masks of shape {expected}, as the images are. "
+            f"Received: masks.shape={tuple(masks.shape)}"
+        )
+    return masks, boxes
+
+
+def _may_be(shape: Any, expected: Any) -> bool:
+    """Whether shapes are the same, as far as they are known."""
+    if getattr(shape, "rank", 0) is None or getattr(expected, "rank", 0) is None:
+        return True
+    return len(shape) == len(expected) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(shape, expected, strict=True)
+    )
 
 
 def square_side(critic: Critic) -> int | None:

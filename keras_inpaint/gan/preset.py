@@ -1,8 +1,12 @@
-"""A model as a preset: both networks and what they are trained with, but no optimizer state."""
+"""A model as a preset, and what is in files of either kind: its parts by name."""
 
+import inspect
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import keras
 
 from keras_inpaint.arguments import is_int
 from keras_inpaint.presets import read_metadata, read_network, read_object, write_preset
@@ -10,6 +14,65 @@ from keras_inpaint.presets.reading import read_all
 
 if TYPE_CHECKING:
     from keras_inpaint.gan.inpainting_gan import InpaintingGAN
+
+# The arguments of `InpaintingGAN` that files describe.
+PARTS = ("generator", "critic", "objective", "masks", "corruption")
+
+
+def read_part(name: str, config: Any) -> Any:
+    """Makes a part of a model of its description in a file.
+
+    Raises:
+        ValueError: If Keras does not know its class, or this does not take the description.
+    """
+    try:
+        return keras.saving.deserialize_keras_object(config)
+    except Exception as error:
+        described = config if isinstance(config, dict) else {}
+        raise ValueError(
+            f"`{name}` of the model cannot be read: {' '.join(str(error).split())} "
+            "Register its class by `keras.saving.register_keras_serializable`, or pass it in "
+            "`custom_objects`; see that its `get_config` holds what its construction needs. "
+            f"Received: {name} of the class {described.get('class_name')!r}"
+        ) from error
+
+
+def warn_of_unknown_parts(gan: "InpaintingGAN") -> None:
+    """Warns of parts that a file names, but that Keras cannot make again by that name."""
+    unknown = [
+        f"{name} ({getattr(part, '__name__', type(part).__name__)})"
+        for name in reversed(PARTS)
+        if not _is_known(part := getattr(gan, name))
+    ]
+    if unknown:
+        warnings.warn(
+            f"The file will not be read without help: {', '.join(unknown)} must be registered "
+            "by `keras.saving.register_keras_serializable`, or be passed in `custom_objects` "
+            "when it is loaded.",
+            stacklevel=3,
+        )
+
+
+def _is_known(part: Any) -> bool:
+    is_function = inspect.isroutine(part)
+    kind = part if is_function else type(part)
+    # Keras finds its own classes by their module.
+    is_of_keras = not is_function and kind.__module__.partition(".")[0] == "keras"
+    name = keras.saving.get_registered_name(kind)
+    return part is None or is_of_keras or keras.saving.get_registered_object(name) is kind
+
+
+def check_format(filepath: str | PathLike[str]) -> None:
+    """Refuses the format of files that Keras had before its version 3.
+
+    Raises:
+        ValueError: If the name is one of such a file.
+    """
+    if Path(filepath).suffix.lower() in (".h5", ".hdf5"):
+        raise ValueError(
+            "Save to a file that ends in `.keras`, or weights alone by `save_weights` to one "
+            f"that ends in `.weights.h5`. Received: filepath={str(filepath)!r}"
+        )
 
 
 def save_to_preset(
@@ -33,6 +96,7 @@ def save_to_preset(
     Raises:
         OSError: As `write_preset`, and so `ValueError`.
     """
+    warn_of_unknown_parts(gan)
     known = {} if gan.image_size is None else {"image_size": gan.image_size}
     networks = {"model": gan.inpainter.generator, "critic": gan.critic}
     objects = {name: getattr(gan, name) for name in ("objective", "masks", "corruption")}

@@ -81,6 +81,13 @@ class StepMetrics:
         Returns:
             dict of scalar tensors: their means in this epoch so far, the loss first.
         """
+        unknown = [name for name in terms if name not in self._terms]
+        if unknown:
+            raise ValueError(
+                "An objective lists its terms in `critic_term_names` and "
+                "`generator_term_names`: add what it returns to them. "
+                f"Received: {', '.join(unknown)} beside {', '.join(self._terms)}"
+            )
         means = {"loss": self._loss, **self._terms}
         return self._report(means, {"loss": loss, **terms}, ("loss", *others, *terms))
 

@@ -1,5 +1,6 @@
 """What data and settings must be like, checked before anything is trained on them."""
 
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from keras_inpaint.gan.batches import (
     unpack,
 )
 from keras_inpaint.gan.paired_optimizer import PairedOptimizer
-from keras_inpaint.gan.parts import MaskSampler, Objective, Tensor, Tensors
+from keras_inpaint.gan.parts import MaskSampler, Objective, Tensor, Tensors, read_masks
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.random import picture_seeds
 
@@ -42,6 +43,8 @@ Callbacks: TypeAlias = (
 )
 # Keras's callbacks that set learning rates.
 _RATE_CALLBACKS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+# Images for which masks are drawn to look at them.
+_NUM_DRAWN = 4
 # Half precision rounds numbers near 1 to this.
 _ROUNDING = 1e-3
 # Another object than the literal: it tells whether `format` was left out.
@@ -226,6 +229,8 @@ class BatchChecker:
         self.check(batch)
         images = np.asarray(batch["images"])
         self.image_shape, self.has_masks = images.shape, "masks" in batch
+        if self.is_training and self.has_masks:
+            _warn_of_extremes(batch["masks"], "The masks of the first batch", stacklevel=7)
         if self.is_training and images.min() >= 0:
             warnings.warn(
                 "All images of the first batch lie within [0, 1]: they are probably not in "
@@ -311,7 +316,10 @@ def check_values(
     """
     images = np.asarray(images, "float32")
     least, most = float(images.min()), float(images.max())
-    # A comparison with NaN is false.
+    if math.isnan(least):
+        raise ValueError(
+            f"Images must be numbers. Received: {int(np.isnan(images).sum())} NaN among them"
+        )
     if not (least >= -1 - _ROUNDING and most <= 1 + _ROUNDING):
         raise ValueError(
             "Images must lie within [-1, 1]. Of bytes, `keras_inpaint.pictures.to_images` "
@@ -354,19 +362,38 @@ def check_patches(
 
 
 def check_sampler(sampler: MaskSampler | None, checker: BatchChecker) -> None:
-    """Refuses a sampler of masks that do not lie in the local patches, as the first one shows.
+    """Refuses a sampler by the masks that it draws for a few images.
 
     Args:
         sampler: What draws the masks of batches that bring none.
         checker: `BatchChecker` that has looked at the first batch, where that was possible.
 
     Raises:
-        ValueError: If the hole sticks out, or the box is not of the patches' size.
+        ValueError: If they are no masks of 0 and 1, or their holes do not lie in the local
+            patches.
     """
-    size, shape = checker.required.patch_size, checker.image_shape
-    if sampler is None or size is None or shape is None or checker.has_masks:
+    shape, required = checker.image_shape, checker.required
+    if sampler is None or shape is None or checker.has_masks:
         return
-    check_patches(*sampler(picture_seeds(0, 0, [0]), *shape[1:3]), size)
+    images = np.zeros((_NUM_DRAWN, *shape[1:]), "float32")
+    seeds = picture_seeds(0, 0, np.arange(_NUM_DRAWN, dtype="int32"))
+    masks, boxes = read_masks(sampler(seeds, *shape[1:3]), images)
+    masks = keras.ops.convert_to_numpy(masks)
+    check_values(images, masks, None, required)
+    check_patches(masks, boxes, required.patch_size)
+    _warn_of_extremes(masks, f"The masks that {type(sampler).__name__} draws", stacklevel=6)
+
+
+def _warn_of_extremes(masks: Tensor, what: str, stacklevel: int) -> None:
+    """Warns of masks without a hole, and of those that are nothing else."""
+    holes = np.asarray(masks, "float32") > 0
+    if not holes.any():
+        found = "have no hole, so that nothing is learned about filling one: 1 is the hole"
+    elif holes.all():
+        found = "leave nothing known: 1 is the hole, 0 what is known"
+    else:
+        return
+    warnings.warn(f"{what} {found}.", stacklevel=stacklevel)
 
 
 def check_equal_parts(size: int | None, num_devices: int, num_micro_batches: int) -> None:

@@ -76,7 +76,8 @@ class HingeObjective:
             "images": ops.concatenate([images, completed], axis=0),
             "masks": ops.concatenate([masks, masks], axis=0),
         }
-        real, fake = ops.split(critic(inputs, training=True), 2, axis=0)
+        scores = ops.cast(critic(inputs, training=True), images.dtype)
+        real, fake = ops.split(scores, 2, axis=0)
         losses = 0.5 * (ops.relu(1.0 - real) + ops.relu(1.0 + fake))
         return {
             "critic_loss": ops.mean(losses, axis=1),
@@ -104,7 +105,7 @@ class HingeObjective:
 
         def adversarial_loss(completed):
             scores = critic({"images": completed, "masks": masks}, training=True)
-            return -ops.mean(scores, axis=1)
+            return -ops.mean(ops.cast(scores, images.dtype), axis=1)
 
         return generator_terms(
             weights,

@@ -149,7 +149,7 @@ class WassersteinObjective:
         real = _critic_inputs(images, boxes, critic.patch_size)
         fake = _critic_inputs(completed, boxes, critic.patch_size)
         both = {name: ops.concatenate([real[name], fake[name]], axis=0) for name in real}
-        scores = critic(both, training=True)
+        scores = _scores(critic, both)
         local, overall = (_fake_minus_real(scores[side]) for side in ("local", "global"))
         wasserstein = local
         wasserstein += overall * (1.0 if self.weighs_critics_alike else weights.global_critic)
@@ -197,7 +197,7 @@ class WassersteinObjective:
             return discounted_l1(crop_patches(guess, boxes, size), truth, discounts)
 
         def adversarial_loss(completed):
-            scores = critic(_critic_inputs(completed, boxes, size), training=True)
+            scores = _scores(critic, _critic_inputs(completed, boxes, size))
             return -scores["local"] - weights.global_critic * scores["global"]
 
         return generator_terms(
@@ -235,6 +235,14 @@ class WassersteinObjective:
 
 def _critic_inputs(images, boxes, size):
     return {"images": images, "patches": crop_patches(images, boxes, size)}
+
+
+def _scores(critic, inputs):
+    """A critic's scores in the type of its images, in which losses are computed."""
+    dtype = inputs["images"].dtype
+    return {
+        side: ops.cast(scores, dtype) for side, scores in critic(inputs, training=True).items()
+    }
 
 
 def _fake_minus_real(scores):

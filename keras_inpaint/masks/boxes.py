@@ -23,8 +23,9 @@ class Boxes:
         width: int. Width of the box, in pixels.
         margin: int. Least distance, in pixels, from the box to the border of
             the picture.
-        jitter: int. Each side of the hole lies 0 to `jitter` pixels inside the
-            box, each number drawn as often, each side for itself.
+        jitter: int or `None`. Each side of the hole lies 0 to `jitter` pixels
+            inside the box, each number drawn as often, each side for itself. Unless
+            given, 16, as published for boxes of 128 pixels, or an eighth of a smaller box.
 
     Call arguments:
         seeds: Integers of shape `(batch,)`, one per picture: from
@@ -54,10 +55,12 @@ class Boxes:
     - [Yu et al., 2018](https://arxiv.org/abs/1801.07892), section 5
     """
 
-    def __init__(self, height=128, width=128, margin=0, jitter=16):
+    def __init__(self, height=128, width=128, margin=0, jitter=None):
         self.height = check_int("height", height, "of the box counts pixels", at_least=1)
         self.width = check_int("width", width, "of the box counts pixels", at_least=1)
         self.margin = check_int("margin", margin, "is a distance in pixels", at_least=0)
+        if jitter is None:
+            jitter = min(16, min(height, width) // 8)
         self.jitter = check_int("jitter", jitter, "counts pixels", at_least=0)
         if 2 * jitter >= min(height, width):
             raise ValueError(

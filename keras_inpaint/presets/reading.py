@@ -308,7 +308,9 @@ def _read_configs(folder: Path, name: str | None) -> dict[str, Any]:
             # Such as what stood in the hole in training, where that was nothing.
             continue
         is_described = isinstance(config, dict) and isinstance(config.get("class_name"), str)
-        if not is_described or not isinstance(config.get("config"), dict):
+        # Keras describes a function by its name alone.
+        kind = str if is_described and config["class_name"] == "function" else dict
+        if not is_described or not isinstance(config.get("config"), kind):
             raise ValueError(
                 f"{path} is damaged: each object needs a `class_name` and a `config`. Copy the "
                 f"whole preset again. Received: {key}={str(config)[:80]}"
