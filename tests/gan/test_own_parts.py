@@ -1,5 +1,7 @@
 """Networks, objectives and samplers as a user writes them, who has read the protocols."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -260,6 +262,17 @@ class ExtraTerm(HingeObjective):
     def generator_terms(self, *arguments, **options):
         terms = super().generator_terms(*arguments, **options)
         return {**terms, "extra": terms["hole_loss"]}
+
+
+def test_the_parts_of_the_docs_train_and_are_saved(tmp_path):
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    block = page.partition("## Parts of your own")[2].partition("```python\n")[2]
+    names = {}
+    exec(block.partition("```")[0], names)
+    gan = names["gan"]
+    assert train(gan).history["brightness"][0] > 0
+    gan.save(tmp_path / "gan.keras")
+    keras.saving.load_model(tmp_path / "gan.keras")
 
 
 def test_terms_that_an_objective_does_not_list_are_named():
