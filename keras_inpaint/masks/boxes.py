@@ -25,7 +25,8 @@ class Boxes:
             the picture.
         jitter: int or `None`. Each side of the hole lies 0 to `jitter` pixels
             inside the box, each number drawn as often, each side for itself. Unless
-            given, 16, as published for boxes of 128 pixels, or an eighth of a smaller box.
+            given 16, as published for boxes of 128 pixels, or an eighth of a box in which
+            that leaves nothing, of up to 32 pixels.
 
     Call arguments:
         seeds: Integers of shape `(batch,)`, one per picture: from
@@ -60,7 +61,7 @@ class Boxes:
         self.width = check_int("width", width, "of the box counts pixels", at_least=1)
         self.margin = check_int("margin", margin, "is a distance in pixels", at_least=0)
         if jitter is None:
-            jitter = min(16, min(height, width) // 8)
+            jitter = 16 if min(height, width) > 32 else min(height, width) // 8
         self.jitter = check_int("jitter", jitter, "counts pixels", at_least=0)
         if 2 * jitter >= min(height, width):
             raise ValueError(

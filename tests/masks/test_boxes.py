@@ -35,6 +35,11 @@ def test_the_hole_lies_in_the_box_and_the_box_within_the_margin():
     assert len(set(moved_in)) > 100
 
 
+@pytest.mark.parametrize(("side", "jitter"), [(128, 16), (33, 16), (32, 4), (8, 1), (7, 0)])
+def test_jitter_that_is_not_given_leaves_a_hole(side, jitter):
+    assert Boxes(side, 128).jitter == jitter
+
+
 def test_a_box_without_jitter_may_fill_the_picture():
     masks, boxes = draw(Boxes(6, 8, jitter=0), 2, 6, 8)
     assert masks.all()
@@ -57,7 +62,10 @@ def test_a_box_that_does_not_fit_is_refused():
         ({"jitter": -2}, r"`jitter` .* at least 0.*jitter=-2"),
         ({"height": 32.5}, r"must be an int of at least 1.*height=32\.5"),
         ({"jitter": True}, r"must be an int.*jitter=True"),
-        ({"width": 32}, r"less than half of the box.*jitter=16, height=128, width=32"),
+        (
+            {"width": 32, "jitter": 16},
+            r"less than half of the box.*jitter=16, height=128, width=32",
+        ),
     ],
 )
 def test_impossible_boxes_are_refused(arguments, message):
