@@ -14,7 +14,7 @@ import pytest
 from keras import ops
 from PIL import Image, ImageFilter
 
-from keras_inpaint import Inpainter, inpaint_folder
+from keras_inpaint import Inpainter, evaluate, inpaint_folder
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.main import main
 from keras_inpaint.data import PictureDataset, photos
@@ -727,3 +727,11 @@ def test_limits_of_reading_hold_for_every_command(name, trained_on, capsys):
     assert LIMITS[name][0] in capsys.readouterr().err
     with pytest.raises(ValueError, match=LIMITS[name][0]):
         trained_on(*LIMITS[name])
+
+
+@pytest.mark.parametrize("limits", [{"max_pixels": 2000}, {"memory_limit": 2**25}], ids=str)
+def test_limits_hold_for_masks_of_photos_that_are_arrays(inpainter, limits):
+    put("mask.png")
+    (name,) = limits
+    with pytest.raises(ValueError, match=f"None of the photos can be used.*`{name}`"):
+        evaluate(inpainter, [photograph()], ["mask.png"], **limits)
