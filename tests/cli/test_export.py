@@ -9,6 +9,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 import keras_inpaint.export  # noqa: E402
+import keras_inpaint.serving  # noqa: E402
 from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.cli import presets  # noqa: E402
 from keras_inpaint.cli.main import main  # noqa: E402
@@ -46,6 +47,22 @@ def test_export_prints_where_the_version_is(asked, tmp_path, capfd):
     assert told.err == ""
     assert "serving_default" in tf.saved_model.load(output / "5").signatures
     assert asked == ["mine"]
+
+
+def test_the_page_is_written_by_its_format(asked, monkeypatch, tmp_path, capfd):
+    written = []
+
+    def export(inpainter, folder):
+        written.append((type(inpainter.generator), folder))
+        return folder
+
+    monkeypatch.setattr(keras_inpaint.serving, "export_page", export)
+    words = ["export", "--format", "page", "--output", str(tmp_path / "site")]
+    assert main(words) == 0
+    assert written == [(Echo, tmp_path / "site")]
+    assert capfd.readouterr().out == f"{tmp_path / 'site'}\n"
+    assert main([*words, "--max-pixels", "100"]) == 2
+    assert "--max-pixels is no option of --format page" in capfd.readouterr().err
 
 
 def test_limit_of_pixels_is_that_of_the_option(asked, monkeypatch, tmp_path, capsys):
