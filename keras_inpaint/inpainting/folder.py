@@ -38,7 +38,7 @@ from keras_inpaint.inpainting.planning import METHODS, choose_method
 from keras_inpaint.pictures import Picture, is_lossy, read_header, what_is_lost
 from keras_inpaint.pictures.formats import FORMATS
 from keras_inpaint.pictures.masks import Mask, MaskOptions, check_mask_size, stored_orientation
-from keras_inpaint.pictures.opening import MAX_PIXELS, default_memory_limit
+from keras_inpaint.pictures.opening import MAX_PIXELS, amount, default_memory_limit
 from keras_inpaint.pictures.pixels import Holes
 from keras_inpaint.pictures.reading import read_frames, read_picture
 from keras_inpaint.pictures.writing import SEVERAL_FRAMES, write_draft
@@ -408,7 +408,7 @@ class Pipeline:
             )
         if memory > self.limit:
             raise ValueError(
-                f"All {num_frames} frames at once take about {memory / 2**30:.2f} GiB of "
+                f"All {num_frames} frames at once take about {amount(memory)} of "
                 "memory, more than the limit. Raise it (--memory-limit), or leave out "
                 "--all-frames."
             )

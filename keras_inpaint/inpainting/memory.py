@@ -8,7 +8,7 @@ from keras_inpaint.inpainting.pixels import padded_size
 from keras_inpaint.inpainting.planning import choose_method, plan
 from keras_inpaint.inpainting.window import Window
 from keras_inpaint.ops.attention_blocks import attention_memory
-from keras_inpaint.pictures.opening import GIB
+from keras_inpaint.pictures.opening import amount
 from keras_inpaint.pictures.pixels import Holes
 
 # Fitted to the peak memory of processes, see docs/large_pictures.md.
@@ -172,8 +172,8 @@ def check_batch(generator: Any, size: tuple[int, int], num: int, limit: int) -> 
     need = estimate_memory(generator, size, num)
     if need > limit:
         raise MemoryLimitError(
-            f"Filling these photos at once needs about {_gib(need)} of memory, more than the "
-            f"limit of {_gib(limit)}. Fill fewer at once, fill them one by one with "
+            f"Filling these photos at once needs about {amount(need)} of memory, more than the "
+            f"limit of {amount(limit)}. Fill fewer at once, fill them one by one with "
             f"`inpaint`, or raise the limit. Received: {num} photos of {width} x {height} "
             f"pixels, memory_limit={limit}"
         )
@@ -181,15 +181,11 @@ def check_batch(generator: Any, size: tuple[int, int], num: int, limit: int) -> 
 
 def _refusal(holes: Holes, method: str, needs: dict[str, int], limit: int) -> str:
     height, width = holes.shape
-    affordable = [f"{name!r} ({_gib(need)})" for name, need in needs.items() if need <= limit]
+    affordable = [f"{name!r} ({amount(need)})" for name, need in needs.items() if need <= limit]
     advice = f"Use the method {' or '.join(affordable)}" if affordable else "Cut the photo"
     return (
-        f"Filling this photo by the method {method!r} needs about {_gib(needs[method])} of "
-        f"memory, more than the limit of {_gib(limit)}. {advice}, or raise the limit. "
+        f"Filling this photo by the method {method!r} needs about {amount(needs[method])} of "
+        f"memory, more than the limit of {amount(limit)}. {advice}, or raise the limit. "
         f"Received: a photo of {width} x {height} pixels, method={method!r}, "
         f"memory_limit={limit}"
     )
-
-
-def _gib(count: int) -> str:
-    return f"{count / GIB:.2f} GiB"

@@ -278,9 +278,8 @@ def _check_cost(
     if memory_limit is not None and need > memory_limit:
         raise Refused(
             f"Reading this picture of {width} x {height} pixels needs about "
-            f"{need / GIB:.2f} GiB of memory, more than the limit of "
-            f"{memory_limit / GIB:.2f} GiB. Raise the limit (`memory_limit`, --memory-limit), "
-            "or make the picture smaller."
+            f"{amount(need)} of memory, more than the limit of {amount(memory_limit)}. Raise "
+            "the limit (`memory_limit`, --memory-limit), or make the picture smaller."
         )
     if max_pixels is not None and image.format == "JPEG":
         _check_scans(file)
@@ -297,6 +296,20 @@ def _check_scans(file: BinaryIO) -> None:
                 f"The picture is stored in more than {MAX_SCANS} scans, each of which goes "
                 "over all of it. Save it anew."
             )
+
+
+def amount(num_bytes: int) -> str:
+    """Writes a number of bytes as people read it.
+
+    Example:
+    >>> from keras_inpaint.pictures.opening import amount
+    >>> amount(3 * 2**30 // 2), amount(32 * 2**20), amount(1000)
+    ('1.50 GiB', '32.0 MiB', '1.0 KiB')
+    """
+    for unit, size in (("GiB", GIB), ("MiB", 2**20)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.{2 if unit == 'GiB' else 1}f} {unit}"
+    return f"{num_bytes / 2**10:.1f} KiB"
 
 
 def default_memory_limit() -> int:
