@@ -11,6 +11,7 @@ _SUBPACKAGES = (
     "data",
     "evaluation",
     "export",
+    "files",
     "gan",
     "inpainting",
     "layers",
@@ -21,6 +22,7 @@ _SUBPACKAGES = (
     "ops",
     "pictures",
     "presets",
+    "serving",
     "training",
     "tuning",
 )

@@ -15,3 +15,7 @@ __all__ = [
     "load_features",
     "measure",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

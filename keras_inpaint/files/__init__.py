@@ -22,3 +22,7 @@ __all__ = [
     "write_table",
     "write_text",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -19,3 +19,7 @@ _PRESET_NAMES = (
 __getattr__ = moved_names(
     __name__, {name: f"keras_inpaint.presets.{name}" for name in _PRESET_NAMES}
 )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,3 +15,7 @@ __all__ = [
     "distance_discounts",
     "known_l1",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,3 +7,7 @@ from keras_inpaint.masks.strokes import Strokes
 from keras_inpaint.masks.union import Union
 
 __all__ = ["Boxes", "Mixture", "Mosaic", "Strokes", "Union"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

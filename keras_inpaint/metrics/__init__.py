@@ -15,3 +15,7 @@ __all__ = [
     "ssim",
     "total_variation",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

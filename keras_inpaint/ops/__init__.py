@@ -73,3 +73,7 @@ __all__ = [
 __getattr__ = moved_names(
     __name__, {"enlarge_nearest": "keras_inpaint.ops.resampling.upsample_nearest"}
 )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -42,3 +42,7 @@ __all__ = [
     "write_frames",
     "write_picture",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -19,3 +19,7 @@ __all__ = [
     "read_object",
     "write_preset",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

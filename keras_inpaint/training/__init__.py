@@ -23,3 +23,7 @@ def __getattr__(name: str) -> Any:
     if name == "train":
         return importlib.import_module("keras_inpaint.training.run").train
     return _moved(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,3 +23,7 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = ["InpaintingHyperModel", "measure_objective", "search", "search_ranges"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

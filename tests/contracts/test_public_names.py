@@ -27,6 +27,7 @@ PUBLIC_NAMES = {
         "export_litert",
         "export_onnx",
         "export_saved_model",
+        "files",
         "gan",
         "inpaint_folder",
         "inpainting",
@@ -38,6 +39,7 @@ PUBLIC_NAMES = {
         "ops",
         "pictures",
         "presets",
+        "serving",
         "training",
         "tuning",
     ],
@@ -247,6 +249,12 @@ def test_public_names_change_only_on_purpose(package):
         f"change is meant, write into PUBLIC_NAMES of {pathlib.Path(__file__).name}:\n"
         f'    "{package}": {public_names(package)},'
     )
+
+
+@pytest.mark.parametrize("package", packages())
+def test_dir_shows_public_names_alone(package):
+    names = public_names(package)
+    assert not names or dir(imported(package)) == sorted(names)
 
 
 def test_no_listed_package_is_gone():
