@@ -147,6 +147,7 @@ def _add_inpaint(app: FastAPI, server: Server) -> None:
         ] = _LEFT_OUT,
         method: Annotated[Literal["whole", "crop", "resize"], Form()] = _LEFT_OUT,
         feather: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
+        detail: Annotated[Literal["copy", "none"], Form()] = "copy",
         grow: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
         invert_mask: Annotated[bool, Form()] = False,
         mask_from_alpha: Annotated[bool, Form()] = False,
@@ -160,7 +161,9 @@ def _add_inpaint(app: FastAPI, server: Server) -> None:
                 "`mask` is missing. Send it, or `mask_from_alpha=true` if the photo's "
                 "transparency marks the hole.",
             )
-        wish = filling.Wish(method, feather, grow, invert_mask, mask_from_alpha, media_type)
+        wish = filling.Wish(
+            method, feather, detail, grow, invert_mask, mask_from_alpha, media_type
+        )
         photo_file = await photo.read()
         mask_file = None if mask is None else await mask.read()
         model = server.keeper.current

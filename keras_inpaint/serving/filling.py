@@ -39,6 +39,7 @@ class Wish:
 
     method: str | None = None
     feather: int = 0
+    detail: str = "copy"
     grow: int = 0
     invert_mask: bool = False
     mask_from_alpha: bool = False
@@ -106,6 +107,7 @@ def fill_photo(
                 holes,
                 method=wish.method,
                 feather=wish.feather,
+                detail=wish.detail,
                 memory_limit=model.memory_limit,
                 progress=lambda num_done, num: call.check(),
             )

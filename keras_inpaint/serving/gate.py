@@ -146,8 +146,11 @@ def on_invalid(request: Request, error: Exception) -> JSONResponse:
 def on_http_error(request: Request, error: Exception) -> JSONResponse:
     """Answers what the framework refuses, such as an unknown route, as all errors are."""
     assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    return error_response(Refusal(error.status_code, str(error.detail), headers))
+    headers, message = dict(error.headers or {}), str(error.detail)
+    if error.status_code == 405:
+        path, allowed = shown(request.url.path), headers.get("Allow", "another method")
+        message = f"{path} takes {allowed} alone. Received: {request.method}"
+    return error_response(Refusal(error.status_code, message, headers))
 
 
 def on_refusal(request: Request, error: Exception) -> JSONResponse:

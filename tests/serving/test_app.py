@@ -16,6 +16,7 @@ from serving.fake_server import (
     photo_and_mask,
 )
 
+from keras_inpaint import Inpainter
 from keras_inpaint.pictures import read_picture
 
 PREDICT = "/v1/models/fake:predict"
@@ -70,6 +71,23 @@ def test_feather_and_grow_change_known_pixels_near_the_hole(client, pair):
     feathered = decode(client.post("/inpaint", files=files, data={"feather": 3}).content)
     assert (feathered[10, 9] != photo[10, 9]).any()
     assert (feathered[10, 5] == photo[10, 5]).all()
+
+
+def test_fields_of_the_form_are_arguments_of_inpaint(client, pair, monkeypatch):
+    seen, inpaint = {}, Inpainter.inpaint
+
+    def recorded(self, *args, **options):
+        seen.update(options)
+        return inpaint(self, *args, **options)
+
+    monkeypatch.setattr(Inpainter, "inpaint", recorded)
+    files = {"photo": encode(pair[0]), "mask": encode(pair[1])}
+    wish = {"method": "crop", "feather": 2, "detail": "none"}
+    assert client.post("/inpaint", files=files, data=wish).status_code == 200
+    assert {name: seen[name] for name in wish} == wish
+    answer = client.post("/inpaint", files=files, data={"detail": "soft"})
+    assert answer.status_code == 400
+    assert "`detail`" in answer.json()["error"]
 
 
 def test_exif_profile_and_alpha_of_the_photo_are_kept(client, pair):

@@ -391,6 +391,8 @@ def test_other_methods_are_405_and_say_which_is_right(client, method):
         answer = client.request(method, path)
         check_refused(answer, (405,))
         assert answer.headers["allow"] == "POST"
+        expected = f"{path!r} takes POST alone. Received: {method}"
+        assert answer.json()["error"] == expected
 
 
 def test_after_all_of_this_the_answer_is_right(client, served):
