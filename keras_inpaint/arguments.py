@@ -1,5 +1,6 @@
-"""Checks of arguments, for all packages: whole numbers and choices."""
+"""Checks of arguments, for all packages: whole numbers, choices and names."""
 
+import difflib
 import numbers
 from collections.abc import Iterable
 from typing import Any, TypeGuard
@@ -64,6 +65,28 @@ def check_int(
     return int(value)
 
 
+def check_memory_limit(limit: Any) -> None:
+    """Raises a ValueError unless a limit is a number of bytes, or `None`.
+
+    Args:
+        limit: The argument `memory_limit` of a function.
+
+    Example:
+    >>> from keras_inpaint.arguments import check_memory_limit
+    >>> check_memory_limit("2G")
+    Traceback (most recent call last):
+        ...
+    ValueError: `memory_limit` counts bytes (2 GiB are 2 * 2**30) and must be an int ...
+    """
+    check_int(
+        "memory_limit",
+        limit,
+        "counts bytes (2 GiB are 2 * 2**30)",
+        at_least=1,
+        or_none="half of the machine's memory",
+    )
+
+
 def check_choice(
     name: str, value: Any, choices: Iterable[Any], or_none: str | None = None
 ) -> None:
@@ -92,3 +115,31 @@ def check_choice(
             f"`{name}` must be one of {', '.join(map(repr, choices))}{otherwise}. "
             f"Received: {name}={value!r}"
         )
+
+
+def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raises a ValueError unless all names are known ones.
+
+    Args:
+        what: str. What has the names, in the plural, as `"Settings"`.
+        given: The names to check, or a dict of which they are the keys.
+        known: The known names, in the order in which they are listed.
+
+    Example:
+    >>> from keras_inpaint.arguments import check_names
+    >>> check_names("Settings", ["imagesize"], ("data", "image_size"))
+    Traceback (most recent call last):
+        ...
+    ValueError: Settings are named otherwise: did you mean image_size? Received: imagesize
+    """
+    known = list(known)
+    unknown = sorted(map(str, set(given) - set(known)))
+    if not unknown:
+        return
+    # Where each is like a known one, these are enough.
+    close = [difflib.get_close_matches(name, known, 1) for name in unknown]
+    if all(close):
+        told = f"otherwise: did you mean {', '.join(name for (name,) in close)}?"
+    else:
+        told = f"{', '.join(known)}."
+    raise ValueError(f"{what} are named {told} Received: {', '.join(unknown)}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from keras_inpaint.arguments import check_choice, check_int, is_int
+from keras_inpaint.arguments import check_choice, check_int, check_memory_limit, is_int
 from keras_inpaint.inpainting.detail import DETAILS
 from keras_inpaint.inpainting.filling import Progress, fill
 from keras_inpaint.inpainting.memory import (
@@ -24,7 +24,7 @@ from keras_inpaint.inpainting.memory import (
 from keras_inpaint.inpainting.pixels import check_photos, pad
 from keras_inpaint.inpainting.planning import METHODS
 from keras_inpaint.ops.compositing import corrupt
-from keras_inpaint.pictures import read_picture
+from keras_inpaint.pictures import Picture, read_picture
 from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes
 from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.pictures.pixels import Bytes, Holes, to_images, to_photos
@@ -42,6 +42,10 @@ from keras_inpaint.presets.writing import write_preset
 _one_at_a_time: Any = (
     threading.Lock() if keras.backend.backend() == "jax" else contextlib.nullcontext()
 )
+# What a file may be given as.
+_FILES = (str, PathLike, bytes, Image.Image)
+# What is used of a generator.
+_ATTRIBUTES = ("channels", "size_multiple", "predict_on_batch")
 # Of networks of which it is not known; the publications' size.
 _PUBLISHED_SIZE = 256
 
@@ -74,7 +78,7 @@ class Inpainter:
             sees what stands in the hole of a photo: the mosaic to be restored.
 
     Raises:
-        ValueError: If `image_size` is no such number.
+        ValueError: If `generator` lacks something, or `image_size` is no such number.
 
     Example:
     >>> generator = keras_inpaint.models.Generator.deepfill_v2(width=8)
@@ -93,6 +97,7 @@ class Inpainter:
         image_size: int | None = None,
         corruption: Any = None,
     ) -> None:
+        _check_generator(generator)
         image_size = check_int(
             "image_size",
             image_size,
@@ -269,12 +274,14 @@ class Inpainter:
 
         Args:
             photo: uint8 array of shape `(height, width, 3)`: RGB, any size. Or a file: its
-                path or bytes, or a `PIL.Image.Image`.
-            mask: Array of shape `(height, width)` or `(height, width, 1)`, or a file as
-                `photo`. Of two values the brighter one is the hole, of more levels those
-                above 127, and of bools True, see `keras_inpaint.pictures.read_mask`. Where
-                it has no hole, such as where it has one value, the photo comes back
-                unchanged. `None` with `mask_from_alpha`: what is transparent in `photo`.
+                path or bytes, or a `PIL.Image.Image`. Arrays of `(height, width)`, grey, and
+                of `(height, width, 4)`, with alpha, are taken for RGB as such files are.
+            mask: Array of shape `(height, width)` or `(height, width, 1)`, or of colours as
+                `photo`, or a file as `photo`. Of two values the brighter one is the hole, of
+                more levels those above 127, and of bools True, see
+                `keras_inpaint.pictures.read_mask`. Where it has no hole, such as where it
+                has one value, the photo comes back unchanged. `None` with
+                `mask_from_alpha`: what is transparent in `photo`.
             method: `"whole"`: the generator sees all of the photo. `"crop"`: it sees
                 each hole with its surroundings, smaller where the hole is thicker than
                 it knows holes to be. `"resize"`: it sees all of the photo, smaller.
@@ -292,12 +299,12 @@ class Inpainter:
                 made smaller, the fine detail of its filling is replaced by that of known
                 pixels that look alike. `"none"`: the filling is as soft as the generator
                 leaves it. Nothing is replaced in a photo that is seen as a whole.
-            out: uint8 array like `photo`, which takes the filled one, or `None` for a new
-                one. `photo` itself, where it is such an array, saves a copy of it.
+            out: uint8 array like `photo` in RGB, which takes the filled one, or `None` for a
+                new one. `photo` itself, where it is such an array, saves a copy of it.
 
         Returns:
-            uint8 array like `photo`: `out`, or a new one. Known pixels are those of `photo`,
-            but for `feather`.
+            uint8 array like `photo` in RGB: `out`, or a new one. Known pixels are those of
+            `photo`, but for `feather`.
 
         Raises:
             OSError: If a file cannot be read.
@@ -307,10 +314,15 @@ class Inpainter:
         check_choice("method", method, METHODS, or_none="the one that suits the photo")
         check_choice("detail", detail, DETAILS)
         check_int("feather", feather, "counts pixels", at_least=0)
-        _check_memory_limit(memory_limit)
+        check_memory_limit(memory_limit)
         grow = check_int("grow", grow, "counts pixels", at_least=0)
-        mask = photo if mask is None and mask_from_alpha else mask
-        photo = _pixels(photo)
+        if mask is None and not mask_from_alpha:
+            raise ValueError(
+                "`mask` must be an array or a file. Where the hole is what is transparent in "
+                "the photo, pass `mask_from_alpha=True`. Received: mask=None"
+            )
+        mask = photo if mask is None else mask
+        photo = _pixels(photo, self.generator.channels)
         check_photos(photo[None], self.generator.channels)
         (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
         if out is not None:
@@ -332,25 +344,27 @@ class Inpainter:
 
         Args:
             photos: uint8 array of shape `(num, height, width, 3)`, or a list of photos
-                of one size.
+                of one size: whatever `inpaint` takes.
             masks: Array of shape `(num, height, width)` or `(num, height, width, 1)`, or
-                a list; the values are those that `inpaint` takes.
+                a list of whatever `inpaint` takes.
             memory_limit: int or `None`, as `inpaint` takes.
 
         Returns:
-            uint8 array like `photos`.
+            uint8 array of shape `(num, height, width, 3)`.
 
         Raises:
             ValueError: As `inpaint`, and if there is not one mask per photo.
         """
-        _check_memory_limit(memory_limit)
-        photos, masks = _stack("photo", photos), _stack("mask", masks)
+        check_memory_limit(memory_limit)
+        channels = self.generator.channels
+        photos, masks = _listed("photos", photos), _listed("masks", masks)
+        photos = _stack([_pixels(photo, channels) for photo in photos])
         if len(photos) != len(masks):
             raise ValueError(
                 "Each photo needs a mask of its own. "
                 f"Received: {len(photos)} photos, {len(masks)} masks"
             )
-        check_photos(photos, self.generator.channels)
+        check_photos(photos, channels)
         # One by one: zeros and ones in one mask and grey levels in the next are both clear.
         holes = np.stack(_holes([find_holes(mask) for mask in masks], photos))
         if not holes.any():
@@ -375,15 +389,30 @@ class Inpainter:
         return f"<Inpainter name={self.name}, generator={self.generator.name}>"
 
 
-def _check_memory_limit(limit: int | None) -> None:
-    half = "half of the machine's memory"
-    check_int("memory_limit", limit, "counts bytes", at_least=1, or_none=half)
+def _check_generator(generator: Any) -> None:
+    missing = [name for name in _ATTRIBUTES if not hasattr(generator, name)]
+    if missing:
+        raise ValueError(
+            f"`generator` must have {', '.join(_ATTRIBUTES)}, as a "
+            "`keras_inpaint.models.Generator` has. Of a preset, `Inpainter.from_preset` makes "
+            f"an inpainter. Received: generator={generator!r}, without {', '.join(missing)}"
+        )
 
 
-def _pixels(photo: Any) -> NDArray[Any]:
-    if isinstance(photo, str | PathLike | bytes | Image.Image):
+def _pixels(photo: Any, channels: int) -> NDArray[Any]:
+    if isinstance(photo, _FILES):
         return read_picture(photo).pixels
-    return np.asarray(photo)
+    pixels = np.asarray(photo)
+    if pixels.dtype.kind in "OSU":
+        raise ValueError(
+            "`photo` must be one photo: an array of bytes, a path, the bytes of a file, or a "
+            "PIL image. Of several, `inpaint_batch` takes a list, and "
+            f"`keras_inpaint.inpaint_folder` paths. Received: a {type(photo).__name__}"
+        )
+    is_other = pixels.shape[2:] in ((), (1,), (4,)) and pixels.ndim in (2, 3)
+    if channels == 3 and is_other and pixels.dtype == np.uint8 and pixels.size:
+        return Picture.of(pixels, "photo").pixels
+    return pixels
 
 
 def _holes(masks: list[Mask], photos: Bytes) -> list[Holes]:
@@ -407,11 +436,20 @@ def _check_out(out: Any, photo: Bytes) -> None:
         )
 
 
-def _stack(kind: str, pictures: Any) -> NDArray[Any]:
-    shapes = {np.shape(picture) for picture in pictures}
+def _listed(name: str, things: Any) -> list[Any]:
+    if isinstance(things, _FILES) or not hasattr(things, "__iter__"):
+        raise ValueError(
+            f"`{name}` must be an array or a list of several, one per photo. One photo is "
+            f"filled by `inpaint`. Received: {name} of type {type(things).__name__}"
+        )
+    return list(things)
+
+
+def _stack(photos: list[NDArray[Any]]) -> NDArray[Any]:
+    shapes = {photo.shape for photo in photos}
     if len(shapes) != 1:
         raise ValueError(
-            f"A batch needs at least one {kind}, and all of one size. Fill others one by "
-            f"one with `inpaint`. Received: {kind} shapes {sorted(shapes)}"
+            "A batch needs at least one photo, and all of one size. Fill others one by "
+            f"one with `inpaint`. Received: photo shapes {sorted(shapes)}"
         )
-    return np.asarray(pictures)
+    return np.stack(photos)

@@ -18,6 +18,7 @@ from scipy import ndimage
 from keras_inpaint.arguments import check_int
 from keras_inpaint.pictures.metadata import orientation, upright_array
 from keras_inpaint.pictures.opening import MAX_PIXELS, Source, is_deep, open_picture
+from keras_inpaint.pictures.picture import Picture
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, Holes
 from keras_inpaint.pictures.reading import converted, grey16, low_bytes, read_deep, to_bytes
 
@@ -79,7 +80,8 @@ def read_mask(
     Args:
         source: str or path of a picture file, the bytes of one, a
             `PIL.Image.Image`, or an array of shape `(height, width)` or
-            `(height, width, 1)`. Of bools, True is the hole.
+            `(height, width, 1)`. Of bools, True is the hole. A uint8 array of shape
+            `(height, width, 3)`, or 4 with alpha, is taken as such a file.
         invert: bool. Whether the mask marks the known pixels instead.
         from_alpha: bool. Whether what is transparent is the hole, whatever
             the colours are.
@@ -326,10 +328,14 @@ def _decoded(
         )
     if values.ndim == 3 and values.shape[-1] == 1:
         values = values[..., 0]
+    if values.dtype == np.uint8 and values.ndim == 3 and values.shape[-1] in (3, 4):
+        picture = Picture.of(values, "mask")
+        return picture.pixels, picture.alpha, "an array of colours"
     if values.ndim != 2 or not values.size:
         raise ValueError(
             "`mask` must be of shape (height, width) or (height, width, 1), one value per "
-            f"pixel. Received: mask.shape={np.shape(source)}"
+            "pixel, or of colours as uint8, (height, width, 3 or 4). "
+            f"Received: mask.shape={np.shape(source)}"
         )
     if values.dtype != np.uint8 and (values == 1).all():
         # Numbers of a program, not the bytes of a file: all of it is meant.

@@ -1,6 +1,7 @@
 """A picture file's content, upright and whole."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,35 @@ class Picture:
                 f"{shape[:2]}. Received: deep of type {self.deep.dtype} and "
                 f"shape {self.deep.shape}"
             )
+
+    @classmethod
+    def of(cls, pixels: Any, name: str = "pixels") -> Self:
+        """Makes a picture of an array, as a file of these pixels is read.
+
+        Args:
+            pixels: uint8 array of shape `(height, width)` or `(height, width, 1)`: grey;
+                `(height, width, 3)`: RGB; or `(height, width, 4)`: with alpha.
+            name: str. What the caller calls it, for the error.
+
+        Raises:
+            ValueError: If it has another type or shape.
+
+        Example:
+        >>> keras_inpaint.pictures.Picture.of(np.zeros((2, 3), "uint8")).pixels.shape
+        (2, 3, 3)
+        """
+        values = np.asarray(pixels)
+        layers = values[..., None] if values.ndim == 2 else values
+        is_picture = layers.ndim == 3 and layers.shape[-1] in (1, 3, 4) and layers.size
+        if values.dtype != np.uint8 or not is_picture:
+            raise ValueError(
+                f"`{name}` must be bytes, 0 to 255, of shape (height, width, 3), or (height, "
+                'width) of grey. Convert other numbers with `.astype("uint8")`. '
+                f"Received: {name} of type {values.dtype} and shape {values.shape}"
+            )
+        if layers.shape[-1] == 1:
+            return cls(np.repeat(layers, 3, axis=-1))
+        return cls(layers[..., :3], layers[..., 3] if layers.shape[-1] == 4 else None)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -64,7 +64,7 @@ _DEFLATE, _RGB, _INCH, _STRAIGHT_ALPHA, _DIFFERENCES = 8, 2, 2, 2, 2
 _PIXELS_A_STRIP = 2**18
 
 
-def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
+def write_picture(path: str | os.PathLike[str], picture: Picture | NDArray[np.uint8]) -> None:
     """Writes a picture in the format its suffix names.
 
     PNG, TIFF and WebP (lossless) keep pixels, alpha, colour profile, EXIF and XMP; PNG and
@@ -77,7 +77,8 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
 
     Args:
         path: str or Path whose suffix is one of `SUFFIXES`.
-        picture: `Picture`.
+        picture: `Picture`. Or the pixels alone, such as `Inpainter.inpaint` returns: a uint8
+            array of shape `(height, width, 3)`, or `(height, width)` of grey.
 
     Raises:
         ValueError: If the suffix is unknown or the format cannot hold the
@@ -87,11 +88,12 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
     Example:
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "black.png")
-    >>> picture = keras_inpaint.pictures.Picture(np.zeros((4, 6, 3), "uint8"))
-    >>> keras_inpaint.pictures.write_picture(path, picture)
+    >>> keras_inpaint.pictures.write_picture(path, np.zeros((4, 6, 3), "uint8"))
     >>> keras_inpaint.pictures.read_picture(path).size
     (4, 6)
     """
+    if not isinstance(picture, Picture):
+        picture = Picture.of(picture, "picture")
     write_frames(path, [picture])
 
 
@@ -154,11 +156,12 @@ def _encoding(path: str | os.PathLike[str], kind: str, size: tuple[int, int]) ->
         ) from error
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str], name: str = "path") -> None:
     """Checks that a picture can be written to `path`, before any work is done.
 
     Args:
         path: str or Path of the file to be.
+        name: str. What the caller calls it, for the error.
 
     Raises:
         OSError: As `keras_inpaint.files.check_target`, and so `ValueError`.
@@ -167,11 +170,11 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Example:
     >>> keras_inpaint.pictures.check_writable("filled.png")
     """
-    check_target(path)
+    check_target(path, name=name)
     if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(
-            f"`path` must end in one of {', '.join(SUFFIXES)}, which names the format. "
-            f"Received: path={os.fspath(path)!r}"
+            f"`{name}` must end in one of {', '.join(SUFFIXES)}, which names the format. "
+            f"Received: {name}={os.fspath(path)!r}"
         )
 
 

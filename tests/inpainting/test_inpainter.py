@@ -10,6 +10,7 @@ from PIL import Image
 
 from keras_inpaint import Inpainter
 from keras_inpaint.models import Generator
+from keras_inpaint.pictures import write_picture
 
 
 class Painter(keras.Model):
@@ -147,9 +148,9 @@ def test_masks_of_every_kind_mean_the_same_hole(photo, mask):
         (SLOPE, r"unclear.*levels from 0 to 138, .* as in a photograph"),
         (SLOPE // 2, r"unclear.*levels from 0 to 69, all of them at or below 127"),
         (box(70, 50), r"70 x 50 pixels.*turned by 90 degrees.*Received: a mask of 50 x 70"),
-        (np.zeros((50, 70, 3), "uint8"), r"one value per pixel.*mask.shape=\(50, 70, 3\)"),
+        (np.zeros((50, 70, 2), "uint8"), r"one value per pixel.*mask.shape=\(50, 70, 2\)"),
         (np.full((50, 70), "hole"), r"bools, zeros and ones.*mask.dtype=<U4"),
-        (None, r"mask.dtype=object"),
+        (None, r"mask_from_alpha=True.*mask=None"),
     ],
     ids=["soft", "nan", "slope", "dark", "turned", "colours", "words", "none"],
 )
@@ -188,15 +189,49 @@ def test_files_are_filled_as_arrays_are_with_the_options_of_masks(photo, tmp_pat
     ("photo", "message"),
     [
         (np.zeros((8, 8, 3), "float32"), r"bytes.*photo.dtype=float32"),
-        (np.zeros((8, 8), "uint8"), r"\(height, width, 3\).*photo.shape=\(8, 8\)"),
-        (np.zeros((8, 8, 4), "uint8"), r"\(height, width, 3\).*photo.shape=\(8, 8, 4\)"),
+        (np.zeros((8, 8, 2), "uint8"), r"\(height, width, 3\).*photo.shape=\(8, 8, 2\)"),
+        (["photo.jpg"], r"`inpaint_batch` takes a list.*Received: a list"),
         (np.zeros((0, 8, 3), "uint8"), r"at least one pixel.*photo.shape=\(0, 8, 3\)"),
     ],
-    ids=["float", "grey", "alpha", "empty"],
+    ids=["float", "channels", "list", "empty"],
 )
 def test_other_photos_are_refused(photo, message):
     with pytest.raises(ValueError, match=message):
         Inpainter(Painter()).inpaint(photo, np.zeros((8, 8), bool))
+
+
+def test_arrays_are_taken_as_files_of_their_pixels():
+    inpainter, colours = Inpainter(Painter(1.0)), np.zeros((8, 8, 4), "uint8")
+    colours[2:5, 2:5, :3] = 90
+    colours[..., 3] = 255
+    colours[1, 1, 3] = 0
+    grey = colours[..., 0]
+    mask = np.repeat(box(8, 8, "uint8", 255)[..., None], 3, axis=-1)
+    for photo in (colours, grey, grey[..., None]):
+        filled = inpainter.inpaint(photo, mask)
+        assert (filled == inpainter.inpaint(Image.fromarray(np.squeeze(photo)), mask)).all()
+        assert filled.shape == (8, 8, 3)
+    own = inpainter.inpaint(colours, None, mask_from_alpha=True)
+    assert [tuple(place) for place in np.argwhere((own != colours[..., :3]).any(-1))] == [
+        (1, 1)
+    ]
+
+
+def test_batch_takes_files_as_one_photo_does(photo, tmp_path):
+    write_picture(tmp_path / "photo.png", photo)
+    hole = box(50, 70, "uint8", 255)
+    files = [str(tmp_path / "photo.png"), Image.fromarray(photo)]
+    masks = [png(hole), Image.fromarray(hole)]
+    filled = Inpainter(Painter(1.0)).inpaint_batch(files, masks)
+    assert (filled == Inpainter(Painter(1.0)).inpaint(photo, hole)).all()
+    with pytest.raises(ValueError, match=r"`inpaint`. Received: photos of type str"):
+        Inpainter(Painter()).inpaint_batch("photo.jpg", masks)
+
+
+@pytest.mark.parametrize("generator", ["flowers-128", None], ids=repr)
+def test_what_is_no_generator_is_refused(generator):
+    with pytest.raises(ValueError, match=f"from_preset.*Received: generator={generator!r}"):
+        Inpainter(generator)
 
 
 def test_batch_is_filled_as_its_photos_one_by_one(inpainter, rng):

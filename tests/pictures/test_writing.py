@@ -114,6 +114,18 @@ def test_new_file_has_the_usual_permissions(tmp_path):
     assert len(modes) == 1
 
 
+@pytest.mark.parametrize("shape", [(4, 6, 3), (4, 6), (4, 6, 1), (4, 6, 4)], ids=str)
+def test_pixels_alone_are_written_as_a_picture_of_them(shape, rng, tmp_path):
+    pixels = rng.integers(0, 256, shape).astype("uint8")
+    write_picture(tmp_path / "a.png", pixels)
+    with Image.open(tmp_path / "a.png") as image:
+        found = np.asarray(image)
+    expected = pixels if shape[2:] in ((3,), (4,)) else np.stack([pixels.reshape(4, 6)] * 3, -1)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match=r"`picture` must be bytes.*of type float64"):
+        write_picture(tmp_path / "a.png", pixels / 255)
+
+
 def test_link_stays_a_link(tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     write_picture(tmp_path / "link.png", Picture(PIXELS))
