@@ -74,17 +74,17 @@ def add_verb(verbs: Any) -> None:
         metavar="FILE",
         help="write a picture of the best, the median and the worst there",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, typed={"photos": "--data"})
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     _check_outputs(arguments)
     with quiet_start():
-        from keras_inpaint.data import find_photos
+        from keras_inpaint.data.sources import find_files
         from keras_inpaint.evaluation import evaluate
 
-        photos = find_photos(arguments.data)
+        photos = find_files(arguments.data, name="data").paths
     inpainter = presets.load_inpainter(arguments.preset)
     with Progress(len(photos)) as progress:
         evaluation = evaluate(
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuses what cannot be written, before anything is measured."""
     if arguments.sheet is not None:
-        check_writable(arguments.sheet)
+        check_writable(arguments.sheet, name="sheet")
     if arguments.json is not None:
         check_report(arguments.json, "--json")
 
@@ -137,5 +137,7 @@ def _area(text: str) -> tuple[float, float]:
 
 def _side(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number of pixels. Received: {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number of pixels, at least 1. Received: {text!r}"
+        )
     return int(text)

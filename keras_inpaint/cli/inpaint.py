@@ -51,7 +51,7 @@ def add_verb(verbs: Any) -> None:
         add_option(parser, name, _HELPS.get(name))
     _add_filling_options(parser)
     _add_folder_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, typed={"photos": "PHOTO", "masks": "--mask"})
 
 
 def _add_filling_options(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +145,7 @@ def _fill_file(arguments: argparse.Namespace) -> int:
 
 def _check_files(arguments: argparse.Namespace) -> None:
     """Refuses what can be seen to fail, before anything large is loaded."""
-    check_writable(arguments.output)
+    check_writable(arguments.output, name="output")
     for name in ("photo", "mask"):
         path = getattr(arguments, name)
         if path is None:

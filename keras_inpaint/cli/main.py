@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from keras_inpaint.cli import evaluate, inpaint, presets, serve, train
 from keras_inpaint.cli.console import add_verbosity, messages, silent_libraries
@@ -33,6 +33,16 @@ _TOLD_IN_A_GRAPH = re.compile(r"(?:ValueError: |assertion failed: \[)(.*?Receive
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # What each argument of the functions under a command is called on it.
+        self.typed: dict[str, str] = {}
+        super().__init__(*args, **kwargs)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        action = super().add_argument(*args, **kwargs)
+        self.typed[action.dest] = next(iter(action.option_strings), str(action.metavar))
+        return action
+
     def error(self, message: str) -> NoReturn:
         # Without argparse's usage before it: one line that says what to do.
         self.exit(2, f"{self.prog}: {shown(message)}. See `{self.prog} --help`.\n")
@@ -67,8 +77,20 @@ def _run(arguments: argparse.Namespace) -> int:
         message = _message(error)
         if message is None:
             raise
-        _LOG.error(message, exc_info=_LOG.isEnabledFor(logging.DEBUG))
+        _LOG.error(
+            _as_typed(message, arguments.typed), exc_info=_LOG.isEnabledFor(logging.DEBUG)
+        )
         return 2
+
+
+def _as_typed(message: str, typed: dict[str, str]) -> str:
+    """Calls options what they are called here, where a message has a function's arguments."""
+    for name, option in typed.items():
+        # Some messages name both.
+        message = message.replace(f"`{name}`, {option}", option).replace(f"`{name}`", option)
+        message = re.sub(rf"(?<![\w./-]){name}=True\b", option, message)
+        message = re.sub(rf"(?<![\w./-]){name}=", f"{option}=", message)
+    return message
 
 
 def _message(error: Exception) -> str | None:
@@ -125,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         add_verb(verbs)
     for each in verbs.choices.values():
         add_verbosity(each)
+        each.set_defaults(typed={**each.typed, **(each.get_default("typed") or {})})
     return parser
 
 

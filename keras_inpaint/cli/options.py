@@ -54,7 +54,9 @@ def _parser_of(kind: type, unit: str | None) -> Callable[[str], Any]:
 def number_of_pixels(text: str) -> int:
     """Reads a distance in pixels, at least 0."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number of pixels. Received: {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number of pixels, at least 0. Received: {text!r}"
+        )
     return int(text)
 
 

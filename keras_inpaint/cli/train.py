@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_inpaint.arguments import check_names
 from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
 from keras_inpaint.cli.options import add_option
 from keras_inpaint.files import check_source, read_source
+from keras_inpaint.training.photo_streams import check_sources
 from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -73,10 +75,9 @@ def add_settings(
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
-    chosen = chosen_settings(arguments)
+    settings = _checked(chosen_settings(arguments))
     with quiet_start():
         from keras_inpaint.training.run import train
-    settings = Settings.from_dict(chosen)
     steps = train(settings, verbose=int(shows_progress()))
     if steps < settings.steps:
         config = Path(settings.output) / "settings.json"
@@ -86,6 +87,13 @@ def run_train(arguments: argparse.Namespace) -> int:
         return 130
     print_result(Path(settings.output) / "preset")
     return 0
+
+
+def _checked(chosen: dict[str, Any]) -> Settings:
+    """Settings of which all is seen to fit that can be without loading TensorFlow."""
+    settings = Settings.from_dict(chosen)
+    check_sources(settings)
+    return settings
 
 
 def chosen_settings(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -114,12 +122,10 @@ def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:
         config = json.loads(content)
     except (RecursionError, ValueError) as error:
         raise ValueError(f"--config must be a JSON file; {path} is none: {error}") from error
-    unknown = sorted(set(config) - set(names)) if isinstance(config, dict) else ["no object"]
-    if unknown:
-        raise ValueError(
-            f"--config may set {', '.join(names)}. Received: {', '.join(unknown)} in {path}"
-        )
-    return dict(config)
+    if not isinstance(config, dict):
+        raise ValueError(f"--config must hold a JSON object. Received: no object in {path}")
+    check_names(f"Settings in {path}", config, names)
+    return config
 
 
 def add_tune(verbs: Any) -> None:
@@ -172,9 +178,9 @@ def run_tune(arguments: argparse.Namespace) -> int:
     chosen["save_every"] = _save_every(chosen, is_asked_for="save_every" in vars(arguments))
     names = [name for name, *_ in _TUNE_OPTIONS] + ["names", "bounds"]
     options = {name: value for name, value in vars(arguments).items() if name in names}
+    settings = _checked(chosen)
     with quiet_start():
         from keras_inpaint.tuning.search import search
-    settings = Settings.from_dict(chosen)
     if arguments.network is not None:
         options["network"] = _read_network(arguments.network)
     try:

@@ -69,6 +69,7 @@ def find_pairs(
     masks: Source | None = None,
     pattern: str | None = None,
     leave_out: Sequence[str | os.PathLike[str]] = (),
+    names: tuple[str, str] = ("photos", "masks"),
 ) -> Pairs:
     """Finds the mask of each photo.
 
@@ -91,6 +92,7 @@ def find_pairs(
             stands for the photo's name, `*` for anything, `?` for one character, as in
             `"mask of {name} *"`. With a dot in it, it is the whole name of the file.
         leave_out: Sequence of paths that are not searched, such as that of the output.
+        names: Pair of str. What the caller calls `photos` and `masks`, for errors.
 
     Returns:
         `Pairs`.
@@ -104,9 +106,9 @@ def find_pairs(
     if _is_file(masks) and is_same(photos, masks):
         raise ValueError(
             "A photo is never its own mask. Name another file, or take what is transparent "
-            f"for the hole by --mask-from-alpha. Received: {masks!r} for both"
+            f"for the hole by `mask_from_alpha`. Received: {masks!r} for both"
         )
-    found = find_files(photos, [*leave_out, *apart(masks, photos)])
+    found = find_files(photos, [*leave_out, *apart(masks, photos)], names[0])
     files, left_out = _named(found.paths, photos), dict(found.left_out)
     if masks is None or is_same(photos, masks):
         mask_files = [file for file in files if namer.names(file)]
@@ -122,7 +124,8 @@ def find_pairs(
         if isinstance(masks, str | os.PathLike) and _is_file(masks):
             pairs = [Pair(file.path, os.fspath(masks), file.within) for file in files]
             return Pairs(pairs, left_out=left_out)
-        mask_files = _named(find_files(masks, [*leave_out, *apart(photos, masks)]).paths, masks)
+        others_found = find_files(masks, [*leave_out, *apart(photos, masks)], names[1])
+        mask_files = _named(others_found.paths, masks)
         _, ending = _split(mask_files, namer)
         # A photo that lies beside its mask is none itself.
         bases = {(file.folder, name) for file in ending for name in namer.names(file)}
@@ -134,8 +137,9 @@ def find_pairs(
         first = files[0].path if files else photos
         reasons = ": ".join(["", *list(result.without_mask.values())[:1]])
         raise ValueError(
-            "No photo has a mask. Call a mask as its photo, or as that and `_mask`, or say how "
-            f"masks are called by --mask-pattern. Received: {first!r}"
+            f"No photo has a mask. {'Name them in' if masks is None else 'Name others in'} "
+            f"`{names[1]}`, call a mask as its photo, or as that and `_mask`, or say how masks "
+            f"are called by `mask_pattern`. Received: {first!r}"
             f"{' and others' if len(files) > 1 else ''}{reasons}"
             + describe_left_out(left_out, "; left out: ")
         )
@@ -151,7 +155,7 @@ def own_pairs(photos: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) 
     Returns:
         `Pairs`.
     """
-    found = find_files(photos, leave_out)
+    found = find_files(photos, leave_out, "photos")
     pairs = [Pair(file.path, file.path, file.within) for file in _named(found.paths, photos)]
     return Pairs(pairs, left_out=found.left_out)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_inpaint.arguments import check_choice, check_int
+from keras_inpaint.arguments import check_choice, check_int, check_memory_limit
 from keras_inpaint.data.pairs import apart, find_pairs
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_files
@@ -28,8 +28,7 @@ class Limits(NamedTuple):
     def of(cls, max_pixels: int | None, memory_limit: int | None) -> Self:
         """Checks limits that a user gave, see `keras_inpaint.data.photos`."""
         check_int("max_pixels", max_pixels, "counts pixels", at_least=1, or_none="any")
-        half = "half of the machine's memory"
-        check_int("memory_limit", memory_limit, "counts bytes", at_least=1, or_none=half)
+        check_memory_limit(memory_limit)
         return cls(max_pixels, memory_limit or default_memory_limit())
 
 
@@ -47,6 +46,7 @@ class PhotoFiles:
         leave_out: Sequence of paths.
         max_pixels: int or None.
         memory_limit: int or None.
+        names: Pair of str. What the caller calls `source` and `masks`, for errors.
 
     Attributes:
         paths: List of str.
@@ -72,6 +72,7 @@ class PhotoFiles:
         leave_out: Sequence[str | os.PathLike[str]] = (),
         max_pixels: int | None = MAX_PIXELS,
         memory_limit: int | None = None,
+        names: tuple[str, str] = ("source", "masks"),
     ) -> None:
         check_choice("mask_choice", mask_choice, ("paired", "random"))
         options = MaskOptions.of(mask_options, has_masks=masks is not None)
@@ -79,25 +80,28 @@ class PhotoFiles:
         self.max_plain = min(max_pixels or MAX_PIXELS, pixels_within(self._limits.memory_limit))
         self.log = SkipLog() if log is None else log
         self.masks = None
+        self._names = names
         if masks is not None and mask_choice == "paired":
             self.paths, own = self._paired(source, masks, options.pattern, leave_out)
             self.masks = MaskFiles(own, True, self.log, options, self._limits)
         elif masks is not None:
-            self.paths = self._found(source, [*leave_out, *apart(masks, source)])
-            others = self._found(masks, leave_out)
+            self.paths = self._found(source, names[0], [*leave_out, *apart(masks, source)])
+            others = self._found(masks, names[1], leave_out)
             self.masks = MaskFiles(others, False, self.log, options, self._limits)
         else:
-            self.paths = self._found(source, leave_out)
+            self.paths = self._found(source, names[0], leave_out)
         if drop_remainder and len(self.paths) < batch_size:
             raise ValueError(
-                "`source` must hold at least one batch of photos. Lower `batch_size`, add "
+                f"`{names[0]}` must hold at least one batch of photos. Lower `batch_size`, add "
                 "photos, or pass `drop_remainder=False`. "
                 f"Received: {len(self.paths)} photos, batch_size={batch_size}"
             )
         self._check_any_is_read()
 
-    def _found(self, source: Source, leave_out: Sequence[str | os.PathLike[str]]) -> list[str]:
-        found = find_files(source, leave_out)
+    def _found(
+        self, source: Source, name: str, leave_out: Sequence[str | os.PathLike[str]]
+    ) -> list[str]:
+        found = find_files(source, leave_out, name)
         self.log.leave_out(found.left_out)
         return found.paths
 
@@ -108,7 +112,7 @@ class PhotoFiles:
         pattern: str | None,
         leave_out: Sequence[str | os.PathLike[str]],
     ) -> tuple[list[str], list[str]]:
-        found = find_pairs(source, masks, pattern, leave_out)
+        found = find_pairs(source, masks, pattern, leave_out, self._names)
         self.log.leave_out(found.left_out)
         if found.without_mask:
             path, reason = next(iter(found.without_mask.items()))
@@ -162,8 +166,9 @@ class PhotoFiles:
             ):
                 return
         raise ValueError(
-            "`source` must hold photos that can be decoded, and none can. The first failed "
-            f"with: {next(iter(self.log.reasons.values()))}. Received: {len(self.paths)} files"
+            f"`{self._names[0]}` must hold photos that can be decoded, and none can. The first "
+            f"failed with: {next(iter(self.log.reasons.values()))}. "
+            f"Received: {len(self.paths)} files"
         )
 
 

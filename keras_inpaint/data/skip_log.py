@@ -1,6 +1,7 @@
 """The files that a stream of photos had to leave out."""
 
 import logging
+import os
 import threading
 
 from keras_inpaint.data.sources import describe_left_out
@@ -55,7 +56,10 @@ class SkipLog:
                     new[reason] = more
                     known.update(more)
         if new:
-            logger.info("Left out %s", describe_left_out(new))
+            folder = os.path.commonpath(
+                [os.path.dirname(path) for paths in new.values() for path in paths]
+            )
+            logger.info("Left out of %s: %s.", folder or ".", describe_left_out(new))
 
     def note(self, path: str, remark: str) -> None:
         """Warns of something about a file that is used all the same, once."""

@@ -13,8 +13,8 @@ from keras_inpaint.pictures import is_picture_file, is_picture_name
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 # Why a file is no photo to be read; each is counted.
-NO_PICTURE = "no picture"
-NO_FILE = "no regular file"
+NO_PICTURE = "not a picture"
+NO_FILE = "not a regular file"
 HIDDEN = "hidden, or in a folder of helpers"
 TWICE = "in a folder that was searched before"
 APART = "of the output or the masks"
@@ -75,12 +75,43 @@ def find_photos(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()
     return find_files(source, leave_out).paths
 
 
-def find_files(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) -> Found:
+def check_exists(source: Source, name: str = "source") -> None:
+    """Raises a FileNotFoundError where no photos can be found, without looking for any.
+
+    Args:
+        source: See `find_photos`.
+        name: str. What the caller calls it, for the error.
+
+    Example:
+    >>> from keras_inpaint.data.sources import check_exists
+    >>> check_exists("nowhere/", "masks")
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: `masks` must be a folder, ... Received: masks='nowhere/'
+    """
+    if not isinstance(source, str | os.PathLike) or os.path.isdir(source):
+        return
+    is_pattern = not os.path.lexists(source) and glob.has_magic(os.fspath(source))
+    if not (os.path.isfile(source) or is_pattern):
+        raise FileNotFoundError(
+            f"`{name}` must be a folder, a list of paths, a pattern, or a text file that "
+            f"lists paths; there is nothing of this name. Received: {name}={str(source)!r}"
+        )
+
+
+def find_files(
+    source: Source, leave_out: Sequence[str | os.PathLike[str]] = (), name: str = "source"
+) -> Found:
     """Finds the photos of a source and tells what was left out, see `find_photos`.
+
+    Args:
+        source: As `leave_out`, see `find_photos`.
+        name: str. What the caller calls it, for errors.
 
     Returns:
         `Found`.
     """
+    check_exists(source, name)
     search = _Search(leave_out)
     # A name that exists is meant literally, whatever brackets it holds.
     if not isinstance(source, str | os.PathLike):
@@ -93,19 +124,14 @@ def find_files(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ())
         )
     elif os.path.isfile(source):
         is_one = is_picture_file(source) or is_picture_name(source)
-        search.paths = [os.fspath(source)] if is_one else _in_list(Path(source))
+        search.paths = [os.fspath(source)] if is_one else _in_list(Path(source), name)
         advice = "The text file lists no paths; write one per line."
-    elif not os.path.lexists(source) and glob.has_magic(os.fspath(source)):
+    else:
         search.pattern(os.fspath(source))
         advice = "No picture file matches the pattern."
-    else:
-        raise FileNotFoundError(
-            "`source` must be a folder, a list of paths, a pattern, or a text file that "
-            f"lists paths; there is nothing of this name. Received: source={str(source)!r}"
-        )
     if not search.paths:
         raise ValueError(
-            f"`source` holds no photos. {advice} Received: source={source!r}"
+            f"`{name}` holds no photos. {advice} Received: {name}={source!r}"
             + describe_left_out(search.left_out, start=", where these were left out: ")
         )
     return Found(search.paths, search.left_out)
@@ -116,8 +142,8 @@ def describe_left_out(left_out: dict[str, list[str]], start: str = "") -> str:
 
     Example:
     >>> from keras_inpaint.data.sources import describe_left_out
-    >>> describe_left_out({"no picture": ["a/notes.txt", "a/b.mov"], "hidden": ["a/.c"]})
-    '2 no picture (notes.txt, b.mov), 1 hidden (.c)'
+    >>> describe_left_out({"not a picture": ["a/notes.txt", "a/b.mov"], "hidden": ["a/.c"]})
+    '2 not a picture (notes.txt, b.mov), 1 hidden (.c)'
     """
     parts = []
     for reason, paths in left_out.items():
@@ -242,12 +268,12 @@ def _is_helper(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _HELPERS
 
 
-def _in_list(path: Path) -> list[str]:
+def _in_list(path: Path, name: str) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
-            "`source` must be a text file in UTF-8 that lists one path per line, or a "
-            f"picture. Received: source={str(path)!r}"
+            f"`{name}` must be a text file in UTF-8 that lists one path per line, or a "
+            f"picture. Received: {name}={str(path)!r}"
         ) from error
     return [str(path.parent / line.strip()) for line in lines if line.strip()]

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, replace
 
 import keras
 
+from keras_inpaint.arguments import check_names
+
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
 @dataclass(frozen=True)
@@ -65,12 +67,7 @@ class LossWeights:
         """
         if isinstance(weights, LossWeights):
             return weights
-        unknown = sorted(set(weights or ()) - set(asdict(self)))
-        if unknown:
-            raise ValueError(
-                f"The loss weights are {', '.join(asdict(self))}. "
-                f"Received: {', '.join(unknown)}"
-            )
+        check_names("Loss weights", weights or (), asdict(self))
         return replace(self, **(weights or {}))
 
     def get_config(self):

@@ -13,7 +13,7 @@ from keras_inpaint.evaluation.features import load_features
 from keras_inpaint.gan.architectures import v2_samplers
 from keras_inpaint.gan.averaging import dtype_policy
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN
-from keras_inpaint.gan.validation import check_equal_parts
+from keras_inpaint.gan.validation import BatchChecker, check_equal_parts
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Mixture, Mosaic
 from keras_inpaint.metrics import PerceptualDistance
@@ -60,7 +60,20 @@ def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> A
         critic_only_steps=settings.critic_only_steps,
         steps_per_execution=settings.steps_per_execution,
     )
+    _check_image_size(gan, settings)
     return gan
+
+
+def _check_image_size(gan: Any, settings: Settings) -> None:
+    """Refuses images that `fit` would refuse, before a run writes anything."""
+    size = settings.image_size
+    images = keras.KerasTensor((settings.batch_size, size, size, _NUM_CHANNELS), "float32")
+    masks = keras.KerasTensor((settings.batch_size, size, size, 1), "float32")
+    try:
+        BatchChecker(gan, "fit").check_shapes({"images": images, "masks": masks})
+    except ValueError as error:
+        rule = str(error).partition(" Received: ")[0]
+        raise ValueError(f"{rule} Received: image_size={size}") from error
 
 
 def _make(settings: Settings, report: Callable[[str], None]) -> Any:

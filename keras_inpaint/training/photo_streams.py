@@ -3,12 +3,53 @@
 from typing import Any
 
 from keras_inpaint.data import SkipLog, photos
-from keras_inpaint.data.photo_files import seed_at_step
-from keras_inpaint.data.sources import Source
+from keras_inpaint.data.photo_files import PhotoFiles, seed_at_step
+from keras_inpaint.data.sources import Source, check_exists
 from keras_inpaint.training.settings import Settings, mask_options
 
 # Photos, mask files or `None`, and how these are chosen, see `keras_inpaint.data.photos`.
 PhotoSource = tuple[Source, Source | None, str]
+
+
+def check_sources(settings: Settings) -> None:
+    """Raises a FileNotFoundError where photos or masks that settings name are missing."""
+    for name in ("data", "masks", "validation", "validation_masks"):
+        source = getattr(settings, name)
+        if source is not None:
+            check_exists(source, name)
+
+
+def count_photos(
+    settings: Settings, source: PhotoSource, is_training: bool, log: SkipLog | None = None
+) -> int:
+    """Looks for the photos of a run, and the masks of files, before it begins.
+
+    Args:
+        settings: `Settings`.
+        source: What `training_source` or `validation_source` returns, or a part of it.
+        is_training: bool. Whether they are to train on: at least one batch is needed.
+        log: `keras_inpaint.data.SkipLog` or `None`.
+
+    Returns:
+        int: The number of photos, of which some may turn out to be damaged.
+
+    Raises:
+        FileNotFoundError: If the photos or masks are missing.
+        ValueError: If there are too few, none can be decoded, or the masks do not fit them.
+    """
+    files, masks, mask_choice = source
+    is_own = not is_training and settings.validation is not None
+    found = PhotoFiles(
+        files,
+        settings.batch_size,
+        is_training,
+        log=log,
+        masks=masks,
+        mask_choice=mask_choice,
+        names=("validation", "validation_masks") if is_own else ("data", "masks"),
+        **_reading(settings, masks),
+    )
+    return len(found.paths)
 
 
 def training_source(settings: Settings) -> PhotoSource:
@@ -78,17 +119,22 @@ def validation_stream(
 
 def _stream(settings: Settings, source: PhotoSource, **options: Any) -> Any:
     files, masks, mask_choice = source
-    size = settings.image_size
-    # A folder of photos may hold the run's own, with its sheets.
-    apart = (settings.output,)
     return photos(
         files,
-        image_size=size,
+        image_size=settings.image_size,
         masks=masks,
         mask_choice=mask_choice,
-        mask_options=None if masks is None else mask_options(settings),
-        leave_out=apart,
-        max_pixels=settings.max_pixels,
-        memory_limit=settings.memory_limit,
+        **_reading(settings, masks),
         **options,
     )
+
+
+def _reading(settings: Settings, masks: Source | None) -> dict[str, Any]:
+    """How files are read, and what is none of them."""
+    return {
+        "mask_options": None if masks is None else mask_options(settings),
+        # A folder of photos may hold the run's own, with its sheets.
+        "leave_out": (settings.output,),
+        "max_pixels": settings.max_pixels,
+        "memory_limit": settings.memory_limit,
+    }

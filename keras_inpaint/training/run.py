@@ -18,6 +18,8 @@ from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import build, devices_scope
 from keras_inpaint.training.photo_streams import (
+    check_sources,
+    count_photos,
     training_source,
     training_stream,
     validation_source,
@@ -58,17 +60,27 @@ def train(
     # Raises for wrong settings before anything is written; the folder first, for which no
     # photos need be looked for.
     check_kind(settings.output)
-    training_stream(settings, training_source(settings), step=0)
+    check_sources(settings)
+    # One for the run, so that what is left out is named once.
+    log = SkipLog()
+    counts = f"{count_photos(settings, training_source(settings), True, log)} photos"
     validation = None
     if settings.validation is not None:
-        validation = validation_stream(settings, validation_source(settings))
+        source = validation_source(settings)
+        counts += f", {count_photos(settings, source, False, log)} for validation"
+        validation = validation_stream(settings, source, log=log)
     info, warn = report or _LOG.info, report or _LOG.warning
     with devices_scope(settings, info):
         gan = build(settings, warn)
     with RunFolder(settings, gan) as folder:
         if folder.restore(gan, warn):
             info(f"Going on from step {gan.num_steps} of {folder.path}.")
-        return _train(gan, folder, settings, validation, verbose, info)
+        if gan.num_steps < settings.steps:
+            info(
+                f"Training on {counts}. The first step compiles the networks, which takes a "
+                "minute or more."
+            )
+        return _train(gan, folder, settings, validation, log, verbose, info)
 
 
 def _train(
@@ -76,13 +88,12 @@ def _train(
     folder: RunFolder,
     settings: Settings,
     validation: Any,
+    log: SkipLog,
     verbose: int,
     report: Callable[[str], None],
 ) -> int:
     """Makes the remaining steps; returns how many were made in all."""
     step: int = gan.num_steps
-    # One for the run, so that a damaged photo is named once.
-    log = SkipLog()
     callbacks: list[Any] = []
     if settings.sheets_every and step < settings.steps:
         rows = _sheet_rows(gan, settings, log)

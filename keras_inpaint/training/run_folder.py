@@ -117,12 +117,15 @@ class RunFolder:
             earlier = Settings.from_dict(json.loads(self.settings_file.read_text("utf-8")))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.settings_file} is damaged: {error}") from error
+        if not self._is_trained():
+            return
         for name in _FIXED:
             before, now = getattr(earlier, name), getattr(settings, name)
             if before != now:
+                advice = f"without `{name}`" if before is None else f"with {name}={before!r}"
                 raise ValueError(
-                    f"A run cannot change its `{name}`. Choose another output, or go on with "
-                    f"{name}={before!r}. Received: {name}={now!r} for {settings.output!r}"
+                    f"A run cannot change its `{name}`. Choose another `output`, or go on "
+                    f"{advice}. Received: {name}={now!r} for {settings.output!r}"
                 )
         has_average, wants_average = (
             each.ema_momentum is not None for each in (earlier, settings)
@@ -130,9 +133,13 @@ class RunFolder:
         if has_average != wants_average:
             raise ValueError(
                 "A run has an average of its generator from the first step on, or none. Choose "
-                f"another output, and begin with preset={str(self.preset)!r}. Received: "
+                f"another `output`, and begin with preset={str(self.preset)!r}. Received: "
                 f"ema_momentum={settings.ema_momentum!r} for {settings.output!r}"
             )
+
+    def _is_trained(self) -> bool:
+        """Whether it holds anything that was trained: else all settings may change."""
+        return bool(self._saved()) or self.preset.exists()
 
     def _is_free(self) -> bool:
         """Whether it holds nothing but what a run makes before its settings."""
@@ -151,7 +158,7 @@ class RunFolder:
             differing = _differing(network, read_object(self.preset, name))
             if differing:
                 raise ValueError(
-                    "A run cannot change its networks. Choose another output, or go on with "
+                    "A run cannot change its networks. Choose another `output`, or go on with "
                     f"the same `preset`. Received: preset={settings.preset!r} for "
                     f"{settings.output!r}, whose {name} differs in {', '.join(differing)}"
                 )

@@ -6,6 +6,7 @@ import typing
 from pathlib import Path
 from typing import Any, Self
 
+from keras_inpaint.arguments import check_names
 from keras_inpaint.pictures import MAX_PIXELS
 
 
@@ -334,11 +335,7 @@ class Settings:
             ValueError: If one is unknown, or `data` or `output` is missing.
         """
         names = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(settings) - set(names))
-        if unknown:
-            raise ValueError(
-                f"Settings are named {', '.join(names)}. Received: {', '.join(unknown)}"
-            )
+        check_names("Settings", settings, names)
         missing = [name for name in ("data", "output") if settings.get(name) is None]
         if missing:
             raise ValueError(

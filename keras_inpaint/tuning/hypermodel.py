@@ -12,14 +12,16 @@ from keras import ops
 from keras_tuner.errors import FailedTrialError
 from numpy.typing import NDArray
 
-from keras_inpaint.data import find_photos
-from keras_inpaint.data.photo_files import PhotoFiles
+from keras_inpaint.data import SkipLog
+from keras_inpaint.data.sources import find_files
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import boxes_and_strokes, build
 from keras_inpaint.training.photo_streams import (
     PhotoSource,
+    check_sources,
+    count_photos,
     training_source,
     training_stream,
     validation_source,
@@ -78,6 +80,8 @@ class InpaintingHyperModel(keras_tuner.HyperModel):
         super().__init__(name="inpainting")
         self.settings = settings
         self.measures = dict(measures or {})
+        # One for all trials, so that what is left out is named once.
+        self.log = SkipLog()
         self.objective = objective
         is_of_pixels = objective is None or objective.removeprefix("val_") not in self.measures
         self.ranges = search_ranges(settings, names, bounds, floor_adversarial=is_of_pixels)
@@ -119,9 +123,11 @@ class InpaintingHyperModel(keras_tuner.HyperModel):
             *(kwargs.pop("callbacks", None) or []),
         ]
         if not args and "x" not in kwargs:
-            args = (training_photos(settings, model.num_steps),)
+            args = (training_photos(settings, model.num_steps, self.log),)
             kwargs = {
-                "validation_data": validation_photos(settings, self._validation_masks()),
+                "validation_data": validation_photos(
+                    settings, self._validation_masks(), self.log
+                ),
                 "steps_per_epoch": settings.save_every,
                 "epochs": settings.steps // settings.save_every,
                 "shuffle": False,
@@ -156,21 +162,23 @@ class _FailUnlessFinite(keras.callbacks.Callback):
                 raise FailedTrialError(f"`{name}` became {value:g} in epoch {epoch + 1}.")
 
 
-def check_photos(settings: Settings) -> None:
+def check_photos(settings: Settings, log: SkipLog | None = None) -> None:
     """Looks for the photos, and the masks of files, of every trial.
+
+    Args:
+        settings: `Settings`.
+        log: `keras_inpaint.data.SkipLog` or `None`, and so in all others.
 
     Raises:
         FileNotFoundError: If the photos are missing.
         ValueError: If there are too few, none can be decoded, or the masks do not fit them.
     """
-    for (source, masks, choice), drop in (
-        (_training_choice(settings), True),
-        (_validation_choice(settings), False),
-    ):
-        PhotoFiles(source, settings.batch_size, drop, masks, choice)
+    check_sources(settings)
+    count_photos(settings, _training_choice(settings), True, log)
+    count_photos(settings, _validation_choice(settings), False, log)
 
 
-def training_photos(settings: Settings, step: int) -> Any:
+def training_photos(settings: Settings, step: int, log: SkipLog | None = None) -> Any:
     """Streams the photos that a trial learns from, without end.
 
     Args:
@@ -180,10 +188,12 @@ def training_photos(settings: Settings, step: int) -> Any:
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    return training_stream(settings, _training_choice(settings), step)
+    return training_stream(settings, _training_choice(settings), step, log)
 
 
-def validation_photos(settings: Settings, sampler: Any = None) -> Any:
+def validation_photos(
+    settings: Settings, sampler: Any = None, log: SkipLog | None = None
+) -> Any:
     """Streams the photos that trials are compared on, always the same.
 
     Args:
@@ -195,7 +205,7 @@ def validation_photos(settings: Settings, sampler: Any = None) -> Any:
         What `keras_inpaint.data.photos` returns.
     """
     choice = _validation_choice(settings)
-    batches = validation_stream(settings, choice)
+    batches = validation_stream(settings, choice, log=log)
     _, masks, _ = choice
     if sampler is None or masks is not None:
         return batches
@@ -218,7 +228,7 @@ def _validation_choice(settings: Settings) -> PhotoSource:
 
 def _split(settings: Settings) -> tuple[list[str], list[str]]:
     """The photos to train on, and those for validation."""
-    paths = find_photos(settings.data)
+    paths = find_files(settings.data, name="data").paths
     validation = paths[::_HELD_OUT]
     training = [path for index, path in enumerate(paths) if index % _HELD_OUT]
     if not training:

@@ -143,7 +143,7 @@ def search(
     )  # fmt: skip
     folder = Path(settings.output)
     _check_folder(folder, told, role)
-    check_photos(settings)
+    check_photos(settings, hypermodel.log)
     if strategy is None:
         with devices_scope(settings, info) as strategy:
             pass

@@ -67,10 +67,10 @@ def test_masks_of_the_photos_are_used(words, tmp_path, capsys):
     [
         (["--holes", "stars"], "'stars'"),
         (["--hole-area", "0.2"], "0.1:0.2"),
-        (["--hole-area", "0.2:0.1"], "hole_area=(0.2, 0.1)"),
-        (["--image-size", "0"], "number of pixels"),
+        (["--hole-area", "0.2:0.1"], "--hole-area=(0.2, 0.1)"),
+        (["--image-size", "0"], "number of pixels, at least 1"),
         (["--json", "missing/numbers.json"], "'missing/numbers.json'"),
-        (["--sheet", "sheet.txt"], "sheet.txt"),
+        (["--sheet", "sheet.txt"], "--sheet must end in"),
         (["--features", "vgg"], "features='vgg'"),
         (["--masks", "missing"], "'missing'"),
         (["--grow", "3"], "'grow': 3"),

@@ -191,10 +191,11 @@ def test_loss_of_jpeg_is_told_once_a_folder(folders, rng, tmp_path, capsys):
         ({"--output": "photos"}, "another folder than that of the photos"),
         ({"--output": "masks"}, "another folder than that of the masks"),
         ({"--output": "photos/a.png"}, "must be a folder where PHOTO is one"),
-        ({"--mask": "empty"}, "holds no photos"),
+        ({"--mask": "empty"}, "--mask holds no photos"),
         ({"--mask": "others"}, "No photo has a mask"),
+        ({"--mask": "nowhere"}, "Received: --mask='"),
     ],
-    ids=["photos", "masks", "output", "empty", "others"],
+    ids=["photos", "masks", "output", "empty", "others", "nowhere"],
 )
 def test_impossible_folders_are_told_in_one_line(folders, tmp_path, capsys, changes, advice):
     for name in ("empty", "others"):

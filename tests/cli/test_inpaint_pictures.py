@@ -272,13 +272,13 @@ def test_bad_file_is_refused_before_any_work(
     ("words", "advice"),
     [
         (["--method", "tile"], "whole"),
-        (["--feather", "-1"], "must be a number of pixels. Received: '-1'"),
-        (["--feather", "1.5"], "must be a number of pixels. Received: '1.5'"),
+        (["--feather", "-1"], "must be a whole number of pixels, at least 0. Received: '-1'"),
+        (["--feather", "1.5"], "at least 0. Received: '1.5'"),
         (["--memory-limit", "2X"], "such as 500M or 2G. Received: '2X'"),
         (["--memory-limit", "0"], "such as 500M or 2G. Received: '0'"),
         (
             ["--memory-limit", "100 KiB"],
-            "Raise the limit (`memory_limit`, --memory-limit)",
+            "Raise the limit (--memory-limit)",
         ),
     ],
     ids=lambda value: "".join(value) if isinstance(value, list) else "",

@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, tmp_path):
     """What the run is asked for; it stops one step early where `stops` is set."""
     asked = {"stops": False}
 
@@ -35,6 +35,8 @@ def asked(monkeypatch):
         return settings.steps - asked["stops"]
 
     monkeypatch.setattr(run, "train", train)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
     return asked
 
 
@@ -98,16 +100,23 @@ def test_stopped_run_says_how_to_go_on(asked, capsys):
         (["--data", "photos"], "--output"),
         (["--output", "run"], "--data"),
         (["--data", "p", "--output", "run", "--steps", "many"], "invalid int value: 'many'"),
-        (["--data", "p", "--output", "run", "--width", "0"], "width=0"),
+        (
+            ["--data", "p", "--output", "run", "--width", "0"],
+            "--width must be an int of at least 1. Received: --width=0",
+        ),
         (["--config", "none.json"], "must name a file"),
         (["--config", "broken.json"], "must be a JSON file"),
-        (["--config", "unknown.json"], "Received: batchsize"),
+        (["--config", "unknown.json"], "did you mean batch_size? Received: batchsize"),
         (["--config", "list.json"], "Received: no object"),
-        (["--data", "nowhere", "--output", "run"], "nowhere"),
+        (["--data", "nowhere", "--output", "run"], "Received: --data='nowhere'"),
+        (["--data", ".", "--validation", "v", "--output", "run"], "Received: --validation='v'"),
         (["--data", "p", "--output", "run", "--grow", "3"], "grow=3"),
         (["--data", "p", "--output", "run", "--masks", "m", "--grow", "-1"], "grow=-1"),
-        (["--data", "p", "--output", "run", "--invert-mask"], "invert_mask=True"),
-        (["--data", "p", "--output", "run", "--masks", "m", "--turn-mask"], "turn_mask=True"),
+        (["--data", "p", "--output", "run", "--invert-mask"], "Received: --invert-mask\n"),
+        (
+            ["--data", "p", "--output", "run", "--masks", "m", "--turn-mask"],
+            "Received: --turn-mask\n",
+        ),
         (["--data", "p", "--output", "run", "--max-pixels", "all"], "such as 300M"),
         (["--data", "p", "--output", "run", "--memory-limit", "0"], "such as 500M or 2G"),
     ],
@@ -130,5 +139,5 @@ def test_photo_that_is_none_is_told_in_one_line(tmp_path, capsys):
     Image.fromarray(np.zeros((40, 40), "uint8")).save(tmp_path / "photos" / "a.png")
     words = ["--data", str(tmp_path / "photos"), "--output", str(tmp_path / "run")]
     assert main(["train", *words]) == 2
-    assert "Received: 1 photos, batch_size=16" in capsys.readouterr().err
+    assert "--data must hold at least one batch" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -17,8 +17,10 @@ from keras_inpaint.training.settings import Settings  # noqa: E402
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, tmp_path):
     """What the search is asked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
     asked = {}
 
     def search(settings, **options):
@@ -104,19 +106,19 @@ def test_number_of_steps_is_enough(asked, tmp_path, monkeypatch, words, steps, s
     ("words", "advice"),
     [
         (["--objective", "generator_loss"], "objective='generator_loss'"),
-        (["--max-trials", "0"], "max_trials=0"),
+        (["--max-trials", "0"], "--max-trials=0"),
         (["--algorithm", "grid"], "algorithm='grid'"),
-        (["--data", "nowhere"], "nowhere"),
+        (["--data", "nowhere"], "Received: --data='nowhere'"),
         (["--output", "photos"], "must be a new folder"),
-        (["--output", "photos/0.png/search"], "The folder of `output` is a file"),
+        (["--output", "photos/0.png/search"], "The folder of --output is a file"),
         (["--steps", "0"], "steps=0"),
         (["--bounds", "hole=3"], "name=low:high,name=low:high. Received: 'hole=3'"),
         (["--bounds", "hole=3:1"], "Received: hole=3:1"),
         (["--search", "gradient_penalty"], "Received: gradient_penalty"),
-        (["--steps", "3", "--save-every", "2"], "steps=3, save_every=2"),
-        (["--batch-size", "16"], "2 photos, batch_size=16"),
+        (["--steps", "3", "--save-every", "2"], "--steps=3, --save-every=2"),
+        (["--batch-size", "16"], "2 photos, --batch-size=16"),
         (["--network", "none.keras"], "--network='none.keras'"),
-        (["--critic-steps", "0"], "critic_steps=0"),
+        (["--critic-steps", "0"], "--critic-steps=0"),
     ],
 )
 def test_wrong_use_of_tune_is_told_in_one_line(

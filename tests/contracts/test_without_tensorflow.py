@@ -125,8 +125,10 @@ def test_gated_networks_train_against_both_critics_and_fill_a_photo(tmp_path):
     ("missing", "backend", "package"),
     [("keras_tuner", "jax", "keras-tuner"), ("tensorflow", "tensorflow", "tensorflow")],
 )
-def test_a_command_that_lacks_a_library_says_so_in_one_line(missing, backend, package):
-    words = ["tune", "--data", "photos", "--output", "search"]
+def test_a_command_that_lacks_a_library_says_so_in_one_line(
+    tmp_path, missing, backend, package
+):
+    words = ["tune", "--data", str(tmp_path), "--output", str(tmp_path / "search")]
     answer = run(COMMAND, *words, missing=[missing], backend=backend)
     assert answer.returncode == 2
     assert answer.stderr.count("\n") == 1, answer.stderr

@@ -95,7 +95,7 @@ def test_a_photo_is_never_its_own_mask(put):
     assert list(paired(photos, "link")[0]) == ["both/b.png"]
     assert paired("both", "link")[0] == {"both/b.png": "both/b_mask.png"}
     for mask in ("both/a.png", "link/a.png"):
-        with pytest.raises(ValueError, match=r"never its own mask.*--mask-from-alpha"):
+        with pytest.raises(ValueError, match=r"never its own mask.*`mask_from_alpha`"):
             find_pairs("both/a.png", mask)
     with pytest.raises(ValueError, match="No photo has a mask"):
         find_pairs("both/a.png")
@@ -224,12 +224,14 @@ def test_what_has_no_partner_is_named_with_the_reason(put):
 
 def test_no_pair_at_all_is_an_error_that_says_what_to_do(put):
     put("photos/a.png", "masks/z.png")
-    with pytest.raises(ValueError, match=r"No photo has a mask.*--mask-pattern.*a\.png"):
+    with pytest.raises(ValueError, match=r"`masks`.*`mask_pattern`.*a\.png"):
         find_pairs("photos", "masks")
     with pytest.raises(ValueError, match="No photo has a mask"):
         find_pairs("photos")
-    with pytest.raises(FileNotFoundError, match="gone"):
+    with pytest.raises(FileNotFoundError, match=r"`masks` must be.*masks='gone'"):
         find_pairs("photos", "gone")
+    with pytest.raises(FileNotFoundError, match=r"`photos` must be.*photos='gone'"):
+        find_pairs("gone", "photos")
 
 
 def test_ten_thousand_photos_are_paired_in_a_second():

@@ -81,7 +81,7 @@ def test_content_tells_a_picture_whatever_it_is_called(tmp_path):
     (tmp_path / "z.jpg").write_text("no picture")
     found = find_files(tmp_path)
     assert "".join(os.path.basename(path)[0] for path in found.paths) == "abcdefghijkz"
-    assert sorted(map(os.path.basename, found.left_out.pop("no picture"))) == sorted(texts)
+    assert sorted(map(os.path.basename, found.left_out.pop("not a picture"))) == sorted(texts)
     assert not found.left_out
 
 
@@ -101,8 +101,8 @@ def test_every_file_left_out_is_counted_by_its_reason(tmp_path):
     assert found.paths == [str(tmp_path / name) for name in kept]
     assert {reason: len(paths) for reason, paths in found.left_out.items()} == {
         "hidden, or in a folder of helpers": len(helpers),
-        "no picture": 1,
-        "no regular file": 2,
+        "not a picture": 1,
+        "not a regular file": 2,
         "of the output or the masks": 1,
     }
 
@@ -142,11 +142,11 @@ def test_a_pattern_passes_over_helpers_too(tmp_path):
     assert found.paths == [str(tmp_path / "a.png"), str(tmp_path / "deep/b.dat")]
     assert {reason: len(paths) for reason, paths in found.left_out.items()} == {
         "hidden, or in a folder of helpers": 2,
-        "no picture": 1,
+        "not a picture": 1,
     }
 
 
 def test_a_source_of_no_photos_says_what_was_left_out(tmp_path):
     (tmp_path / "notes.txt").write_text("words")
-    with pytest.raises(ValueError, match=r"left out: 1 no picture \(notes\.txt\)"):
+    with pytest.raises(ValueError, match=r"left out: 1 not a picture \(notes\.txt\)"):
         find_photos(tmp_path)

@@ -225,7 +225,7 @@ def test_failures_are_named_and_stop_nobody(photos, caplog, tmp_path):
     saved = json.loads((tmp_path / "report.json").read_text())
     assert saved["counts"] == report.counts
     assert {each["status"] for each in saved["photos"]} == {"filled", "failed"}
-    assert saved["left_out"] == {"no regular file": [str(source / "pipe.jpg")]}
+    assert saved["left_out"] == {"not a regular file": [str(source / "pipe.jpg")]}
 
 
 def test_photos_that_would_be_one_file_are_not_written_over_each_other(tmp_path, rng):

@@ -128,7 +128,8 @@ def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_
     log = log_of(settings)
     assert [row["step"] for row in log] == ["2", "4"]
     assert {"generator_loss", "critic_loss", "val_hole_l1", "val_psnr"} <= set(log[0])
-    assert lines[0].startswith("step 2/4 ")
+    assert lines[0].startswith("Training on 4 photos, 4 for validation. The first step")
+    assert lines[1].startswith("step 2/4 ")
     filled = Inpainter.from_preset(run / "preset").inpaint(
         np.zeros((20, 20, 3), "uint8"), np.eye(20, dtype=bool)
     )
@@ -332,8 +333,16 @@ def test_damaged_photo_is_named_once_a_run(settings, photos, tmp_path, caplog):
     (tmp_path / "photos" / "damaged.png").write_text("no picture")
     data = str(tmp_path / "photos")
     settings = dataclasses.replace(settings, data=data, steps=3, save_every=1, batch_size=4)
-    train(settings, report=str)
-    assert sum("damaged.png" in record.getMessage() for record in caplog.records) == 1
+    (tmp_path / "photos" / "CREDITS.tsv").write_text("Anna")
+    settings = dataclasses.replace(settings, validation=data)
+    lines = []
+    with caplog.at_level("INFO"):
+        train(settings, report=lines.append)
+    told = [record.getMessage() for record in caplog.records]
+    assert sum("damaged.png" in line for line in told) == 1
+    left_out = f"Left out of {data}: 1 not a picture (CREDITS.tsv)."
+    assert [line for line in told if "CREDITS" in line] == [left_out]
+    assert lines[0].startswith("Training on 5 photos, 5 for validation.")
 
 
 def test_finished_run_is_not_trained_further(begun, copied):
@@ -490,6 +499,24 @@ def test_preset_of_another_network_is_refused(settings, tmp_path, make, changes,
 def test_run_of_another_network_is_not_gone_on_with(copied):
     with pytest.raises(ValueError, match=r"width=8.*Received: width=16"):
         train(dataclasses.replace(copied, width=16), report=str)
+
+
+def test_refused_start_leaves_nothing_behind(settings, tmp_path):
+    with pytest.raises(ValueError, match=r"divisible by 8.*image_size=36"):
+        train(dataclasses.replace(settings, image_size=36), report=str)
+    assert not (tmp_path / "run").exists()
+
+
+def test_run_without_any_checkpoint_is_begun_anew_with_other_settings(settings):
+    for each in (dataclasses.replace(settings, width=16, ema_momentum=0.5), settings):
+        with RunFolder(each) as folder:
+            assert json.loads(folder.settings_file.read_text()) == each.to_dict()
+
+
+def test_preset_that_a_run_left_is_not_overwritten_by_another_network(copied, tmp_path):
+    (tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5").unlink()
+    with pytest.raises(ValueError, match=r"width=8.*Received: width=16"):
+        RunFolder(dataclasses.replace(copied, width=16))
 
 
 def test_folder_of_other_files_is_no_output(settings, tmp_path):
