@@ -11,7 +11,7 @@ from keras_inpaint.export import export_onnx
 from keras_inpaint.files import atomic_write, check_target
 
 PAGE = Path(__file__).with_name("page")
-_MODEL, _SETTINGS = "model.onnx", "page.json"
+_INDEX, _MODEL, _SETTINGS = "index.html", "model.onnx", "page.json"
 # Of networks of which it is not known; the publications' size.
 _PUBLISHED_SIZE = 256
 _README = """\
@@ -64,8 +64,8 @@ def export_page(inpainter: Any, folder: str | PathLike[str]) -> Path:
     with atomic_write(folder, is_folder=True) as draft:
         # First: it refuses what cannot be exported.
         export_onnx(inpainter, draft / _MODEL)
-        shutil.copytree(PAGE, draft / "page")
-        (draft / "page" / "index.html").rename(draft / "index.html")
+        shutil.copytree(PAGE, draft / "page", ignore=shutil.ignore_patterns(_INDEX))
+        shutil.copyfile(PAGE / _INDEX, draft / _INDEX)
         settings = {
             "engine": "browser",
             "model": _MODEL,

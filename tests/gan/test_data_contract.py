@@ -686,7 +686,8 @@ def test_the_local_critic_takes_batches_of_unknown_size(images, caplog):
     batches = [images[:4], images[:2]]
     unknown = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=spec)
     assert steps_of(gan, unknown) == 2
-    assert not caplog.messages
+    # Of what is computed again; of how often it was traced, TensorFlow may warn.
+    assert not [message for message in caplog.messages if "watched" in message]
 
 
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="JAX has no float64 unless it is told to")
