@@ -156,5 +156,7 @@ def test_command_line_trains_on_two_devices_and_goes_on(kind, tmp_path):
     assert found["sheets"] == ["step-000000002.png", "step-000000004.png"]
     assert {"config.json", "model.weights.h5", "critic.weights.h5"} <= set(found["preset"])
     assert (found["odd"], found["is_written"]) == (2, False)
-    told = r"keras-inpaint: .*2 devices.*Take 4.*batch of 3. On one device: distribution='none'"
+    told = (
+        r"keras-inpaint: .*2 devices.*Take 4.*batch of 3. On one device: --distribution='none'"
+    )
     assert re.search(told, found["told"])
