@@ -104,16 +104,25 @@ def photos(
     [(2, 32, 32, 3)]
     """
     check_options(image_size, batch_size, crop, min_scale, seed)
+    batches: dict[str, Any] = {"batch_size": batch_size, "drop_remainder": drop_remainder}
     options: dict[str, Any] = {
+        **batches,
         "image_size": image_size,
-        "batch_size": batch_size,
         "shuffle": shuffle,
         "flip": flip,
         "crop": crop,
         "seed": seed,
         "repeat": repeat,
-        "drop_remainder": drop_remainder,
         "min_scale": min_scale,
+    }
+    reading: dict[str, Any] = {
+        "masks": masks,
+        "mask_choice": mask_choice,
+        "log": log,
+        "mask_options": mask_options,
+        "leave_out": leave_out,
+        "max_pixels": max_pixels,
+        "memory_limit": memory_limit,
     }
     try:
         # Late, so that the package can be imported where TensorFlow is not installed.
@@ -123,27 +132,5 @@ def photos(
             raise
         from keras_inpaint.data.picture_dataset import PictureDataset
 
-        return PictureDataset(
-            source,
-            log=log,
-            masks=masks,
-            mask_choice=mask_choice,
-            mask_options=mask_options,
-            leave_out=leave_out,
-            max_pixels=max_pixels,
-            memory_limit=memory_limit,
-            **options,
-        )
-    files = PhotoFiles(
-        source,
-        batch_size,
-        drop_remainder,
-        masks,
-        mask_choice,
-        log,
-        mask_options,
-        leave_out,
-        max_pixels,
-        memory_limit,
-    )
-    return photo_stream(files, **options)
+        return PictureDataset(source, **reading, **options)
+    return photo_stream(PhotoFiles(source, **batches, **reading), **options)

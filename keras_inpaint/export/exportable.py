@@ -1,10 +1,17 @@
 """Checks before an export of any format: the inpainter, and the libraries that are needed."""
 
 import importlib
+import os
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import keras
 
+from keras_inpaint.files import check_target, weights_size
+
+# Bytes at most of a graph without its weights, in one file.
+_GRAPH_SIZE = 2**20
 _CHANNELS = 3
 
 
@@ -40,6 +47,34 @@ def check_exportable(inpainter: Any, what: str, options: str) -> None:
             "pictures of its requests are red, green and blue. "
             f"Received: channels={generator.channels}"
         )
+
+
+def file_to_write(path: str | PathLike[str], suffix: str) -> Path:
+    """Refuses a file that cannot be written, or is named otherwise than its format asks.
+
+    Args:
+        path: str or path of the file.
+        suffix: str. What its name must end in.
+
+    Returns:
+        Path: the absolute one.
+
+    Raises:
+        OSError: As `keras_inpaint.files.check_target`, and so `ValueError`.
+        ValueError: If the name ends otherwise.
+    """
+    path = Path(os.path.abspath(path))
+    if path.suffix != suffix:
+        raise ValueError(
+            f"`path` must end in {suffix}: one file is written. Received: path={str(path)!r}"
+        )
+    check_target(path)
+    return path
+
+
+def file_size(inpainter: Any) -> int:
+    """Bytes at most of a file of the whole inpainter."""
+    return _GRAPH_SIZE + weights_size(inpainter.generator.variables)
 
 
 def check_libraries(extra: str, names: tuple[str, ...]) -> None:

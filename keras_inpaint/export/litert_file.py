@@ -1,6 +1,5 @@
 """LiteRT files for phones and small devices: each of one size, run and compared first."""
 
-import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.arguments import check_int
-from keras_inpaint.export.exportable import check_exportable, check_libraries
-from keras_inpaint.files import atomic_write, check_target, weights_size
+from keras_inpaint.export.exportable import (
+    check_exportable,
+    check_libraries,
+    file_size,
+    file_to_write,
+)
+from keras_inpaint.files import atomic_write
 from keras_inpaint.layers.contextual_attention import attention_at_once
 
 SUFFIX = ".tflite"
-# Bytes at most of the graph without its weights.
-_GRAPH_SIZE = 2**20
 
 
 def export_litert(
@@ -56,11 +58,7 @@ def export_litert(
     check_exportable(
         inpainter, "A LiteRT file", "--format litert --image-size HxW --output NAME.tflite"
     )
-    path = Path(os.path.abspath(path))
-    if path.suffix != SUFFIX:
-        raise ValueError(
-            f"`path` must end in {SUFFIX}: one file is written. Received: path={str(path)!r}"
-        )
+    path = file_to_write(path, SUFFIX)
     if len(np.shape(image_size)) != 1 or len(image_size) != 2:
         raise ValueError(
             "`image_size` must be a height and width, such as (256, 384). "
@@ -69,13 +67,11 @@ def export_litert(
     height, width = (
         check_int("image_size", side, "holds pixels, each", 1) for side in image_size
     )
-    check_target(path)
     check_libraries("litert", ("ai_edge_litert",))
     # Not before: where there is no TensorFlow, the messages above say what to do.
     from keras_inpaint.export.parity import check_filling
 
-    size = _GRAPH_SIZE + weights_size(inpainter.generator.variables)
-    with atomic_write(path, size=size) as draft:
+    with atomic_write(path, size=file_size(inpainter)) as draft:
         draft.write_bytes(_convert(inpainter, (height, width), float16))
         check_filling(inpainter, [_filler(draft)], [(1, height, width)])
     return path

@@ -1,13 +1,17 @@
 """An ONNX file for other runtimes: written, loaded again and compared before it appears."""
 
 import json
-import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.export.exportable import check_exportable, check_libraries
-from keras_inpaint.files import atomic_write, check_target, weights_size
+from keras_inpaint.export.exportable import (
+    check_exportable,
+    check_libraries,
+    file_size,
+    file_to_write,
+)
+from keras_inpaint.files import atomic_write
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.exported import describe
 from keras_inpaint.inpainting.onnx_generator import (
@@ -21,8 +25,6 @@ from keras_inpaint.version import __version__
 
 # ONNX Runtime reads it from version 1.12 (2022) on.
 OPSET = 17
-# Bytes at most of the graph without its weights.
-_GRAPH_SIZE = 2**20
 _DIMENSIONS = ("num", "height", "width")
 
 
@@ -62,18 +64,12 @@ def export_onnx(inpainter: Any, path: str | PathLike[str]) -> Path:
             the name ends otherwise, or the file fills other than the inpainter.
     """
     check_exportable(inpainter, "An ONNX file", "--format onnx --output NAME.onnx")
-    path = Path(os.path.abspath(path))
-    if path.suffix != SUFFIX:
-        raise ValueError(
-            f"`path` must end in {SUFFIX}: one file is written. Received: path={str(path)!r}"
-        )
-    check_target(path)
+    path = file_to_write(path, SUFFIX)
     check_libraries("onnx", ("onnx", "onnxruntime", "tf2onnx"))
     # Not before: where there is no TensorFlow, the messages above say what to do.
     from keras_inpaint.export.parity import check_filling
 
-    size = _GRAPH_SIZE + weights_size(inpainter.generator.variables)
-    with atomic_write(path, size=size) as draft:
+    with atomic_write(path, size=file_size(inpainter)) as draft:
         draft.write_bytes(_convert(inpainter))
         exported = OnnxGenerator(draft, ["CPUExecutionProvider"])
         around = Inpainter(exported, corruption=exported.corruption)

@@ -59,7 +59,7 @@ def sound_directories(file: BinaryIO) -> tuple[BinaryIO, int]:
         if len(kept) < len(directory.entries):
             content = form.number.pack(len(kept)) + b"".join(kept) + directory.following
             patches[directory.start] = content
-    return cast(BinaryIO, Patched(file, patches)) if patches else file, most
+    return cast(BinaryIO, _Patched(file, patches)) if patches else file, most
 
 
 def _form(file: BinaryIO) -> tuple[_Form, int]:
@@ -108,7 +108,7 @@ def _is_beyond(entry: bytes, length: int, form: _Form, size: int) -> bool:
     return bool(position + length > size)
 
 
-class Patched(io.RawIOBase):
+class _Patched(io.RawIOBase):
     """A file some of whose bytes are others.
 
     Args:

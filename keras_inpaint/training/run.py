@@ -77,8 +77,8 @@ def train(
             info(f"Going on from step {gan.num_steps} of {folder.path}.")
         if gan.num_steps < settings.steps:
             info(
-                f"Training on {counts}. The first step compiles the networks, which takes a "
-                "minute or more."
+                f"Training on {counts}. The first step compiles the networks, and takes much "
+                "longer than the others."
             )
         return _train(gan, folder, settings, validation, log, verbose, info)
 

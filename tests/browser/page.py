@@ -103,6 +103,10 @@ class Page:
             for place in (places[0], places[-1])
         ]
 
+    def load_mask(self, path):
+        self.find("mask-file").send_keys(str(path))
+        self.wait_for("The mask is loaded")
+
     def fill(self):
         self.click("fill")
         self.wait_for("Filled.")

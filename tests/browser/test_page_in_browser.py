@@ -106,15 +106,13 @@ def test_a_mask_file_marks_the_hole_and_a_filling_is_filled_again(
     mask = np.zeros(photo.shape[:2], np.uint8)
     mask[10:30, 20:50] = 90
     open_photo(desktop, url, photo, tmp_path)
-    desktop.find("mask-file").send_keys(str(save(tmp_path / "mask.png", mask)))
-    desktop.wait_for("The mask is loaded")
+    desktop.load_mask(save(tmp_path / "mask.png", mask))
     desktop.fill()
     first = desktop.download()
     expected = np.where(mask[..., None] > 0, painted(engine, photo), photo)
     np.testing.assert_array_equal(first, expected)
     mask = np.roll(mask, 15, axis=1)
-    desktop.find("mask-file").send_keys(str(save(tmp_path / "second.png", mask)))
-    desktop.wait_for("The mask is loaded")
+    desktop.load_mask(save(tmp_path / "second.png", mask))
     desktop.fill()
     expected = np.where(mask[..., None] > 0, painted(engine, first), first)
     np.testing.assert_array_equal(desktop.download(), expected)
@@ -145,8 +143,7 @@ def test_transparency_stays_as_it_is(desktop, url, engine, photo, tmp_path):
     mask = np.zeros(photo.shape[:2], np.uint8)
     mask[20:45, 30:80] = 255
     open_photo(desktop, url, np.dstack([photo, alpha]), tmp_path)
-    desktop.find("mask-file").send_keys(str(save(tmp_path / "mask.png", mask)))
-    desktop.wait_for("The mask is loaded")
+    desktop.load_mask(save(tmp_path / "mask.png", mask))
     desktop.fill()
     result = desktop.download()
     np.testing.assert_array_equal(result[..., 3:], alpha)
@@ -262,8 +259,7 @@ def test_an_exported_page_fills_as_its_inpainter(desktop, show_folder, rng, tmp_
     mask[40:110, 60:140] = 255
     mask[200:203, 100:380] = 255
     open_photo(desktop, url, photo, tmp_path)
-    desktop.find("mask-file").send_keys(str(save(tmp_path / "mask.png", mask)))
-    desktop.wait_for("The mask is loaded")
+    desktop.load_mask(save(tmp_path / "mask.png", mask))
     desktop.fill()
     result = desktop.download()
     np.testing.assert_array_equal(result[mask == 0], photo[mask == 0])

@@ -5,6 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from export.odd_networks import Untranslatable
 
 pytest.importorskip("ai_edge_litert")
 
@@ -77,17 +78,6 @@ def test_where_litert_or_tensorflow_is_missing_it_says_what_to_do(
     with pytest.raises(ValueError, match=r"KERAS_BACKEND=tensorflow.*--format litert"):
         export_litert(inpainter, tmp_path / "model.tflite", (64, 64))
     assert not list(tmp_path.iterdir())
-
-
-class Untranslatable(keras.Model):
-    """Uses an operation that LiteRT has not."""
-
-    channels, size_multiple = 3, 8
-
-    def call(self, inputs):
-        import tensorflow as tf
-
-        return {"refined": tf.math.igamma(1.5, inputs["corrupted"] + 2.0)}
 
 
 def test_operations_that_litert_has_not_are_refused(tmp_path):

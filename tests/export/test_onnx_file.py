@@ -12,6 +12,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from export.odd_networks import Fickle, Untranslatable
 from PIL import Image
 
 onnx = pytest.importorskip("onnx")
@@ -213,32 +214,10 @@ def test_the_hole_is_shown_where_something_stands_in_it(echo, make_pictures, tmp
     np.testing.assert_array_equal(restored.inpaint_batch(photos, masks), photos)
 
 
-class Fickle(keras.Model):
-    """Is another function each time a graph is made of it."""
-
-    channels, size_multiple = 3, 8
-    num_graphs = 0
-
-    def call(self, inputs):
-        self.num_graphs += 1
-        return {"refined": inputs["corrupted"] + 0.1 * self.num_graphs}
-
-
 def test_model_that_differs_is_not_kept(tmp_path):
     with pytest.raises(ValueError, match=r"a difference of \d+ levels in pictures of 2 x 80"):
         export_onnx(Inpainter(Fickle()), tmp_path / "fickle.onnx")
     assert not list(tmp_path.iterdir())
-
-
-class Untranslatable(keras.Model):
-    """Uses an operation that ONNX has not."""
-
-    channels, size_multiple = 3, 8
-
-    def call(self, inputs):
-        import tensorflow as tf
-
-        return {"refined": tf.math.igamma(1.5, inputs["corrupted"] + 2.0)}
 
 
 def test_operations_that_onnx_has_not_are_named(tmp_path):

@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from export.odd_networks import Fickle
 
 import keras_inpaint.export
 from keras_inpaint import Inpainter, InpaintingGAN, export_saved_model
@@ -138,17 +139,6 @@ def test_the_hole_is_shown_where_something_stands_in_it(echo, make_pictures, tmp
         versions.append(version)
     assert versions == [tmp_path / "echo" / "1", tmp_path / "echo" / "2"]
     assert sorted((tmp_path / "echo").iterdir()) == versions
-
-
-class Fickle(keras.Model):
-    """Is another function each time a graph is made of it."""
-
-    channels, size_multiple = 3, 8
-    num_graphs = 0
-
-    def call(self, inputs):
-        self.num_graphs += 1
-        return {"refined": inputs["corrupted"] + 0.1 * self.num_graphs}
 
 
 def test_model_that_differs_is_not_kept(tmp_path):
