@@ -83,8 +83,9 @@ format: $(INSTALLED_TOOLS) ## Put the sources into the format that `make lint` a
 types: $(INSTALLED_TOOLS) ## Check the types
 	$(BIN)/mypy
 
-wheel-check: $(INSTALLED_TOOLS) ## Build the wheel and try it away from the sources
-	bash .ci/check_wheel $(BIN)/python
+# DIST keeps what was built and passed: `make wheel-check DIST=dist`.
+wheel-check: $(INSTALLED_TOOLS) ## Build sdist and wheel and try both away from the sources
+	bash .ci/check_wheel $(BIN)/python $(DIST)
 
 $(FLOORS)/.installed: $(SETTINGS) .ci/floors.py
 	@command -v $(FLOORS_PYTHON) >/dev/null || { \
@@ -110,5 +111,5 @@ $(INSTALLED): $(SETTINGS) | $(BIN)/python
 	@touch $@
 
 $(INSTALLED_TOOLS): $(SETTINGS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint,release]'
 	@touch $(INSTALLED) $@
