@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from keras_inpaint.cli import evaluate, inpaint, presets, serve, train
+from keras_inpaint.cli import evaluate, inpaint, presets, serve, shard, train
 from keras_inpaint.cli.console import add_verbosity, messages, silent_libraries
 from keras_inpaint.files import shown
 from keras_inpaint.version import __version__
@@ -22,6 +22,7 @@ _PACKAGES = {"PIL": "pillow", "cv2": "opencv-python-headless"}
 _VERBS = (
     inpaint.add_verb,
     train.add_train,
+    shard.add_verb,
     presets.add_convert,
     train.add_tune,
     presets.add_export,

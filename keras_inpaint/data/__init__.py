@@ -4,10 +4,21 @@ from typing import Any
 
 from keras_inpaint.data.pairs import Pairs, find_pairs
 from keras_inpaint.data.photos import photos
+from keras_inpaint.data.sharding import write_shards
+from keras_inpaint.data.shards import Shards
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import find_photos
 
-__all__ = ["Pairs", "PictureDataset", "SkipLog", "find_pairs", "find_photos", "photos"]
+__all__ = [
+    "Pairs",
+    "PictureDataset",
+    "Shards",
+    "SkipLog",
+    "find_pairs",
+    "find_photos",
+    "photos",
+    "write_shards",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from keras_inpaint.data.shards import is_shards
 from keras_inpaint.data.sources import Source, describe_left_out, find_files
+from keras_inpaint.files import FilePart
 from keras_inpaint.pictures import is_picture_file, is_picture_name
 
 _MASKS = "named like the mask of another"
@@ -110,7 +112,10 @@ def find_pairs(
         )
     found = find_files(photos, [*leave_out, *apart(masks, photos)], names[0])
     files, left_out = _named(found.paths, photos), dict(found.left_out)
-    if masks is None or is_same(photos, masks):
+    holds_masks = is_shards(photos) and (masks is None or is_same(photos, masks))
+    if holds_masks:
+        masks = photos
+    if masks is None or (is_same(photos, masks) and not holds_masks):
         mask_files = [file for file in files if namer.names(file)]
         if _is_file(photos):
             mask_files = _beside(files[0])
@@ -124,7 +129,7 @@ def find_pairs(
         if isinstance(masks, str | os.PathLike) and _is_file(masks):
             pairs = [Pair(file.path, os.fspath(masks), file.within) for file in files]
             return Pairs(pairs, left_out=left_out)
-        others_found = find_files(masks, [*leave_out, *apart(photos, masks)], names[1])
+        others_found = find_files(masks, [*leave_out, *apart(photos, masks)], names[1], True)
         mask_files = _named(others_found.paths, masks)
         _, ending = _split(mask_files, namer)
         # A photo that lies beside its mask is none itself.
@@ -303,8 +308,15 @@ def _beside(photo: _File) -> list[_File]:
     ]
 
 
+def names_within(paths: list[str], source: Source) -> list[str]:
+    """Returns the paths of files relative to the source that they were found in."""
+    return [file.within for file in _named(paths, source)]
+
+
 def _named(paths: list[str], source: Source) -> list[_File]:
     """Files by their folder and name within a source."""
+    if paths and all(parts := [FilePart.of(path) for path in paths]):
+        return [_file(path, part.name) for path, part in zip(paths, parts, strict=True) if part]
     if isinstance(source, str | os.PathLike) and os.path.isdir(source):
         start = os.path.join(os.fspath(source), "")
         return [_file(path, path.removeprefix(start)) for path in paths]

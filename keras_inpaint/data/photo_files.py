@@ -86,7 +86,7 @@ class PhotoFiles:
             self.masks = MaskFiles(own, True, self.log, options, self._limits)
         elif masks is not None:
             self.paths = self._found(source, names[0], [*leave_out, *apart(masks, source)])
-            others = self._found(masks, names[1], leave_out)
+            others = self._found(masks, names[1], leave_out, are_masks=True)
             self.masks = MaskFiles(others, False, self.log, options, self._limits)
         else:
             self.paths = self._found(source, names[0], leave_out)
@@ -99,9 +99,13 @@ class PhotoFiles:
         self._check_any_is_read()
 
     def _found(
-        self, source: Source, name: str, leave_out: Sequence[str | os.PathLike[str]]
+        self,
+        source: Source,
+        name: str,
+        leave_out: Sequence[str | os.PathLike[str]],
+        are_masks: bool = False,
     ) -> list[str]:
-        found = find_files(source, leave_out, name)
+        found = find_files(source, leave_out, name, are_masks)
         self.log.leave_out(found.left_out)
         return found.paths
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keras_inpaint.data.shards import Shards, is_shards
 from keras_inpaint.pictures import is_picture_file, is_picture_name
 
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -52,6 +53,7 @@ def find_photos(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()
               their content, whatever they are called, or named like pictures; hidden files
               and folders, and those that thumbnails, recycle bins and the like are kept in,
               are passed over, and each folder is entered once, however many links lead there;
+            - a folder that `write_shards` wrote: the photos in it;
             - a pattern such as `"photos/*/beach_*.jpg"` (`**` for any depth), of which files
               are taken as of a folder; a file of that very name comes first;
             - a picture file, or a text file that lists one path per line,
@@ -100,18 +102,25 @@ def check_exists(source: Source, name: str = "source") -> None:
 
 
 def find_files(
-    source: Source, leave_out: Sequence[str | os.PathLike[str]] = (), name: str = "source"
+    source: Source,
+    leave_out: Sequence[str | os.PathLike[str]] = (),
+    name: str = "source",
+    are_masks: bool = False,
 ) -> Found:
     """Finds the photos of a source and tells what was left out, see `find_photos`.
 
     Args:
         source: As `leave_out`, see `find_photos`.
         name: str. What the caller calls it, for errors.
+        are_masks: bool. Whether masks are looked for, which shards hold beside their photos.
 
     Returns:
         `Found`.
     """
     check_exists(source, name)
+    if is_shards(source):
+        shards = Shards.read(os.fspath(source))  # type: ignore[arg-type]
+        return Found((shards.masks if are_masks else []) or shards.photos)
     search = _Search(leave_out)
     # A name that exists is meant literally, whatever brackets it holds.
     if not isinstance(source, str | os.PathLike):

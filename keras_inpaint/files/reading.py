@@ -1,10 +1,12 @@
-"""Files that are read: regular ones alone, and names as messages show them."""
+"""Files that are read: regular ones alone, parts of them, and names as messages show them."""
 
+import io
 import os
 import stat
 from typing import BinaryIO
 
 from keras_inpaint.files.atomic import KINDS
+from keras_inpaint.files.file_part import FilePart
 
 Path = str | os.PathLike[str]
 
@@ -34,8 +36,9 @@ def check_source(path: Path, *, what: str = "file", name: str = "path") -> os.st
     ValueError: `path` must name a picture file. Received: path='/dev/null', which is a \
 character device
     """
+    part = FilePart.of(path)
     try:
-        status = os.stat(path)
+        status = os.stat(path if part is None else part.file)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(
             f"There is no such {what}. Received: {name}={os.fspath(path)!r}"
@@ -48,15 +51,19 @@ def open_source(path: Path, *, what: str = "file", name: str = "path") -> Binary
     """Opens a regular file to read its bytes; anything else is refused, and never waited for.
 
     Args:
-        path: As all others, see `check_source`.
+        path: str or path of a file, or of a `FilePart`.
+        what: As `name`, see `check_source`.
 
     Returns:
         A binary file.
 
     Raises:
         OSError: If it is missing or may not be read.
-        ValueError: As `check_source`.
+        ValueError: As `check_source`, and if a part does not have its checksum.
     """
+    if (part := FilePart.of(path)) is not None:
+        with open_source(part.file, what=what, name=name) as file:
+            return io.BytesIO(part.read(file))
     check_source(path, what=what, name=name)
     # Should it be exchanged for a FIFO at this moment, this does not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -73,12 +80,12 @@ def read_source(path: Path, limit: int, *, what: str = "file", name: str = "path
     """Reads all bytes of a regular file that has no more than `limit` of them.
 
     Args:
-        path: As all others but `limit`, see `check_source`.
+        path: As all others but `limit`, see `open_source`.
         limit: int. Bytes.
 
     Raises:
         OSError: If it is missing or cannot be read.
-        ValueError: As `check_source`, and if the file is larger.
+        ValueError: As `open_source`, and if the file is larger.
     """
     with open_source(path, what=what, name=name) as file:
         content = file.read(limit + 1)

@@ -49,10 +49,12 @@ PUBLIC_NAMES = {
     "data": [
         "Pairs",
         "PictureDataset",
+        "Shards",
         "SkipLog",
         "find_pairs",
         "find_photos",
         "photos",
+        "write_shards",
     ],
     "evaluation": [
         "Evaluation",
@@ -69,6 +71,7 @@ PUBLIC_NAMES = {
         "export_saved_model",
     ],
     "files": [
+        "FilePart",
         "FolderLock",
         "atomic_write",
         "check_source",
