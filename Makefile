@@ -36,7 +36,7 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help
-.PHONY: help inpaint test test-jax test-slow test-browser test-floors lint format types wheel-check clean
+.PHONY: help inpaint test test-jax test-slow test-browser test-floors lint format types site notebooks wheel-check clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,7 @@ test-floors: $(FLOORS)/.installed ## Run the contract tests with the oldest libr
 lint: $(INSTALLED_TOOLS) ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 format: $(INSTALLED_TOOLS) ## Put the sources into the format that `make lint` asks for
 	$(BIN)/ruff check --fix .
@@ -82,6 +83,16 @@ format: $(INSTALLED_TOOLS) ## Put the sources into the format that `make lint` a
 
 types: $(INSTALLED_TOOLS) ## Check the types
 	$(BIN)/mypy
+
+# Offline. The page is there to be tried, filling by the bundled preset in the browser.
+site: $(INSTALLED_TOOLS) ## Build the site with its reference into site/, and look for dead links
+	NO_MKDOCS_2_WARNING=1 KERAS_BACKEND=tensorflow $(BIN)/python -m mkdocs build --strict
+	KERAS_BACKEND=tensorflow $(BIN)/keras-inpaint export --quiet --format page --output site/try
+	KERAS_BACKEND=tensorflow $(BIN)/python .ci/check_site.py site
+
+# Minutes; the site shows what this keeps in docs/notebooks/.
+notebooks: $(INSTALLED_TOOLS) ## Run the notebooks, and keep copies with their pictures for the site
+	$(BIN)/python .ci/execute_notebooks.py
 
 # DIST keeps what was built and passed: `make wheel-check DIST=dist`.
 wheel-check: $(INSTALLED_TOOLS) ## Build sdist and wheel and try both away from the sources
@@ -97,7 +108,7 @@ $(FLOORS)/.installed: $(SETTINGS) .ci/floors.py
 	@touch $@
 
 clean: ## Remove what tests and builds left behind; the environment stays
-	rm -rf build dist out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+	rm -rf build dist out site .pytest_cache .ruff_cache .mypy_cache *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
@@ -111,5 +122,5 @@ $(INSTALLED): $(SETTINGS) | $(BIN)/python
 	@touch $@
 
 $(INSTALLED_TOOLS): $(SETTINGS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[test,lint,release]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint,docs,release]'
 	@touch $(INSTALLED) $@

@@ -23,6 +23,7 @@ from keras_inpaint.pictures.resizing import centre_square, downsample, resize_ho
 
 Area = tuple[float, float]
 HOLE_KINDS = ("boxes", "strokes", "mixture")
+"""The kinds of holes that `hole_sampler` and `keras-inpaint evaluate --holes` draw."""
 
 # A hole outside of the bounds is drawn again at most so often.
 _NUM_DRAWS = 64

@@ -159,7 +159,7 @@ def _dilated(graph: Any, last: Any) -> tuple[Any, Any, list[int], list[int]] | N
     rates = first.inputs[1].get_tensor_value(as_list=True)
     sizes = graph.get_shape(convolution.input[1])[:2]
     margins = [rate * (size - 1) // 2 for rate, size in zip(rates, sizes, strict=True)]
-    befores = [pair.inputs[0] for pair in first.inputs[2].inputs if pair.type == "Pack"]
-    known = [int(each.get_tensor_value()) for each in befores if each.is_const()]
+    predecessors = [pair.inputs[0] for pair in first.inputs[2].inputs if pair.type == "Pack"]
+    known = [int(each.get_tensor_value()) for each in predecessors if each.is_const()]
     is_same = known == margins and all(size % 2 for size in sizes)
     return (first, convolution, rates, margins) if is_same else None

@@ -269,7 +269,7 @@ class Inpainter:
         grow: int = 0,
         detail: str = "copy",
         out: Bytes | None = None,
-    ) -> Bytes:
+    ) -> Any:
         """Fills the hole of one photo.
 
         Args:
@@ -303,8 +303,9 @@ class Inpainter:
                 new one. `photo` itself, where it is such an array, saves a copy of it.
 
         Returns:
-            uint8 array like `photo` in RGB: `out`, or a new one. Known pixels are those of
-            `photo`, but for `feather`.
+            uint8 array like `photo` in RGB: `out`, or a new one. Of a `PIL.Image.Image`, such
+            an image in RGB, upright, unless `out` is given. Known pixels are those of `photo`,
+            but for `feather`.
 
         Raises:
             OSError: If a file cannot be read.
@@ -322,6 +323,7 @@ class Inpainter:
                 "the photo, pass `mask_from_alpha=True`. Received: mask=None"
             )
         mask = photo if mask is None else mask
+        is_image = isinstance(photo, Image.Image) and out is None
         photo = _pixels(photo, self.generator.channels)
         check_photos(photo[None], self.generator.channels)
         (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
@@ -330,14 +332,15 @@ class Inpainter:
         if not holes.any():
             filled = np.empty_like(photo) if out is None else out
             filled[...] = photo
-            return filled
+            return Image.fromarray(filled) if is_image else filled
         limit = default_memory_limit() if memory_limit is None else memory_limit
         size, is_copied = self.image_size or _PUBLISHED_SIZE, out is None
         windows = affordable_windows(
             self.generator, holes, size, method, feather, limit, is_copied, detail
         )
         num = affordable_batch(self.generator, holes, windows, limit, is_copied, detail)
-        return fill(photo, holes, windows, self._predict, feather, progress, num, detail, out)
+        filled = fill(photo, holes, windows, self._predict, feather, progress, num, detail, out)
+        return Image.fromarray(filled) if is_image else filled
 
     def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
         """Fills the holes of photos of one size, all at once and each seen as a whole.

@@ -20,6 +20,7 @@ FORMATS = {
     ".webp": "WEBP",
 }
 SUFFIXES = tuple(sorted(FORMATS))
+"""The suffixes of the files that photos are written to, such as `.png`."""
 # Pillow hands these to other programs, or knows them by name only.
 _NOT_READ = frozenset(("BUFR", "EPS", "FPX", "GRIB", "HDF5", "MIC", "MPEG", "WMF"))
 # What Pillow calls a format whose first bytes nothing else has. Those of others are a letter

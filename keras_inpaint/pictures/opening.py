@@ -21,6 +21,7 @@ from keras_inpaint.pictures.tiff import sound_directories
 GIB = 2**30
 # More than any camera has by now: 16320 x 12240 are 200 million.
 MAX_PIXELS = 2**28
+"""int. The pixels of the largest file that is read, unless `max_pixels` says otherwise."""
 # Where the machine's memory is unknown.
 _UNKNOWN_LIMIT = 2 * GIB
 # What a container may use, under the two versions of Linux control groups.

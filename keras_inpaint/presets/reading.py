@@ -20,6 +20,7 @@ from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
 FORMAT_VERSION = 1
+"""int. The version of the preset format that is written, and the newest that is read."""
 
 Read = TypeVar("Read")
 

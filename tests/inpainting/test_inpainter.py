@@ -140,6 +140,19 @@ def test_masks_of_every_kind_mean_the_same_hole(photo, mask):
     np.testing.assert_array_equal(filled, np.where(box(50, 70)[..., None], 255, photo))
 
 
+@pytest.mark.parametrize("has_hole", [True, False])
+def test_pil_image_in_gives_pil_image_out_and_array_gives_array(photo, has_hole):
+    hole = Image.fromarray(box(50, 70)) if has_hole else np.zeros((50, 70), bool)
+    inpainter = Inpainter(Painter(1.0))
+    filled = inpainter.inpaint(Image.fromarray(photo).convert("RGBA"), hole)
+    assert isinstance(filled, Image.Image)
+    assert filled.mode == "RGB"
+    np.testing.assert_array_equal(filled, inpainter.inpaint(photo, hole))
+    assert isinstance(inpainter.inpaint(photo, hole), np.ndarray)
+    out = np.empty_like(photo)
+    assert inpainter.inpaint(Image.fromarray(photo), hole, out=out) is out
+
+
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
