@@ -52,7 +52,7 @@ def open_source(path: Path, *, what: str = "file", name: str = "path") -> Binary
 
     Args:
         path: str or path of a file, or of a `FilePart`.
-        what: As `name`, see `check_source`.
+        what, name: str. What messages call the file and its argument, see `check_source`.
 
     Returns:
         A binary file.
@@ -82,6 +82,9 @@ def read_source(path: Path, limit: int, *, what: str = "file", name: str = "path
     Args:
         path: As all others but `limit`, see `open_source`.
         limit: int. Bytes.
+
+    Returns:
+        The bytes.
 
     Raises:
         OSError: If it is missing or cannot be read.
@@ -114,6 +117,9 @@ def shown(text: Path) -> str:
 
     Args:
         text: str or path.
+
+    Returns:
+        str of one line.
 
     Example:
     >>> keras_inpaint.files.shown("a\\n\\x1b[2Jb.png")

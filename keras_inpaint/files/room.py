@@ -72,6 +72,9 @@ def weights_size(variables: Iterable[Any], dtype_size: int = 4) -> int:
         variables: `keras.Variable` of any number, or arrays.
         dtype_size: int. Bytes of each number.
 
+    Returns:
+        int: bytes.
+
     Example:
     >>> keras_inpaint.files.weights_size([np.zeros((3, 3)), np.zeros(())])
     24616

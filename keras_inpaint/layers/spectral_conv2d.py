@@ -22,6 +22,7 @@ class SpectralConv2D(PaddedConv2D):
         kernel_size: odd int or pair of odd ints, in pixels.
         strides: int or pair of ints. Step of the window, in pixels.
         padding: `"same"` or `"centred"`, see `PaddedConv2D`.
+        upsample: bool. As `PaddedConv2D` takes it.
         **kwargs: Other arguments of `keras.layers.Conv2D`.
 
     Call arguments:

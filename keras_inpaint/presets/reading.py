@@ -39,6 +39,9 @@ _SIZES = ("channels", "filters", "units", "width")
 def bundled_presets() -> list[str]:
     """Lists the names of the presets that come with the package.
 
+    Returns:
+        List of str, sorted.
+
     Example:
     >>> names = keras_inpaint.presets.bundled_presets()
     >>> names == sorted(names)

@@ -1,9 +1,11 @@
 """The public names: changed on purpose, documented, and found in a file of their name."""
 
+import ast
 import importlib
 import inspect
 import pathlib
 import re
+import textwrap
 
 import keras
 import pytest
@@ -269,6 +271,53 @@ def test_every_public_name_is_documented(package):
     # `__doc__` is not inherited, as what `inspect.getdoc` finds would be.
     bare = [name for name, thing in public_objects(package) if not thing.__doc__]
     assert not bare, f"Public names need a docstring. Received: {bare}"
+
+
+# Each field says what it means in its metadata, of which the docs' table is made.
+SAY_IT_ELSEWHERE = {"Settings"}
+
+
+def unsaid(name, thing):
+    """What the docstring of a class or function lacks: an argument, a section, a full stop."""
+    text = inspect.cleandoc(thing.__doc__ or "")
+    lines = re.findall(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*): ", text, re.M)
+    said = {word for line in lines for word in line.split(", ")}
+    lacks = [] if text.partition("\n")[0].endswith(".") else ["a first sentence"]
+    function = thing.__init__ if inspect.isclass(thing) else thing
+    # `As all others, see ...` names where they stand.
+    if name not in SAY_IT_ELSEWHERE and "As all others" not in text:
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        count = code.co_argcount + code.co_kwonlyargcount if code else 0
+        names = code.co_varnames[:count] if code else ()
+        lacks += [each for each in names if each not in {"self", "cls", *said}]
+    if not inspect.isclass(thing):
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(thing))).body
+        nodes = list(ast.walk(tree))
+        returns = any(isinstance(node, ast.Return) and node.value for node in nodes)
+        lacks += ["Returns"] * (returns and not re.search(r"^(Returns|Yields):", text, re.M))
+        raises = any(isinstance(node, ast.Raise) for node in nodes)
+        lacks += ["Raises"] * (raises and "\nRaises:\n" not in text)
+    return [f"{name}: {each}" for each in lacks]
+
+
+@pytest.mark.parametrize("package", packages())
+def test_docstrings_say_what_is_taken_returned_and_raised(package):
+    assert not [each for pair in public_objects(package) for each in unsaid(*pair)]
+
+
+def test_what_a_docstring_leaves_unsaid_is_seen():
+    def double(number, *, times=2):
+        """Doubles a number
+
+        Args:
+            number: int.
+        """
+        if not times:
+            raise ValueError
+        return times * number
+
+    lacks = ["a first sentence", "times", "Returns", "Raises"]
+    assert unsaid("double", double) == [f"double: {each}" for each in lacks]
 
 
 @pytest.mark.parametrize("package", packages())
