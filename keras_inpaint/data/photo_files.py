@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_inpaint.arguments import check_choice, check_int, check_memory_limit
+from keras_inpaint.arguments import check_choice, check_int, check_memory_limit, is_int
 from keras_inpaint.data.pairs import apart, find_pairs
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source, find_files
@@ -46,12 +46,16 @@ class PhotoFiles:
         leave_out: Sequence of paths.
         max_pixels: int or None.
         memory_limit: int or None.
+        part: Pair of ints.
+        max_skipped: float.
         names: Pair of str. What the caller calls `source` and `masks`, for errors.
 
     Attributes:
         paths: List of str.
         masks: `MaskFiles` or None.
         log: `SkipLog`.
+        part: Pair of ints: index and number of the parts that workers read.
+        num_photos: int. Photos of a pass over this part.
         max_plain: int. Pixels of the largest photo that any decoder may read.
 
     Raises:
@@ -72,15 +76,26 @@ class PhotoFiles:
         leave_out: Sequence[str | os.PathLike[str]] = (),
         max_pixels: int | None = MAX_PIXELS,
         memory_limit: int | None = None,
+        part: tuple[int, int] = (0, 1),
+        max_skipped: float = 1.0,
         names: tuple[str, str] = ("source", "masks"),
     ) -> None:
         check_choice("mask_choice", mask_choice, ("paired", "random"))
+        _check_part(part)
+        if not 0 <= max_skipped <= 1:
+            raise ValueError(
+                "`max_skipped` is a fraction of the photos and must be at least 0 and at most "
+                f"1. Received: max_skipped={max_skipped}"
+            )
         options = MaskOptions.of(mask_options, has_masks=masks is not None)
         self._limits = Limits.of(max_pixels, memory_limit)
         self.max_plain = min(max_pixels or MAX_PIXELS, pixels_within(self._limits.memory_limit))
         self.log = SkipLog() if log is None else log
         self.masks = None
+        self.part = part
+        self.max_skipped = max_skipped
         self._names = names
+        self._num_counted = 0
         if masks is not None and mask_choice == "paired":
             self.paths, own = self._paired(source, masks, options.pattern, leave_out)
             self.masks = MaskFiles(own, True, self.log, options, self._limits)
@@ -90,11 +105,14 @@ class PhotoFiles:
             self.masks = MaskFiles(others, False, self.log, options, self._limits)
         else:
             self.paths = self._found(source, names[0], leave_out)
-        if drop_remainder and len(self.paths) < batch_size:
+        # Equally many for each worker, as they make their steps together.
+        self.num_photos = len(self.paths) // part[1]
+        if self.num_photos < (batch_size if drop_remainder else 1):
+            parts = "" if part[1] == 1 else f" for {part[1]} workers"
             raise ValueError(
                 f"`{names[0]}` must hold at least one batch of photos. Lower `batch_size`, add "
                 "photos, or pass `drop_remainder=False`. "
-                f"Received: {len(self.paths)} photos, batch_size={batch_size}"
+                f"Received: {len(self.paths)} photos{parts}, batch_size={batch_size}"
             )
         self._check_any_is_read()
 
@@ -140,21 +158,34 @@ class PhotoFiles:
     def num_batches(self, batch_size: int, drop_remainder: bool) -> int:
         """Computes the number of batches per epoch."""
         if drop_remainder:
-            return len(self.paths) // batch_size
-        return -(-len(self.paths) // batch_size)
+            return self.num_photos // batch_size
+        return -(-self.num_photos // batch_size)
 
-    def check_any_is_left(self) -> None:
-        """Raises a ValueError if all photos, or their own masks, are in the log."""
-        # Not a count: the log may be that of other streams too, and keeps masks.
+    def check_enough_is_left(self) -> None:
+        """Raises a ValueError if too many photos, or their own masks, are in the log."""
+        allowed = min(int(self.max_skipped * len(self.paths)), len(self.paths) - 1)
+        # The log may be that of other streams too, and keeps masks: what it has in all is
+        # soon looked up, what it has of these photos not.
+        count = self.log.count
+        if count <= max(allowed, self._num_counted):
+            return
         own = self.paths
         if self.masks is not None and self.masks.is_paired:
             own = self.masks.paths
         pairs = zip(self.paths, own, strict=True)
-        if all(photo in self.log or mask in self.log for photo, mask in pairs):
+        num_skipped = sum(photo in self.log or mask in self.log for photo, mask in pairs)
+        if num_skipped == len(self.paths):
             raise ValueError(
                 "None of the photos can be decoded any more; is their folder still there? "
                 f"Received: {len(self.paths)} photos, the first one {self.paths[0]!r}"
             )
+        if num_skipped > allowed:
+            raise ValueError(
+                f"More than a fraction of {self.max_skipped:g} of the photos cannot be used. "
+                "Look at where they are, or raise `max_skipped`. The last one failed with: "
+                f"{self.log.last_reason}. Received: {num_skipped} of {len(self.paths)} photos"
+            )
+        self._num_counted = count
 
     def _check_any_is_read(self) -> None:
         for index, path in enumerate(self.paths):
@@ -263,13 +294,34 @@ class MaskFiles:
             )
 
 
+def _check_part(part: tuple[int, int]) -> None:
+    fits = isinstance(part, tuple | list) and len(part) == 2 and all(map(is_int, part))
+    if not fits or not 0 <= part[0] < part[1]:
+        raise ValueError(
+            "`part` is the index of a worker, from 0 on, and their number. "
+            f"Received: part={part!r}"
+        )
+
+
 def check_options(
-    image_size: int, batch_size: int, crop: str, min_scale: float | None, seed: int = 0
+    image_size: int,
+    batch_size: int,
+    crop: str,
+    min_scale: float | None,
+    seed: int = 0,
+    start: int = 0,
+    repeat: bool = True,
 ) -> None:
     """Raises a ValueError for what no stream of photos can do."""
     check_int("image_size", image_size, "is the side of the images in pixels", at_least=1)
     check_int("batch_size", batch_size, "counts the images of a batch", at_least=1)
     check_int("seed", seed, "is what order and crops follow from")
+    check_int("start", start, "counts the batches that come before", at_least=0)
+    if start and not repeat:
+        raise ValueError(
+            "`start` is for streams that go on for ever: pass `repeat=True`. "
+            f"Received: start={start}"
+        )
     check_choice("crop", crop, ("random", "centre"))
     if min_scale is not None and not 0 < min_scale <= 1:
         raise ValueError(

@@ -92,7 +92,7 @@ class CropDecoder:
         pixels = self.files.read(os.fsdecode(path))
         if pixels is not None:
             return pixels, np.True_
-        self.files.check_any_is_left()
+        self.files.check_enough_is_left()
         return np.zeros((1, 1, 3), np.uint8), np.False_
 
     def _crop_slow(self, path: Tensor, seed: Tensor) -> Crop:
@@ -272,6 +272,7 @@ def photo_stream(
     repeat: bool,
     drop_remainder: bool,
     min_scale: float | None,
+    start: int = 0,
 ) -> Any:
     """Streams square crops of photos on disk through TensorFlow's decoders.
 
@@ -284,7 +285,7 @@ def photo_stream(
     """
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
     decoder = CropDecoder(window, image_size, flip, files)
-    dataset = _ordered(files, shuffle, seed).map(
+    dataset = _ordered(files, shuffle, seed, start * batch_size).map(
         decoder.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     dataset = dataset.filter(lambda _, is_read: is_read).map(lambda picture, _: picture)
@@ -296,15 +297,20 @@ def photo_stream(
         # are of equal, known length: callbacks and schedules count on it.
         length = files.num_batches(batch_size, drop_remainder)
         dataset = dataset.take(length)
-        last_size = len(files.paths) - (length - 1) * batch_size
+        last_size = files.num_photos - (length - 1) * batch_size
         if last_size < batch_size:
             dataset = _with_last_cut(dataset, length, last_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
     return dataset.with_options(_options()).prefetch(tf.data.AUTOTUNE)
 
 
-def _ordered(files: PhotoFiles, shuffle: bool, seed: int) -> Any:
-    """Gives, without end, each path a mask's path and a seed of two numbers."""
+def _ordered(files: PhotoFiles, shuffle: bool, seed: int, start: int) -> Any:
+    """Gives, without end, each path a mask's path and a seed of two numbers.
+
+    The first `start` are passed over: what comes at a place follows from its number alone.
+    """
+    first_pass, passed_over = divmod(start, files.num_photos)
+    index, num_parts = files.part
     names = tf.constant([os.fsencode(path) for path in files.paths])
     masks = files.masks
     # Without masks, or with any of them, a photo has none of its own.
@@ -327,13 +333,18 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int) -> Any:
             maxval=None,
             dtype=tf.int64,
         )
-        return tf.data.Dataset.from_tensor_slices((order, seeds))
+        # Of one order over all photos, each worker takes its part.
+        own = slice(index, files.num_photos * num_parts, num_parts)
+        skipped = tf.where(number == first_pass, passed_over, 0)
+        return tf.data.Dataset.from_tensor_slices((order[own][skipped:], seeds[own][skipped:]))
 
     passes = (
         _iteration_seeds(seed)
         .batch(2)
         .take(1)
-        .flat_map(lambda seed: tf.data.Dataset.counter().map(lambda number: (seed, number)))
+        .flat_map(
+            lambda seed: tf.data.Dataset.counter(first_pass).map(lambda number: (seed, number))
+        )
     )
 
     def name(index: Any, seed: Any) -> Any:

@@ -28,6 +28,9 @@ def photos(
     leave_out: Sequence[str | os.PathLike[str]] = (),
     max_pixels: int | None = MAX_PIXELS,
     memory_limit: int | None = None,
+    part: tuple[int, int] = (0, 1),
+    start: int = 0,
+    max_skipped: float = 1.0,
 ) -> Any:
     """Streams square crops of photos on disk, ready for `fit`.
 
@@ -79,6 +82,12 @@ def photos(
             None for any number.
         memory_limit: int or None. Bytes that reading one of them may take; None
             for half of the machine's memory.
+        part: Pair of ints: the index of this worker, from 0 on, and the number of workers.
+            Of one order over all photos, each worker reads its own part, all of one size.
+        start: int. Batches to pass over, of a stream with `repeat`: nothing of them is
+            read, and what follows is what would have come after them.
+        max_skipped: float. The stream ends with an error once more than this fraction of
+            the photos, or their own masks, turn out to be damaged.
 
     Returns:
         `tf.data.Dataset` of float32 tensors `(batch, size, size, 3)`: RGB in
@@ -103,7 +112,7 @@ def photos(
     >>> [tuple(images.shape) for images in dataset]
     [(2, 32, 32, 3)]
     """
-    check_options(image_size, batch_size, crop, min_scale, seed)
+    check_options(image_size, batch_size, crop, min_scale, seed, start, repeat)
     batches: dict[str, Any] = {"batch_size": batch_size, "drop_remainder": drop_remainder}
     options: dict[str, Any] = {
         **batches,
@@ -114,6 +123,7 @@ def photos(
         "seed": seed,
         "repeat": repeat,
         "min_scale": min_scale,
+        "start": start,
     }
     reading: dict[str, Any] = {
         "masks": masks,
@@ -123,7 +133,23 @@ def photos(
         "leave_out": leave_out,
         "max_pixels": max_pixels,
         "memory_limit": memory_limit,
+        "part": part,
+        "max_skipped": max_skipped,
     }
+    files = PhotoFiles(source, **batches, **reading)
+    return stream(files, **options)
+
+
+def stream(files: PhotoFiles, **options: Any) -> Any:
+    """Streams photos that were found before.
+
+    Args:
+        files: `PhotoFiles`.
+        **options: As `photos` has them, beside those of `PhotoFiles`.
+
+    Returns:
+        See `photos`.
+    """
     try:
         # Late, so that the package can be imported where TensorFlow is not installed.
         from keras_inpaint.data.photo_stream import photo_stream
@@ -132,5 +158,5 @@ def photos(
             raise
         from keras_inpaint.data.picture_dataset import PictureDataset
 
-        return PictureDataset(source, **reading, **options)
-    return photo_stream(PhotoFiles(source, **batches, **reading), **options)
+        return PictureDataset(files, **options)
+    return photo_stream(files, **options)

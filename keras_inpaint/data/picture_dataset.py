@@ -1,5 +1,6 @@
 """Photos on disk as a `keras.utils.PyDataset`, read by Pillow."""
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,8 @@ class PictureDataset(keras.utils.PyDataset):
     alone, whichever thread is first.
 
     Args:
-        source: As all others but the last, see `keras_inpaint.data.photos`.
+        source: As all others but the last, see `keras_inpaint.data.photos`; or the
+            `PhotoFiles` of an earlier stream, which are not looked for again.
         workers: int or None. Threads that read; None for one per processor, at most 8.
 
     Raises:
@@ -48,7 +50,7 @@ class PictureDataset(keras.utils.PyDataset):
 
     def __init__(
         self,
-        source: Source,
+        source: Source | PhotoFiles,
         image_size: int = 256,
         batch_size: int = 16,
         shuffle: bool = True,
@@ -65,23 +67,30 @@ class PictureDataset(keras.utils.PyDataset):
         leave_out: Sequence[str | os.PathLike[str]] = (),
         max_pixels: int | None = MAX_PIXELS,
         memory_limit: int | None = None,
+        part: tuple[int, int] = (0, 1),
+        start: int = 0,
+        max_skipped: float = 1.0,
         workers: int | None = None,
     ) -> None:
-        check_options(image_size, batch_size, crop, min_scale, seed)
+        check_options(image_size, batch_size, crop, min_scale, seed, start, repeat)
         # Batches that wait take memory: a few are enough.
         super().__init__(workers or min(os.cpu_count() or 1, 8), max_queue_size=4)
-        self.files = PhotoFiles(
-            source,
-            batch_size,
-            drop_remainder,
-            masks,
-            mask_choice,
-            log,
-            mask_options,
-            leave_out,
-            max_pixels,
-            memory_limit,
-        )
+        if not isinstance(source, PhotoFiles):
+            source = PhotoFiles(
+                source,
+                batch_size,
+                drop_remainder,
+                masks,
+                mask_choice,
+                log,
+                mask_options,
+                leave_out,
+                max_pixels,
+                memory_limit,
+                part,
+                max_skipped,
+            )
+        self.files = source
         self.image_size = image_size
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -91,7 +100,10 @@ class PictureDataset(keras.utils.PyDataset):
         self.repeat = repeat
         self.drop_remainder = drop_remainder
         self.min_scale = min_scale
+        self.start = start
         self._epoch = 0
+        # Threads ask for batches of one epoch, and rarely of two.
+        self._order = functools.lru_cache(maxsize=2)(self._drawn_order)
 
     @property
     def num_batches(self) -> int | None:
@@ -108,10 +120,8 @@ class PictureDataset(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> Any:
         epoch = self._epoch
         if self.repeat:
-            epoch, index = divmod(index, self._batches_an_epoch)
-        order = np.arange(len(self.files.paths))
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, epoch)).permutation(order)
+            epoch, index = divmod(self.start + index, self._batches_an_epoch)
+        order = self._order(epoch)
         start = index * self.batch_size
         positions = range(start, min(start + self.batch_size, len(order)))
         pictures = [self._picture(order, epoch, position) for position in positions]
@@ -120,13 +130,22 @@ class PictureDataset(keras.utils.PyDataset):
             return images
         return images, np.stack([mask for _, mask in pictures])
 
+    def _drawn_order(self, epoch: int) -> NDArray[np.int_]:
+        """Indices of the photos of this worker, of one order over all photos."""
+        order = np.arange(len(self.files.paths))
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, epoch)).permutation(order)
+        index, num_parts = self.files.part
+        return order[index : self.files.num_photos * num_parts : num_parts]
+
     def _picture(
         self, order: NDArray[np.int_], epoch: int, position: int
     ) -> tuple[Images, Any]:
         """The photo at a position of an epoch's order, or the next that can be read."""
-        rng = np.random.default_rng((self.seed, epoch, position))
+        index, num_parts = self.files.part
+        rng = np.random.default_rng((self.seed, epoch, position * num_parts + index))
         while (picture := self._read(int(order[position % len(order)]), rng)) is None:
-            self.files.check_any_is_left()
+            self.files.check_enough_is_left()
             position += 1
         return picture
 

@@ -41,6 +41,12 @@ class SkipLog:
             return dict(self._reasons)
 
     @property
+    def last_reason(self) -> str:
+        """The reason of the file that was left out last; empty if there is none."""
+        with self._lock:
+            return next(reversed(self._reasons.values()), "")
+
+    @property
     def left_out(self) -> dict[str, list[str]]:
         """Paths of files that were taken for no photos, by the reason."""
         with self._lock:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from keras_inpaint.data import SkipLog, photos
+from keras_inpaint.data import SkipLog
 from keras_inpaint.data.photo_files import PhotoFiles, seed_at_step
+from keras_inpaint.data.photos import stream
 from keras_inpaint.data.sources import Source, check_exists
 from keras_inpaint.training.settings import Settings, mask_options
 
@@ -19,19 +20,24 @@ def check_sources(settings: Settings) -> None:
             check_exists(source, name)
 
 
-def count_photos(
-    settings: Settings, source: PhotoSource, is_training: bool, log: SkipLog | None = None
-) -> int:
-    """Looks for the photos of a run, and the masks of files, before it begins.
+def find_run_photos(
+    settings: Settings,
+    source: PhotoSource,
+    is_training: bool,
+    log: SkipLog | None = None,
+    part: tuple[int, int] = (0, 1),
+) -> PhotoFiles:
+    """Finds the photos of a run, and the masks of files, once for all of its streams.
 
     Args:
         settings: `Settings`.
         source: What `training_source` or `validation_source` returns, or a part of it.
         is_training: bool. Whether they are to train on: at least one batch is needed.
         log: `keras_inpaint.data.SkipLog` or `None`.
+        part: Pair of ints. See `keras_inpaint.data.photos`.
 
     Returns:
-        int: The number of photos, of which some may turn out to be damaged.
+        `PhotoFiles`, of which some may turn out to be damaged.
 
     Raises:
         FileNotFoundError: If the photos or masks are missing.
@@ -39,17 +45,22 @@ def count_photos(
     """
     files, masks, mask_choice = source
     is_own = not is_training and settings.validation is not None
-    found = PhotoFiles(
+    return PhotoFiles(
         files,
         settings.batch_size,
         is_training,
-        log=log,
-        masks=masks,
-        mask_choice=mask_choice,
+        masks,
+        mask_choice,
+        log,
+        None if masks is None else mask_options(settings),
+        # A folder of photos may hold the run's own, with its sheets.
+        (settings.output,),
+        settings.max_pixels,
+        settings.memory_limit,
+        part,
+        settings.max_skipped,
         names=("validation", "validation_masks") if is_own else ("data", "masks"),
-        **_reading(settings, masks),
     )
-    return len(found.paths)
 
 
 def training_source(settings: Settings) -> PhotoSource:
@@ -65,34 +76,41 @@ def validation_source(settings: Settings) -> PhotoSource:
 
 
 def training_stream(
-    settings: Settings, source: PhotoSource, step: int, log: SkipLog | None = None
+    settings: Settings,
+    source: PhotoSource | PhotoFiles,
+    step: int,
+    log: SkipLog | None = None,
 ) -> Any:
     """Streams photos to train on, without end.
 
     Args:
         settings: `Settings`.
-        source: What `training_source` returns.
+        source: What `training_source` or, once for several streams, `find_run_photos` returns.
         step: int. The step that the stream begins at: a resumed run draws what it would
-            have drawn without the interruption.
-        log: `keras_inpaint.data.SkipLog` or `None`.
+            have drawn without the interruption. Nothing before it is read.
+        log: `keras_inpaint.data.SkipLog` or `None`; the photos' own where they were found.
 
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    return _stream(
-        settings,
-        source,
+    return stream(
+        _found(settings, source, True, log),
+        image_size=settings.image_size,
         batch_size=settings.batch_size,
-        seed=seed_at_step(settings.seed, step),
+        shuffle=True,
+        flip=True,
+        crop="random",
+        seed=seed_at_step(settings.seed, 0),
         repeat=True,
+        drop_remainder=True,
         min_scale=settings.min_scale,
-        log=log,
+        start=step,
     )
 
 
 def validation_stream(
     settings: Settings,
-    source: PhotoSource,
+    source: PhotoSource | PhotoFiles,
     batch_size: int | None = None,
     log: SkipLog | None = None,
 ) -> Any:
@@ -105,36 +123,26 @@ def validation_stream(
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    return _stream(
-        settings,
-        source,
+    return stream(
+        _found(settings, source, False, log),
+        image_size=settings.image_size,
         batch_size=batch_size or settings.batch_size,
         shuffle=False,
         flip=False,
         crop="centre",
+        seed=0,
+        repeat=False,
         drop_remainder=False,
-        log=log,
+        min_scale=None,
     )
 
 
-def _stream(settings: Settings, source: PhotoSource, **options: Any) -> Any:
-    files, masks, mask_choice = source
-    return photos(
-        files,
-        image_size=settings.image_size,
-        masks=masks,
-        mask_choice=mask_choice,
-        **_reading(settings, masks),
-        **options,
-    )
-
-
-def _reading(settings: Settings, masks: Source | None) -> dict[str, Any]:
-    """How files are read, and what is none of them."""
-    return {
-        "mask_options": None if masks is None else mask_options(settings),
-        # A folder of photos may hold the run's own, with its sheets.
-        "leave_out": (settings.output,),
-        "max_pixels": settings.max_pixels,
-        "memory_limit": settings.memory_limit,
-    }
+def _found(
+    settings: Settings,
+    source: PhotoSource | PhotoFiles,
+    is_training: bool,
+    log: SkipLog | None,
+) -> PhotoFiles:
+    if isinstance(source, PhotoFiles):
+        return source
+    return find_run_photos(settings, source, is_training, log)

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.data import SkipLog
+from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.gan.batches import unpack
 from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
@@ -19,7 +20,7 @@ from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import build, devices_scope
 from keras_inpaint.training.photo_streams import (
     check_sources,
-    count_photos,
+    find_run_photos,
     training_source,
     training_stream,
     validation_source,
@@ -63,12 +64,13 @@ def train(
     check_sources(settings)
     # One for the run, so that what is left out is named once.
     log = SkipLog()
-    counts = f"{count_photos(settings, training_source(settings), True, log)} photos"
-    validation = None
+    photos = find_run_photos(settings, training_source(settings), True, log)
+    counts = f"{len(photos.paths)} photos"
+    shown, validation = photos, None
     if settings.validation is not None:
-        source = validation_source(settings)
-        counts += f", {count_photos(settings, source, False, log)} for validation"
-        validation = validation_stream(settings, source, log=log)
+        shown = find_run_photos(settings, validation_source(settings), False, log)
+        counts += f", {len(shown.paths)} for validation"
+        validation = validation_stream(settings, shown)
     info, warn = report or _LOG.info, report or _LOG.warning
     with devices_scope(settings, info):
         gan = build(settings, warn)
@@ -80,15 +82,16 @@ def train(
                 f"Training on {counts}. The first step compiles the networks, and takes much "
                 "longer than the others."
             )
-        return _train(gan, folder, settings, validation, log, verbose, info)
+        return _train(gan, folder, settings, photos, shown, validation, verbose, info)
 
 
 def _train(
     gan: Any,
     folder: RunFolder,
     settings: Settings,
+    photos: PhotoFiles,
+    shown: PhotoFiles,
     validation: Any,
-    log: SkipLog,
     verbose: int,
     report: Callable[[str], None],
 ) -> int:
@@ -96,14 +99,14 @@ def _train(
     step: int = gan.num_steps
     callbacks: list[Any] = []
     if settings.sheets_every and step < settings.steps:
-        rows = _sheet_rows(gan, settings, log)
+        rows = _sheet_rows(gan, settings, shown)
         callbacks.append(PictureSheets(*rows, folder.sheets, settings.sheets_every))
     with StopRequest() as stop:
         callbacks.append(stop)
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, also where an interruption came between two.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
-            batches = training_stream(settings, training_source(settings), step, log)
+            batches = training_stream(settings, photos, step)
             metrics = _fit(gan, batches, end - step, verbose, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
@@ -147,9 +150,9 @@ def _save(
         folder.save(gan, step)
 
 
-def _sheet_rows(gan: Any, settings: Settings, log: SkipLog) -> tuple[Any, Any]:
+def _sheet_rows(gan: Any, settings: Settings, photos: PhotoFiles) -> tuple[Any, Any]:
     """The images of the sheets, with the masks that validation draws for them."""
-    batches = validation_stream(settings, validation_source(settings), _NUM_ROWS, log)
+    batches = validation_stream(settings, photos, _NUM_ROWS)
     images, masks, _ = unpack(next(iter(batches)))
     if masks is None:
         num, height, width, _ = images.shape

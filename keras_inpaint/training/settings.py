@@ -215,6 +215,12 @@ class Settings:
         unit="bytes",
         at_least=1,
     )
+    max_skipped: float = _setting(
+        "fraction of the photos that may turn out to be damaged; more end the run",
+        0.1,
+        at_least=0,
+        up_to=1,
+    )
     preset: str | None = _setting(
         "preset to start from: a bundled one, a folder, or hf://owner/name",
         None,

@@ -21,7 +21,7 @@ from keras_inpaint.training.building import boxes_and_strokes, build
 from keras_inpaint.training.photo_streams import (
     PhotoSource,
     check_sources,
-    count_photos,
+    find_run_photos,
     training_source,
     training_stream,
     validation_source,
@@ -174,8 +174,8 @@ def check_photos(settings: Settings, log: SkipLog | None = None) -> None:
         ValueError: If there are too few, none can be decoded, or the masks do not fit them.
     """
     check_sources(settings)
-    count_photos(settings, _training_choice(settings), True, log)
-    count_photos(settings, _validation_choice(settings), False, log)
+    find_run_photos(settings, _training_choice(settings), True, log)
+    find_run_photos(settings, _validation_choice(settings), False, log)
 
 
 def training_photos(settings: Settings, step: int, log: SkipLog | None = None) -> Any:

@@ -202,6 +202,27 @@ def test_shuffled_epoch_holds_every_photo_once(tmp_path):
     assert orders[0] != orders[1]
 
 
+def test_workers_read_parts_of_one_order_and_a_start_is_exact(tmp_path):
+    for level in range(10):
+        Image.new("RGB", (40, 40), (level,) * 3).save(tmp_path / f"{level:02}.png")
+
+    def drawn(num, **options):
+        dataset = photos(tmp_path, 16, 2, repeat=True, seed=3, **options).take(num)
+        return np.rint(as_bytes(gather(dataset)))[:, 0, 0, 0].tolist()
+
+    whole, part = drawn(10), drawn(5, part=(1, 2))
+    assert part == whole[1:10:2] + whole[11::2]
+    # Three batches: in the middle of the second pass over the part.
+    assert drawn(2, start=3, part=(1, 2)) == part[6:]
+
+
+def test_more_damaged_photos_than_stated_end_the_stream(folder):
+    (folder / "2.jpg").write_text("no picture")
+    dataset = photos(folder, image_size=32, batch_size=6, max_skipped=0.1)
+    with pytest.raises(tf.errors.OpError, match=r"raise `max_skipped`.*1 of 6 photos"):
+        gather(dataset)
+
+
 def test_validation_is_the_same_in_every_pass_and_in_order(folder):
     dataset = photos(folder, 32, 4, drop_remainder=False, **VALIDATION)
     first, second = list(dataset), list(dataset)

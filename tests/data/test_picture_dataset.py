@@ -1,5 +1,8 @@
 """Photos are read by Pillow as TensorFlow reads them, and fit takes them."""
 
+import builtins
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -161,3 +164,68 @@ def test_arguments_out_of_bounds_are_refused(folder):
         PictureDataset(folder, image_size=0)
     with pytest.raises(ValueError, match=r"Lower `batch_size`.*6 photos, batch_size=7"):
         PictureDataset(folder, batch_size=7)
+
+
+def test_workers_read_parts_of_one_order_and_a_start_is_exact(levels):
+    whole = PictureDataset(levels, 16, 20, repeat=True, seed=4)
+    passes = [levels_of(whole, 2)[:20], levels_of(whole, 2)[20:]]
+    parts = [
+        PictureDataset(levels, 16, 5, repeat=True, seed=4, part=(index, 2)) for index in (0, 1)
+    ]
+    for index, part in enumerate(parts):
+        assert levels_of(part, 2) == passes[0][index::2]
+        later = PictureDataset(levels, 16, 5, repeat=True, seed=4, part=(index, 2), start=3)
+        np.testing.assert_array_equal(later[0], part[3])
+    three = [PictureDataset(levels, 16, 2, part=(index, 3)) for index in range(3)]
+    assert [dataset.num_batches for dataset in three] == [3, 3, 3]
+    assert len({level for dataset in three for level in levels_of(dataset, 3)}) == 18
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"part": (2, 2)}, r"index of a worker.*part=\(2, 2\)"),
+        ({"part": 1}, "index of a worker.*part=1"),
+        ({"start": -1}, "at least 0.*start=-1"),
+        ({"start": 2}, "repeat=True.*start=2"),
+        ({"max_skipped": 2}, "at most 1.*max_skipped=2"),
+        ({"part": (0, 7)}, "6 photos for 7 workers"),
+    ],
+)
+def test_places_that_no_stream_has_are_refused(folder, options, advice):
+    with pytest.raises(ValueError, match=advice):
+        PictureDataset(folder, 32, 1, **options)
+
+
+def test_more_damaged_photos_than_stated_end_the_stream(levels):
+    for level in (3, 7):
+        (levels / f"{level:02}.png").write_text("no picture")
+    assert len(PictureDataset(levels, 16, 20, max_skipped=0.1)[0]) == 20
+    (levels / "12.png").write_text("no picture")
+    advice = r"fraction of 0\.1 .*raise `max_skipped`.*must name a picture.*3 of 20 photos"
+    with pytest.raises(ValueError, match=advice):
+        PictureDataset(levels, 16, 20, max_skipped=0.1)[0]
+
+
+def test_a_stream_begins_without_opening_more_than_one_file(levels, monkeypatch):
+    seen = {"open": [], "stat": []}
+
+    def watch(module, name, kind):
+        function = getattr(module, name)
+
+        def watched(path, *args, **options):
+            seen[kind].append(str(path))
+            return function(path, *args, **options)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(builtins, "open", "open")
+    watch(os, "open", "open")
+    watch(os, "stat", "stat")
+    dataset = PictureDataset(levels, 16, 5)
+    # The first photo is read, to see that any can be.
+    opened = {path for path in seen["open"] if path.startswith(str(levels))}
+    assert opened == {str(levels / "00.png")}
+    # One look at each file, a few at the folder and the first photo.
+    assert len(seen["stat"]) <= 20 + 8
+    assert len(dataset.files.paths) == 20
