@@ -43,8 +43,9 @@ def add_train(verbs: Any) -> None:
         "train",
         help="train on a folder of photos",
         description="Trains on photos. The run's folder gets settings.json, log.csv, sheets/, "
-        "checkpoint/ and preset/, which `keras-inpaint inpaint --preset` takes. Started again "
-        "with the same --output, a run goes on, also where it was killed; Ctrl-C saves first.",
+        "checkpoint/, report.md and preset/, which `keras-inpaint inpaint --preset` takes. "
+        "Started again with the same --output, a run goes on, also where it was killed; Ctrl-C "
+        "saves first.",
     )
     add_settings(parser)
     parser.set_defaults(run=run_train)

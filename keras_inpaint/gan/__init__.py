@@ -3,8 +3,10 @@
 from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 from keras_inpaint.gan.paired_optimizer import PairedOptimizer
+from keras_inpaint.gan.progress_line import ProgressLine
+from keras_inpaint.gan.tensor_board import TensorBoard
 
-__all__ = ["InpaintingGAN", "PairedOptimizer", "PictureSheets"]
+__all__ = ["InpaintingGAN", "PairedOptimizer", "PictureSheets", "ProgressLine", "TensorBoard"]
 
 
 def __dir__() -> list[str]:

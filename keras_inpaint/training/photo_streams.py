@@ -6,6 +6,7 @@ from keras_inpaint.data import SkipLog
 from keras_inpaint.data.photo_files import PhotoFiles, seed_at_step
 from keras_inpaint.data.photos import stream
 from keras_inpaint.data.sources import Source, check_exists
+from keras_inpaint.data.wait_clock import WaitClock
 from keras_inpaint.training.settings import Settings, mask_options
 
 # Photos, mask files or `None`, and how these are chosen, see `keras_inpaint.data.photos`.
@@ -80,6 +81,7 @@ def training_stream(
     source: PhotoSource | PhotoFiles,
     step: int,
     log: SkipLog | None = None,
+    clock: WaitClock | None = None,
 ) -> Any:
     """Streams photos to train on, without end.
 
@@ -89,11 +91,12 @@ def training_stream(
         step: int. The step that the stream begins at: a resumed run draws what it would
             have drawn without the interruption. Nothing before it is read.
         log: `keras_inpaint.data.SkipLog` or `None`; the photos' own where they were found.
+        clock: `WaitClock` or `None`. Times what TensorFlow streams.
 
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
-    return stream(
+    batches = stream(
         _found(settings, source, True, log),
         image_size=settings.image_size,
         batch_size=settings.batch_size,
@@ -106,6 +109,8 @@ def training_stream(
         min_scale=settings.min_scale,
         start=step,
     )
+    is_dataset = hasattr(batches, "element_spec")
+    return clock.watch(batches) if clock is not None and is_dataset else batches
 
 
 def validation_stream(

@@ -13,9 +13,12 @@ from keras import ops
 
 from keras_inpaint.data import SkipLog
 from keras_inpaint.data.photo_files import PhotoFiles
+from keras_inpaint.data.wait_clock import WaitClock
 from keras_inpaint.gan.batches import unpack
 from keras_inpaint.gan.callbacks import PictureSheets
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
+from keras_inpaint.gan.progress_line import ProgressLine
+from keras_inpaint.gan.tensor_board import TensorBoard
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.training.building import build, devices_scope
 from keras_inpaint.training.photo_streams import (
@@ -27,6 +30,7 @@ from keras_inpaint.training.photo_streams import (
     validation_stream,
 )
 from keras_inpaint.training.run_folder import RunFolder, check_kind
+from keras_inpaint.training.run_report import write_report
 from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger("keras_inpaint.training")
@@ -45,7 +49,7 @@ def train(
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
-        verbose: `0`, or `1` to show Keras's progress bar.
+        verbose: `0`, or `1` to show the progress in a line of the terminal.
         report: Function or `None`. Called with each message, in place of the logger
             `keras_inpaint.training`.
 
@@ -97,7 +101,10 @@ def _train(
 ) -> int:
     """Makes the remaining steps; returns how many were made in all."""
     step: int = gan.num_steps
-    callbacks: list[Any] = []
+    clock = WaitClock()
+    line = ProgressLine(settings.steps, settings.batch_size, clock, is_drawn=verbose > 0)
+    callbacks: list[Any] = [line]
+    board = TensorBoard(folder.tensorboard, folder.sheets) if settings.tensorboard else None
     if settings.sheets_every and step < settings.steps:
         rows = _sheet_rows(gan, settings, shown)
         callbacks.append(PictureSheets(*rows, folder.sheets, settings.sheets_every))
@@ -106,8 +113,8 @@ def _train(
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, also where an interruption came between two.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
-            batches = training_stream(settings, photos, step)
-            metrics = _fit(gan, batches, end - step, verbose, callbacks)
+            batches = training_stream(settings, photos, step, clock=clock)
+            metrics = _fit(gan, batches, end - step, callbacks)
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
                     validation, verbose=0, return_dict=True
@@ -116,20 +123,26 @@ def _train(
             step = gan.num_steps
             folder.check_is_finite(gan, step)
             _save(gan, folder, settings, step, metrics)
-            line = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-            report(f"step {step}/{settings.steps}  {line}")
+            if board is not None:
+                board.write(step, metrics)
+            numbers = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            report("  ".join([f"step {step}/{settings.steps}", numbers, line.summary()]))
+    if board is not None:
+        board.close()
+    skipped = photos.log.reasons
+    path = write_report(folder.path, settings, step, skipped, line.summary())
+    if skipped:
+        report(f"{len(skipped)} damaged files were left out: see {path}.")
     return step
 
 
-def _fit(
-    gan: Any, batches: Any, num_steps: int, verbose: int, callbacks: list[Any]
-) -> dict[str, float]:
+def _fit(gan: Any, batches: Any, num_steps: int, callbacks: list[Any]) -> dict[str, float]:
     history = gan.fit(
         batches,
         steps_per_epoch=num_steps,
         epochs=1,
         shuffle=False,
-        verbose=verbose,
+        verbose=0,
         callbacks=callbacks,
     )
     return {name: float(values[-1]) for name, values in history.history.items()}

@@ -51,6 +51,8 @@ class RunFolder:
         settings.json    as given; `keras-inpaint train --config` goes on from it
         log.csv          losses and metrics, one row per checkpoint
         sheets/          filled pictures, see `PictureSheets`
+        tensorboard/     metrics and sheets, if asked for
+        report.md        see `write_report`
         checkpoint/      weights and both optimizers, the newest two
         preset/          for `Inpainter.from_preset`
 
@@ -73,6 +75,7 @@ class RunFolder:
         self.settings_file = self.path / "settings.json"
         self.preset = self.path / "preset"
         self.sheets = self.path / "sheets"
+        self.tensorboard = self.path / "tensorboard"
         self.log = RunLog(self.path / "log.csv")
         self._checkpoints = self.path / "checkpoint"
         try:

@@ -217,7 +217,7 @@ class Settings:
     )
     max_skipped: float = _setting(
         "fraction of the photos that may turn out to be damaged; more end the run",
-        0.1,
+        0.25,
         at_least=0,
         up_to=1,
     )
@@ -235,6 +235,9 @@ class Settings:
     )
     sheets_every: int = _setting(
         "steps between sheets of filled pictures; 0 for none", 1000, at_least=0
+    )
+    tensorboard: bool = _setting(
+        "write all metrics and the sheets for TensorBoard, into the run's folder", False
     )
     precision: str | None = _setting(
         "type that layers compute in, where weights, losses and presets stay float32",

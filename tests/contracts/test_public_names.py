@@ -93,6 +93,8 @@ PUBLIC_NAMES = {
         "InpaintingGAN",
         "PairedOptimizer",
         "PictureSheets",
+        "ProgressLine",
+        "TensorBoard",
     ],
     "inpainting": [
         "FolderReport",

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 from keras_inpaint import Inpainter  # noqa: E402
-from keras_inpaint.data import photos as read  # noqa: E402
+from keras_inpaint.data.photos import stream  # noqa: E402
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.masks import Mosaic  # noqa: E402
 from keras_inpaint.metrics import PerceptualDistance  # noqa: E402
@@ -115,7 +115,9 @@ def weights_of(settings):
 
 
 def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_path):
-    settings = dataclasses.replace(settings, steps=4, validation=photos, sheets_every=3)
+    settings = dataclasses.replace(
+        settings, steps=4, validation=photos, sheets_every=3, tensorboard=True
+    )
     lines = []
     assert train(settings, report=lines.append) == 4
     run = tmp_path / "run"
@@ -125,6 +127,11 @@ def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_
         "step-000000004.weights.h5",
     ]
     assert [path.name for path in (run / "sheets").iterdir()] == ["step-000000003.png"]
+    assert re.search(r"step 4/4 .* steps/s, .* pictures/s, \d+% waiting for data$", lines[-1])
+    text = (run / "report.md").read_text()
+    assert "![step-000000003](sheets/step-000000003.png)" in text
+    assert "`val_hole_l1`" in text
+    assert len(list((run / "tensorboard").iterdir())) == 1
     log = log_of(settings)
     assert [row["step"] for row in log] == ["2", "4"]
     assert {"generator_loss", "critic_loss", "val_hole_l1", "val_psnr"} <= set(log[0])
@@ -279,12 +286,12 @@ def test_precision_is_that_of_the_run_and_of_nothing_else(settings, precision):
 def test_smallest_squares_are_as_the_settings_say(settings, monkeypatch):
     scales = []
 
-    def watched(*args, **options):
-        if options.get("repeat"):
+    def watched(files, **options):
+        if options["repeat"]:
             scales.append(options["min_scale"])
-        return read(*args, **options)
+        return stream(files, **options)
 
-    monkeypatch.setattr(photo_streams, "photos", watched)
+    monkeypatch.setattr(photo_streams, "stream", watched)
     train(dataclasses.replace(settings, min_scale=0.9), report=str)
     assert set(scales) == {0.9}
 
@@ -314,17 +321,19 @@ def test_rates_discounts_and_shares_out_of_bounds_are_refused(begun, changes, ad
         dataclasses.replace(begun, **changes)
 
 
-def test_each_part_of_a_run_draws_its_own_crops(settings, monkeypatch):
-    seeds = []
+def test_each_part_of_a_run_goes_on_in_one_stream(settings, monkeypatch):
+    begun = []
 
-    def watched(*args, **options):
-        if options.get("repeat"):
-            seeds.append(options["seed"])
-        return read(*args, **options)
+    def watched(files, **options):
+        if options["repeat"]:
+            begun.append((options["seed"], options["start"]))
+        return stream(files, **options)
 
-    monkeypatch.setattr(photo_streams, "photos", watched)
-    train(dataclasses.replace(settings, steps=2, save_every=1), report=str)
-    assert len(seeds) == len(set(seeds)) == 2
+    monkeypatch.setattr(photo_streams, "stream", watched)
+    train(dataclasses.replace(settings, steps=3, save_every=2), report=str)
+    (first, second) = begun
+    assert first[0] == second[0]
+    assert (first[1], second[1]) == (0, 2)
 
 
 def test_damaged_photo_is_named_once_a_run(settings, photos, tmp_path, caplog):
@@ -560,6 +569,7 @@ def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
         "checkpoint",
         "log.csv",
         "preset",
+        "report.md",
         "settings.json",
         "sheets",
     ]

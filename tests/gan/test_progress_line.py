@@ -1,0 +1,73 @@
+"""The progress of a training is counted from the clock and the model's own steps."""
+
+import types
+
+import pytest
+
+from keras_inpaint.data import wait_clock
+from keras_inpaint.data.wait_clock import WaitClock
+from keras_inpaint.gan import ProgressLine, progress_line
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """A clock that the test sets."""
+    now = types.SimpleNamespace(seconds=0.0)
+    monkeypatch.setattr(progress_line.time, "monotonic", lambda: now.seconds)
+    return now
+
+
+def run(line, now, num_steps, seconds_a_step, waits=0.0):
+    """An epoch of steps, of which the first one takes a minute longer."""
+    model = types.SimpleNamespace(num_steps=1000)
+    line.set_model(model)
+    line.on_epoch_begin(0)
+    for batch in range(num_steps):
+        line.on_train_batch_begin(batch)
+        now.seconds += seconds_a_step + 60 * (batch == 0)
+        if line.clock is not None:
+            line.clock.seconds += waits
+    model.num_steps += num_steps
+    line.on_epoch_end(0)
+
+
+def test_speed_time_left_and_waits_leave_out_the_step_that_compiles(now):
+    clock = WaitClock()
+    clock.is_used = True
+    line = ProgressLine(steps=2000, batch_size=16, clock=clock, is_drawn=False)
+    assert line.summary() == ""
+    run(line, now, num_steps=101, seconds_a_step=0.5, waits=0.02)
+    expected = "2 steps/s, 32 pictures/s, 4% waiting for data, about 7 min 30 s left"
+    assert line.summary() == expected
+
+
+def test_line_is_drawn_over_itself_and_removed(now, capsys):
+    line = ProgressLine(steps=1004, batch_size=1)
+    run(line, now, num_steps=4, seconds_a_step=1)
+    drawn = capsys.readouterr().out.split("\r")
+    assert [each.rstrip() for each in drawn if each.strip()] == [
+        "step 1002/1004  1 steps/s, 1 pictures/s, about 2 s left",
+        "step 1003/1004  1 steps/s, 1 pictures/s, about 1 s left",
+        "step 1004/1004  1 steps/s, 1 pictures/s",
+    ]
+    assert drawn[-1] == ""
+
+
+def test_time_of_the_step_is_no_wait(now, monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(wait_clock.time, "monotonic", lambda: now.seconds)
+
+    def read(number):
+        now.seconds += 5
+        return number
+
+    clock = WaitClock()
+    dataset = tf.data.Dataset.range(3).map(
+        lambda number: tf.numpy_function(read, [number], tf.int64)
+    )
+    dataset = clock.watch(dataset)
+    assert int(dataset.cardinality()) == 3
+    for number, batch in enumerate(dataset):
+        assert int(batch) == number
+        now.seconds += 100
+    assert clock.seconds == 3 * 5
