@@ -27,6 +27,7 @@ from keras_inpaint.files import (
     write_json,
 )
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
+from keras_inpaint.files.remote import is_remote
 from keras_inpaint.pictures import MAX_PIXELS, read_header, read_picture
 from keras_inpaint.pictures.formats import PREFIX_SIZE, picture_format
 from keras_inpaint.pictures.masks import MaskOptions, check_mask_size
@@ -126,6 +127,11 @@ def write_shards(
     masked_crc32c(b"")
     options = MaskOptions.of(mask_options, has_masks=masks is not None)
     limits = (max_pixels, memory_limit or default_memory_limit())
+    if is_remote(output):
+        raise ValueError(
+            "`output` must be a local folder. Copy it to the object store when it is whole. "
+            f"Received: output={os.fspath(output)!r}"
+        )
     check_target(output, is_folder=True, name="output")
     items = _items(source, masks, options.pattern, output)
     # What of it changes, makes other shards.

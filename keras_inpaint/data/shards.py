@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from keras_inpaint.files import FilePart, open_source
+from keras_inpaint.files.remote import file_sizes, is_file
 
 INDEX = "shards.json"
 # In its place while shards are written.
@@ -53,10 +54,11 @@ class Shards:
         """
         folder = os.fspath(folder)
         index = _read_index(folder)
+        sizes = file_sizes(folder)
         found = cls([], num_shards=len(index["shards"]))
         for shard in index["shards"]:
             path = os.path.join(folder, shard["file"])
-            _check_size(path, shard["size"])
+            _check_size(path, sizes.get(shard["file"]), shard["size"])
             found.photos.extend(_paths(path, shard["photos"]))
             found.masks.extend(_paths(path, shard["masks"]))
             found.skipped.update(shard["skipped"])
@@ -66,13 +68,13 @@ class Shards:
 def is_shards(source: Any) -> bool:
     """Checks whether a source of photos is a folder of shards."""
     return isinstance(source, str | os.PathLike) and any(
-        os.path.isfile(os.path.join(source, name)) for name in (INDEX, UNFINISHED)
+        is_file(os.path.join(source, name)) for name in (INDEX, UNFINISHED)
     )
 
 
 def _read_index(folder: str) -> dict[str, Any]:
     path = os.path.join(folder, INDEX)
-    if not os.path.isfile(path):
+    if not is_file(path):
         raise ValueError(
             "These shards are unfinished. Write the others first: run `keras-inpaint shard` "
             f"again with the same words. Received: {folder!r}"
@@ -93,13 +95,11 @@ def _read_index(folder: str) -> dict[str, Any]:
     return index
 
 
-def _check_size(path: str, size: int) -> None:
-    try:
-        found = os.stat(path).st_size
-    except FileNotFoundError as error:
+def _check_size(path: str, found: int | None, size: int) -> None:
+    if found is None:
         raise FileNotFoundError(
             f"A shard is missing. Copy it again, or write the shards again. Received: {path!r}"
-        ) from error
+        )
     if found != size:
         raise ValueError(
             f"{path} is damaged: it has {found:,} bytes where the index says {size:,}. Copy "

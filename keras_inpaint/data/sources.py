@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keras_inpaint.data.shards import Shards, is_shards
+from keras_inpaint.files import open_source
+from keras_inpaint.files.remote import exists, is_file, is_remote, list_remote
 from keras_inpaint.pictures import is_picture_file, is_picture_name
 
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -58,6 +60,8 @@ def find_photos(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()
               are taken as of a folder; a file of that very name comes first;
             - a picture file, or a text file that lists one path per line,
               relative to the text file; empty lines are passed over;
+            - a folder, pattern, file or list of an object store, by a path of fsspec such as
+              `s3://bucket/photos` (the extra `remote`): its files are known by their names;
             - an iterable of paths.
             Listed paths are taken as they are, in their order.
         leave_out: Sequence of paths. Folders and files that are not searched, such as that
@@ -93,7 +97,11 @@ def check_exists(source: Source, name: str = "source") -> None:
     """
     if not isinstance(source, str | os.PathLike) or os.path.isdir(source):
         return
-    is_pattern = not os.path.lexists(source) and glob.has_magic(os.fspath(source))
+    if is_remote(source) and (glob.has_magic(os.fspath(source)) or exists(source)):
+        return
+    is_pattern = not is_remote(source) and (
+        not os.path.lexists(source) and glob.has_magic(os.fspath(source))
+    )
     if not (os.path.isfile(source) or is_pattern):
         raise FileNotFoundError(
             f"`{name}` must be a folder, a list of paths, a pattern, or a text file that "
@@ -126,6 +134,9 @@ def find_files(
     if not isinstance(source, str | os.PathLike):
         search.paths = [os.fspath(path) for path in source]
         advice = "The list is empty."
+    elif is_remote(source):
+        search.remote(os.fspath(source), name)
+        advice = "Its files are known by names such as a.jpg."
     elif os.path.isdir(source):
         search.folder(os.fspath(source))
         advice = (
@@ -133,7 +144,7 @@ def find_files(
         )
     elif os.path.isfile(source):
         is_one = is_picture_file(source) or is_picture_name(source)
-        search.paths = [os.fspath(source)] if is_one else _in_list(Path(source), name)
+        search.paths = [os.fspath(source)] if is_one else _in_list(os.fspath(source), name)
         advice = "The text file lists no paths; write one per line."
     else:
         search.pattern(os.fspath(source))
@@ -192,6 +203,20 @@ class _Search:
                 self._leave_out(APART, path)
             elif not os.path.isdir(path):
                 self._take(path)
+
+    def remote(self, source: str, name: str) -> None:
+        """Finds the photos of an object store, of which no file is opened or asked for."""
+        if is_file(source):
+            self.paths = [source] if is_picture_name(source) else _in_list(source, name)
+            return
+        num_above = len(Path(source).parts)
+        for path in list_remote(source):
+            if any(map(_is_helper, Path(path).parts[num_above:-1])):
+                self._leave_out(HIDDEN, path)
+            elif is_picture_name(path):
+                self.paths.append(path)
+            else:
+                self._leave_out(NO_PICTURE, path)
 
     def _walk(self, top: str) -> list[str]:
         """Takes the files of a folder and those below, and returns the links to folders."""
@@ -277,12 +302,17 @@ def _is_helper(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _HELPERS
 
 
-def _in_list(path: Path, name: str) -> list[str]:
+def _in_list(path: str, name: str) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        with open_source(path, what="text", name=name) as file:
+            lines = file.read().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
             f"`{name}` must be a text file in UTF-8 that lists one path per line, or a "
-            f"picture. Received: {name}={str(path)!r}"
+            f"picture. Received: {name}={path!r}"
         ) from error
-    return [str(path.parent / line.strip()) for line in lines if line.strip()]
+    listed = [line.strip() for line in lines if line.strip()]
+    if is_remote(path):
+        folder = path.rpartition("/")[0]
+        return [each if is_remote(each) else f"{folder}/{each}" for each in listed]
+    return [each if is_remote(each) else str(Path(path).parent / each) for each in listed]

@@ -3,7 +3,7 @@
 import os
 import re
 import zlib
-from typing import BinaryIO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 _PART = re.compile(
     r"(?P<file>.+)::(?P<offset>\d+)\+(?P<size>\d+):(?P<crc32>[0-9a-f]{8})::(?P<name>.+)",
@@ -49,18 +49,12 @@ class FilePart(NamedTuple):
     def __str__(self) -> str:
         return f"{self.file}::{self.offset}+{self.size}:{self.crc32:08x}::{self.name}"
 
-    def read(self, file: BinaryIO) -> bytes:
-        """Reads the bytes.
-
-        Args:
-            file: The file, open.
+    def check(self, content: bytes) -> bytes:
+        """Returns the bytes that were read.
 
         Raises:
-            OSError: If it cannot be read.
-            ValueError: If the bytes do not have their checksum.
+            ValueError: If they do not have their checksum.
         """
-        file.seek(self.offset)
-        content = file.read(self.size)
         if len(content) != self.size or zlib.crc32(content) != self.crc32:
             raise ValueError(
                 f"{self.file} is damaged: what it holds of {self.name} does not have its "

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from keras_inpaint.files.atomic import KINDS
 from keras_inpaint.files.file_part import FilePart
+from keras_inpaint.files.remote import is_remote, read_remote
 
 Path = str | os.PathLike[str]
 
@@ -51,7 +52,8 @@ def open_source(path: Path, *, what: str = "file", name: str = "path") -> Binary
     """Opens a regular file to read its bytes; anything else is refused, and never waited for.
 
     Args:
-        path: str or path of a file, or of a `FilePart`.
+        path: str or path of a file, or of a `FilePart`; or one of fsspec, such as
+            `s3://bucket/a.jpg`, of which all is read at once.
         what, name: str. What messages call the file and its argument, see `check_source`.
 
     Returns:
@@ -62,8 +64,15 @@ def open_source(path: Path, *, what: str = "file", name: str = "path") -> Binary
         ValueError: As `check_source`, and if a part does not have its checksum.
     """
     if (part := FilePart.of(path)) is not None:
-        with open_source(part.file, what=what, name=name) as file:
-            return io.BytesIO(part.read(file))
+        if is_remote(part.file):
+            content = read_remote(part.file, part.offset, part.offset + part.size)
+        else:
+            with open_source(part.file, what=what, name=name) as file:
+                file.seek(part.offset)
+                content = file.read(part.size)
+        return io.BytesIO(part.check(content))
+    if is_remote(path):
+        return io.BytesIO(read_remote(path))
     check_source(path, what=what, name=name)
     # Should it be exchanged for a FIFO at this moment, this does not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
