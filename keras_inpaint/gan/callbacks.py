@@ -163,6 +163,9 @@ class PictureSheets(keras.callbacks.Callback):
         """
         num, height, _, _ = self.images.shape
         outputs = self.model.predict_on_batch({"images": self.images, "masks": self.masks})
+        # After the prediction, in which all processes that train together take part.
+        if not self.model.backend.is_chief:
+            return
         # A model made under a distribution strategy answers once a replica.
         outputs = {name: np.asarray(output)[:num] for name, output in outputs.items()}
         offsets = offset_colors(outputs["offsets"])

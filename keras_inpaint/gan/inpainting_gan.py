@@ -529,8 +529,14 @@ class InpaintingGAN(keras.Model):
         zipped: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        """Saves everything, whole or not at all, see `keras.Model.save`."""
+        """Saves everything, whole or not at all, see `keras.Model.save`.
+
+        Of processes that train together, the chief alone writes; so do `save_weights` and
+        `save_to_preset`.
+        """
         check_format(filepath)
+        if not self.backend.is_chief:
+            return
         warn_of_unknown_parts(self)
         is_whole = overwrite and zipped is not False
         with keras_draft(filepath, self, is_whole) as draft:
@@ -547,6 +553,8 @@ class InpaintingGAN(keras.Model):
         The file appears whole or not at all, and room is made sure of before: HDF5 ends the
         process where a disk is full.
         """
+        if not self.backend.is_chief:
+            return
         is_whole = overwrite and max_shard_size is None
         with keras_draft(filepath, self, is_whole) as draft:
             super().save_weights(draft, overwrite, max_shard_size)

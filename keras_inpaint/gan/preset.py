@@ -97,6 +97,8 @@ def save_to_preset(
         OSError: As `write_preset`, and so `ValueError`.
     """
     warn_of_unknown_parts(gan)
+    if not gan.backend.is_chief:
+        return
     known = {} if gan.image_size is None else {"image_size": gan.image_size}
     networks = {"model": gan.inpainter.generator, "critic": gan.critic}
     objects = {name: getattr(gan, name) for name in ("objective", "masks", "corruption")}

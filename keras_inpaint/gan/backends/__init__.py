@@ -104,6 +104,34 @@ class Backend(Protocol):
         """How many devices must be given equal parts of each batch."""
         return 1
 
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process, of those that train together, writes files."""
+        return True
+
+    @property
+    def needs_whole_batches(self) -> bool:
+        """Whether a last, smaller batch cannot be evaluated."""
+        return False
+
+    @property
+    def draws_sheets(self) -> bool:
+        """Whether `predict_on_batch` works here."""
+        return True
+
+    def copy_from_chief(self) -> None:
+        """Gives all processes that train together the chief's weights and optimizer state."""
+        return None
+
+    def distribute(self, stream: Any) -> Any:
+        """Prepares batches for `fit` of which each process has only its part.
+
+        Args:
+            stream: `tf.data.Dataset` or `keras.utils.PyDataset`, with the `part` of
+                `keras_inpaint.data.photos` that is this process's.
+        """
+        return stream
+
     def scope(self) -> AbstractContextManager[None]:
         """Returns the scope in which variables are made, one on each device."""
         return nullcontext()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import keras
+import numpy as np
 from jax import numpy as jnp
+from jax.experimental import multihost_utils
 
 from keras_inpaint.gan.backends import (
     Backend,
@@ -119,6 +121,30 @@ class JaxBackend(Backend):
         return terms
 
     input_gradients = staticmethod(input_gradients)
+
+    @property
+    def is_chief(self) -> bool:
+        return bool(jax.process_index() == 0)
+
+    @property
+    def needs_whole_batches(self) -> bool:
+        # Keras gives each device an equal part of a batch.
+        return keras.distribution.distribution() is not None
+
+    @property
+    def draws_sheets(self) -> bool:
+        # Of arrays that lie on the devices of several processes, none sees the whole.
+        return bool(jax.process_count() == 1)
+
+    def copy_from_chief(self) -> None:
+        if jax.process_count() == 1:
+            return
+        variables = [*self._gan.variables, *self._gan.optimizer.variables]
+        values = multihost_utils.broadcast_one_to_all(
+            [np.asarray(variable.value) for variable in variables]
+        )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         def check(holds: Any, value: Any) -> None:

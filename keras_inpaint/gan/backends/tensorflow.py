@@ -56,7 +56,11 @@ class TensorFlowBackend(Backend):
         gan._maybe_symbolic_build = _do_nothing
 
     def call_step(self, step: Callable[[Any], Any], *arguments: Any) -> Any:
-        return step(*arguments)
+        results = step(*arguments)
+        if self._num_processes == 1:
+            return results
+        # Of several processes, Keras takes the mean over the first axis, also of a number.
+        return tf.nest.map_structure(lambda x: x[None] if x.shape.rank == 0 else x, results)
 
     @contextmanager
     def running(
@@ -160,6 +164,50 @@ class TensorFlowBackend(Backend):
     def num_devices(self) -> int:
         return int(self._gan.distribute_strategy.num_replicas_in_sync)
 
+    @property
+    def _num_processes(self) -> int:
+        """How many processes train together: 1 of a strategy for one machine."""
+        resolver = self._gan.distribute_strategy.cluster_resolver
+        return 1 if resolver is None else len(_tasks(resolver))
+
+    @property
+    def is_chief(self) -> bool:
+        if self._num_processes == 1:
+            return True
+        resolver = self._gan.distribute_strategy.cluster_resolver
+        # A cluster without a `chief` has the first worker for one.
+        return bool(_tasks(resolver)[0] == (resolver.task_type, resolver.task_id))
+
+    def copy_from_chief(self) -> None:
+        if self._num_processes == 1:
+            return
+        gan = self._gan
+        variables = [*gan.variables, *gan.optimizer.variables]
+
+        def copy() -> None:
+            is_chief = tf.equal(_replica()[0], 0)
+            values = []
+            for variable in variables:
+                value = tf.convert_to_tensor(variable.value)
+                # GPUs sum no integers over processes, and these are exact.
+                kind = value.dtype if value.dtype.is_floating else tf.float64
+                value = tf.cast(value, kind)
+                value = self.sum_over_devices(tf.where(is_chief, value, tf.zeros_like(value)))
+                values.append(tf.cast(value, variable.dtype))
+            self.assign(variables, values)
+
+        gan.distribute_strategy.run(tf.function(copy))
+
+    def distribute(self, stream: Any) -> Any:
+        if self._num_processes == 1:
+            return stream
+        # As `fit` looks at the first batch of a plain dataset: a stream of photos has other
+        # draws each time that it is iterated.
+        next(iter(stream))
+        return self._gan.distribute_strategy.distribute_datasets_from_function(
+            lambda context: stream
+        )
+
     def scope(self) -> AbstractContextManager[None]:
         scope: AbstractContextManager[None] = self._gan.distribute_strategy.scope()
         return scope
@@ -167,6 +215,8 @@ class TensorFlowBackend(Backend):
     def sum_over_devices(self, values: Tensor) -> Tensor:
         if _replica()[1] == 1:
             return values
+        # A copy: what is read of a variable has no device, which sums over processes need.
+        values = tf.identity(values)
         return tf.distribute.get_replica_context().all_reduce("SUM", values)
 
     def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
@@ -239,6 +289,16 @@ class TensorFlowBackend(Backend):
                 check_equal_parts(len(data) % batch_size, num_devices, num_micro_batches)
         if num_images is not None:
             check_equal_parts(num_images, num_devices, num_micro_batches)
+
+
+def _tasks(resolver: Any) -> list[tuple[str, int]]:
+    """The processes of a cluster that train, by kind and number, the chief first."""
+    spec = resolver.cluster_spec()
+    return [
+        (kind, index)
+        for kind in ("chief", "worker")
+        for index in (spec.task_indices(kind) if kind in spec.jobs else [])
+    ]
 
 
 def _do_nothing(*arguments: Any, **options: Any) -> None:
