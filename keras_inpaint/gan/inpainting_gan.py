@@ -539,7 +539,7 @@ class InpaintingGAN(keras.Model):
             return
         warn_of_unknown_parts(self)
         is_whole = overwrite and zipped is not False
-        with keras_draft(filepath, self, is_whole) as draft:
+        with self.backend.alone(), keras_draft(filepath, self, is_whole) as draft:
             super().save(draft, overwrite, zipped, **kwargs)
 
     def save_weights(
@@ -556,5 +556,5 @@ class InpaintingGAN(keras.Model):
         if not self.backend.is_chief:
             return
         is_whole = overwrite and max_shard_size is None
-        with keras_draft(filepath, self, is_whole) as draft:
+        with self.backend.alone(), keras_draft(filepath, self, is_whole) as draft:
             super().save_weights(draft, overwrite, max_shard_size)

@@ -102,7 +102,8 @@ def save_to_preset(
     known = {} if gan.image_size is None else {"image_size": gan.image_size}
     networks = {"model": gan.inpainter.generator, "critic": gan.critic}
     objects = {name: getattr(gan, name) for name in ("objective", "masks", "corruption")}
-    write_preset(folder, networks, {**known, **(metadata or {})}, card, dtype, objects)
+    with gan.backend.alone():
+        write_preset(folder, networks, {**known, **(metadata or {})}, card, dtype, objects)
 
 
 def from_preset(

@@ -109,15 +109,14 @@ class Backend(Protocol):
         """Whether this process, of those that train together, writes files."""
         return True
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Returns a context in which one of several processes reads the model's weights."""
+        return nullcontext()
+
     @property
     def needs_whole_batches(self) -> bool:
         """Whether a last, smaller batch cannot be evaluated."""
         return False
-
-    @property
-    def draws_sheets(self) -> bool:
-        """Whether `predict_on_batch` works here."""
-        return True
 
     def copy_from_chief(self) -> None:
         """Gives all processes that train together the chief's weights and optimizer state."""

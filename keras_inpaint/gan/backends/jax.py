@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import keras
-import numpy as np
 from jax import numpy as jnp
-from jax.experimental import multihost_utils
 
 from keras_inpaint.gan.backends import (
     Backend,
@@ -131,20 +129,19 @@ class JaxBackend(Backend):
         # Keras gives each device an equal part of a batch.
         return keras.distribution.distribution() is not None
 
-    @property
-    def draws_sheets(self) -> bool:
-        # Of arrays that lie on the devices of several processes, none sees the whole.
-        return bool(jax.process_count() == 1)
-
-    def copy_from_chief(self) -> None:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
         if jax.process_count() == 1:
+            yield
             return
-        variables = [*self._gan.variables, *self._gan.optimizer.variables]
-        values = multihost_utils.broadcast_one_to_all(
-            [np.asarray(variable.value) for variable in variables]
-        )
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        # Under a distribution, all processes make each variable together, and as it saves
+        # Keras makes some to look at.
+        before = keras.distribution.distribution()
+        keras.distribution.set_distribution(None)
+        try:
+            yield
+        finally:
+            keras.distribution.set_distribution(before)
 
     def require(self, condition: Tensor, message: str, value: Tensor) -> None:
         def check(holds: Any, value: Any) -> None:
