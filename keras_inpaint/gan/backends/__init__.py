@@ -113,24 +113,6 @@ class Backend(Protocol):
         """Returns a context in which one of several processes reads the model's weights."""
         return nullcontext()
 
-    @property
-    def needs_whole_batches(self) -> bool:
-        """Whether a last, smaller batch cannot be evaluated."""
-        return False
-
-    def copy_from_chief(self) -> None:
-        """Gives all processes that train together the chief's weights and optimizer state."""
-        return None
-
-    def distribute(self, stream: Any) -> Any:
-        """Prepares batches for `fit` of which each process has only its part.
-
-        Args:
-            stream: `tf.data.Dataset` or `keras.utils.PyDataset`, with the `part` of
-                `keras_inpaint.data.photos` that is this process's.
-        """
-        return stream
-
     def scope(self) -> AbstractContextManager[None]:
         """Returns the scope in which variables are made, one on each device."""
         return nullcontext()

@@ -124,11 +124,6 @@ class JaxBackend(Backend):
     def is_chief(self) -> bool:
         return bool(jax.process_index() == 0)
 
-    @property
-    def needs_whole_batches(self) -> bool:
-        # Keras gives each device an equal part of a batch.
-        return keras.distribution.distribution() is not None
-
     @contextmanager
     def alone(self) -> Iterator[None]:
         if jax.process_count() == 1:

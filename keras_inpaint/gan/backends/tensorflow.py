@@ -167,8 +167,11 @@ class TensorFlowBackend(Backend):
     @property
     def _num_processes(self) -> int:
         """How many processes train together: 1 of a strategy for one machine."""
-        resolver = self._gan.distribute_strategy.cluster_resolver
-        return 1 if resolver is None else len(_tasks(resolver))
+        strategy = self._gan.distribute_strategy
+        # Others may have read TF_CONFIG too, and train alone.
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return 1
+        return max(1, len(_tasks(strategy.cluster_resolver)))
 
     @property
     def is_chief(self) -> bool:
@@ -177,36 +180,6 @@ class TensorFlowBackend(Backend):
         resolver = self._gan.distribute_strategy.cluster_resolver
         # A cluster without a `chief` has the first worker for one.
         return bool(_tasks(resolver)[0] == (resolver.task_type, resolver.task_id))
-
-    def copy_from_chief(self) -> None:
-        if self._num_processes == 1:
-            return
-        gan = self._gan
-        variables = [*gan.variables, *gan.optimizer.variables]
-
-        def copy() -> None:
-            is_chief = tf.equal(_replica()[0], 0)
-            values = []
-            for variable in variables:
-                value = tf.convert_to_tensor(variable.value)
-                # GPUs sum no integers over processes, and these are exact.
-                kind = value.dtype if value.dtype.is_floating else tf.float64
-                value = tf.cast(value, kind)
-                value = self.sum_over_devices(tf.where(is_chief, value, tf.zeros_like(value)))
-                values.append(tf.cast(value, variable.dtype))
-            self.assign(variables, values)
-
-        gan.distribute_strategy.run(tf.function(copy))
-
-    def distribute(self, stream: Any) -> Any:
-        if self._num_processes == 1:
-            return stream
-        # As `fit` looks at the first batch of a plain dataset: a stream of photos has other
-        # draws each time that it is iterated.
-        next(iter(stream))
-        return self._gan.distribute_strategy.distribute_datasets_from_function(
-            lambda context: stream
-        )
 
     def scope(self) -> AbstractContextManager[None]:
         scope: AbstractContextManager[None] = self._gan.distribute_strategy.scope()
