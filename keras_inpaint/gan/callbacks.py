@@ -164,7 +164,8 @@ class PictureSheets(keras.callbacks.Callback):
         num, height, _, _ = self.images.shape
         outputs = self.model.predict_on_batch({"images": self.images, "masks": self.masks})
         # After the prediction, in which all processes that train together take part.
-        if not self.model.backend.is_chief:
+        # A model of another kind trains in one.
+        if not getattr(getattr(self.model, "backend", None), "is_chief", True):
             return
         # A model made under a distribution strategy answers once a replica.
         outputs = {name: np.asarray(output)[:num] for name, output in outputs.items()}
