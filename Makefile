@@ -21,7 +21,7 @@ INSTALLED_TOOLS := $(VENV)/.installed-tools
 FLOORS_PYTHON ?= python3.11
 FLOORS := .venv-floors
 # Not those that need PyTorch: of its old versions pip finds builds with CUDA alone.
-FLOOR_EXTRAS := addons,baselines,bayesian,heif,hub,jax,litert,onnx,remote,serving,shards,tuning
+FLOOR_EXTRAS := addons,baselines,bayesian,cluster,heif,hub,jax,litert,onnx,remote,serving,shards,tuning
 FLOOR_TESTS := tests/contracts tests/gan/test_data_contract.py
 
 EXAMPLES := keras_inpaint/pictures/examples

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import glob
 import logging
 import os
@@ -18,6 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 METHODS = ("whole", "crop", "resize")
 DETAILS = ("copy", "none")
+ENGINES = ("threads", "ray")
 _HELPS = {
     "mask_from_alpha": "what is transparent is the hole; without --mask, in the photo itself",
     "memory_limit": "memory that reading, filling and writing may take beside the loaded "
@@ -102,6 +104,25 @@ def _add_folder_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write what became of each photo there, as JSON",
     )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="threads",
+        help="what fills a folder: this process, or those of a Ray cluster, whose machines "
+        "share the paths (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster, such as auto (default: one is started on this machine)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="threads that read and that write, or processes of the cluster (default: as many "
+        "as there is room for)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -114,6 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fill_file(arguments: argparse.Namespace) -> int:
+    _check_alone(arguments)
     _check_files(arguments)
     with quiet_start():
         from keras_inpaint.inpainting.folder import Job, Options, Pipeline, find_jobs
@@ -143,6 +165,17 @@ def _fill_file(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """Refuses what holds for folders alone."""
+    given = {"--engine": arguments.engine == "ray", "--address": arguments.address is not None}
+    given["--workers"] = arguments.workers is not None
+    for name in (name for name, is_given in given.items() if is_given):
+        raise ValueError(
+            f"{name} is for folders: leave it out, or let PHOTO be a folder or a pattern, and "
+            f"OUT a folder. Received: {arguments.photo!r}"
+        )
+
+
 def _check_files(arguments: argparse.Namespace) -> None:
     """Refuses what can be seen to fail, before anything large is loaded."""
     check_writable(arguments.output, name="output")
@@ -169,6 +202,9 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
         from keras_inpaint.inpainting.folder_report import FAILED
 
     options = dataclasses.asdict(_options(arguments, Options))
+    load = functools.partial(presets.load_inpainter, arguments.preset)
+    if arguments.engine == "ray":
+        presets.check_preset(arguments.preset)
     with Progress(0) as progress:
 
         def done(num_done: int, num_all: int, outcome: Any) -> None:
@@ -177,14 +213,17 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
                 print_result(outcome.output)
 
         report = inpaint_folder(
-            lambda: presets.load_inpainter(arguments.preset),
+            load,
             arguments.photo,
             arguments.mask,
             arguments.output,
             mask_pattern=arguments.mask_pattern,
             each_mask=arguments.each_mask,
             overwrite=arguments.overwrite,
+            workers=arguments.workers,
             progress=done,
+            engine=arguments.engine,
+            address=arguments.address,
             **options,
         )
     if arguments.report is not None:

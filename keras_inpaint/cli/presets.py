@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_inpaint.cli.console import print_result, quiet_start
 
-DEFAULT_PRESET = "flowers-128"
+DEFAULT_PRESET = "photos-128"
 # Formats of `export` and the options of each; why others have them not.
 _FORMATS: dict[str, tuple[str, ...]] = {
     "saved_model": ("max_pixels",),
@@ -42,6 +42,19 @@ def load_inpainter(preset: str) -> Any:
         if is_onnx_name(preset):
             return Inpainter.from_onnx(preset)
         return Inpainter.from_preset(preset)
+
+
+def check_preset(preset: str) -> None:
+    """Refuses a preset that is not there, where other processes are to load it."""
+    with quiet_start():
+        from keras_inpaint.files import check_source
+        from keras_inpaint.inpainting.onnx_generator import is_onnx_name
+        from keras_inpaint.presets import find_preset, read_metadata
+
+        if is_onnx_name(preset):
+            check_source(preset, what="ONNX file")
+        else:
+            read_metadata(find_preset(preset))
 
 
 def add_convert(verbs: Any) -> None:

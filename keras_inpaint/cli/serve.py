@@ -10,6 +10,7 @@ from keras_inpaint.cli.console import quiet_start
 from keras_inpaint.cli.options import size_in_bytes
 
 KEY_VARIABLE = "KERAS_INPAINT_API_KEY"
+ENGINES = ("uvicorn", "ray")
 
 
 def add_verb(verbs: Any) -> None:
@@ -40,8 +41,31 @@ def add_verb(verbs: Any) -> None:
     parser.add_argument(
         "--device", help="cpu, gpu, or gpu:1 and so on (default: what the backend chooses)"
     )
+    _add_engine(parser)
     _add_limits(parser)
     parser.set_defaults(run=run)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("several machines")
+    group.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="uvicorn",
+        help="one process, or those of a Ray cluster (default: %(default)s)",
+    )
+    group.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help="of the Ray cluster, such as auto (default: one is started on this machine)",
+    )
+    group.add_argument(
+        "--max-networks",
+        type=int,
+        metavar="N",
+        help="processes with a network at most; there are as many as the load asks for "
+        "(default: 4)",
+    )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
@@ -66,17 +90,41 @@ def run(arguments: argparse.Namespace) -> int:
 
         limits = Limits(**_limits(arguments))
         key = server.read_key(os.environ.get(KEY_VARIABLE), arguments.api_key_file)
-        server.use_device(arguments.device)
-    server.serve(
-        arguments.preset,
-        arguments.model,
-        arguments.name,
-        limits,
-        key,
-        arguments.host,
-        arguments.port,
-    )
+        wanted = (arguments.preset, arguments.model, arguments.name, limits, key)
+        where = (arguments.host, arguments.port)
+        if arguments.engine == "uvicorn":
+            _check_one_process(arguments)
+            server.use_device(arguments.device)
+    if arguments.engine == "uvicorn":
+        server.serve(*wanted, *where)
+    else:
+        _serve_on_ray(arguments, *wanted, *where)
     return 0
+
+
+def _check_one_process(arguments: argparse.Namespace) -> None:
+    for name, value in (
+        ("--address", arguments.address),
+        ("--max-networks", arguments.max_networks),
+    ):
+        if value is not None:
+            raise ValueError(
+                f"{name} is for the engine ray: add --engine ray. Received: {value}"
+            )
+
+
+def _serve_on_ray(arguments: argparse.Namespace, *wanted: Any) -> None:
+    from keras_inpaint.inpainting.on_ray import check_ray
+
+    check_ray()
+    if arguments.model is None:
+        presets.check_preset(arguments.preset)
+    from keras_inpaint.serving.on_ray import serve_on_ray
+
+    where: dict[str, Any] = {"device": arguments.device, "address": arguments.address}
+    if arguments.max_networks is not None:
+        where["max_networks"] = arguments.max_networks
+    serve_on_ray(*wanted, **where)
 
 
 def _limits(arguments: argparse.Namespace) -> dict[str, Any]:

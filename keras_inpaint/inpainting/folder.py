@@ -1,6 +1,7 @@
 """Photo files filled: some are read and written while others are filled."""
 
 import dataclasses
+import functools
 import logging
 import os
 import shutil
@@ -42,11 +43,13 @@ from keras_inpaint.pictures.opening import MAX_PIXELS, amount, default_memory_li
 from keras_inpaint.pictures.pixels import Holes
 from keras_inpaint.pictures.reading import read_frames, read_picture
 from keras_inpaint.pictures.writing import SEVERAL_FRAMES, write_draft
+from keras_inpaint.presets import find_preset, read_metadata
 
 _LOG = logging.getLogger("keras_inpaint.inpainting")
 # Called with the numbers of photos that are done and of all, and with the outcome of one.
 Progress = Callable[[int, int, Outcome], None]
 
+ENGINES = ("threads", "ray")
 # Photos of one size that are filled at once; more are no faster on a CPU.
 _LARGEST_BATCH = 8
 # Photos that are read ahead, so that there are some of one size among them.
@@ -133,6 +136,8 @@ def inpaint_folder(
     overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    engine: str = "threads",
+    address: str | None = None,
     **options: Any,
 ) -> FolderReport:
     """Fills the holes of all photos of a folder.
@@ -158,9 +163,15 @@ def inpaint_folder(
             named like the mask; else the holes of all are filled in one.
         overwrite: bool. Whether to do again what is done.
         workers: int or None. Threads that read, and threads that write; None for one per
-            processor, at most 4.
+            processor, at most 4. With `engine="ray"`, processes; None for as many as the
+            cluster has room for.
         progress: Function or None. Called when a photo is done with the number of those, the
             number of all, and its `Outcome`.
+        engine: `"threads"`, or `"ray"` for the processes of a Ray cluster (`pip install
+            'keras-inpaint[cluster]'`), each with a network of its own: `inpainter` is then no
+            `Inpainter`, and all machines read and write under the same paths.
+        address: str or None. With `engine="ray"`, the cluster, such as `"auto"`; None for
+            one that is started on this machine for the call.
         **options: `method`, `feather` and `detail`, as `Inpainter.inpaint` takes.
             `memory_limit`: int or None, bytes that all of it may take on top of what the
             process has; None for half of the machine's memory. `max_pixels`: int or None,
@@ -193,6 +204,7 @@ def inpaint_folder(
     {'skipped': 1}
     """
     start, chosen = time.monotonic(), Options(**options)
+    _check_engine(engine, address, inpainter, workers)
     folder = Path(output)
     check_target(folder, is_folder=True, name="output")
     found = find_jobs(photos, masks, mask_pattern, chosen, leave_out=[folder])
@@ -202,9 +214,9 @@ def inpaint_folder(
         _LOG.warning("%s: %s", path, reason)
     if found.left_out:
         _LOG.info("Left out: %s.", describe_left_out(found.left_out))
-    if isinstance(inpainter, str | os.PathLike):
-        inpainter = Inpainter.from_preset(inpainter)
-    loaded = inpainter if isinstance(inpainter, Inpainter) else inpainter()
+    load = _loader(inpainter, is_checked=engine == "ray")
+    if engine == "threads":
+        loaded = load()
     # Of a link that leads nowhere, `mkdir` would say that it is there.
     Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
 
@@ -217,11 +229,42 @@ def inpaint_folder(
     for index, outcome in enumerate(outcomes, start=1):
         tell(index, len(jobs) + len(outcomes), outcome)
     with FolderLock(folder, "run of inpaint_folder"):
-        manifest = Manifest(folder, recipe(loaded.generator, chosen.recipe()))
-        pipeline = Pipeline(lambda: loaded, chosen, manifest, overwrite, workers)
-        outcomes += pipeline.run(jobs, tell)
+        if engine == "threads":
+            manifest = Manifest(folder, recipe(loaded.generator, chosen.recipe()))
+            pipeline = Pipeline(lambda: loaded, chosen, manifest, overwrite, workers)
+            outcomes += pipeline.run(jobs, tell)
+        else:
+            from keras_inpaint.inpainting.on_ray import fill_on_ray
+
+            outcomes += fill_on_ray(
+                load, jobs, chosen, folder, overwrite, tell, address, workers
+            )
     seconds = time.monotonic() - start
     return FolderReport(outcomes, unpaired, found.left_out, seconds)
+
+
+def _check_engine(engine: str, address: str | None, inpainter: Any, workers: Any) -> None:
+    check_choice("engine", engine, ENGINES)
+    check_int("workers", workers, "counts processes", at_least=1, or_none="their usual number")
+    if engine == "threads" and address is not None:
+        raise ValueError(
+            "`address` is that of a Ray cluster: choose the engine 'ray'. "
+            f"Received: {address!r}"
+        )
+    if engine == "ray" and isinstance(inpainter, Inpainter):
+        raise ValueError(
+            "With engine='ray', `inpainter` must be what each process can load: the name or "
+            "the path of a preset, or a function that returns one. Received: an Inpainter"
+        )
+
+
+def _loader(inpainter: Any, is_checked: bool) -> Callable[[], Inpainter]:
+    if isinstance(inpainter, str | os.PathLike):
+        if is_checked:
+            # Before a cluster is started for it.
+            read_metadata(find_preset(inpainter))
+        return functools.partial(Inpainter.from_preset, inpainter)
+    return (lambda: inpainter) if isinstance(inpainter, Inpainter) else inpainter
 
 
 def find_jobs(

@@ -103,21 +103,26 @@ class Manifest:
     Args:
         folder: Path of the folder of filled photos.
         recipe: str. What else the filled photos depend on, see `recipe`.
+        writer: str. Of several processes that write to the folder at once, the name of this
+            one: each adds lines to a file of its own, and reads those of all.
     """
 
     NAME = ".inpainted.jsonl"
 
-    def __init__(self, folder: Path, recipe: str) -> None:
-        self.path, self.recipe = folder / self.NAME, recipe
+    def __init__(self, folder: Path, recipe: str, writer: str = "") -> None:
+        stem, suffix = os.path.splitext(self.NAME)
+        self.path = folder / (f"{stem}-{writer}{suffix}" if writer else self.NAME)
+        self.recipe = recipe
         self._lock = threading.Lock()
         self._lines: dict[str, dict[str, Any]] = {}
         self._is_cut_off = False
-        if self.path.exists():
-            self._read()
+        for path in sorted(folder.glob(f"{stem}*{suffix}"), key=_written):
+            self._read(path)
 
-    def _read(self) -> None:
-        text = self.path.read_text(encoding="utf-8", errors="replace")
-        self._is_cut_off = bool(text) and not text.endswith("\n")
+    def _read(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path == self.path:
+            self._is_cut_off = bool(text) and not text.endswith("\n")
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
@@ -152,6 +157,11 @@ class Manifest:
 
     def _name(self, output: Path) -> str:
         return os.path.relpath(output, self.path.parent)
+
+
+def _written(path: Path) -> tuple[int, str]:
+    """By this, the newest of several manifests is read last: its lines count."""
+    return path.stat().st_mtime_ns, path.name
 
 
 def _stamp(status: os.stat_result) -> list[int]:

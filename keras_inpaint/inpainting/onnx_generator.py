@@ -31,7 +31,7 @@ def is_onnx_name(path: str | PathLike[str]) -> bool:
 
     Example:
     >>> from keras_inpaint.inpainting.onnx_generator import is_onnx_name
-    >>> is_onnx_name("models/flowers-128.onnx"), is_onnx_name("flowers-128")
+    >>> is_onnx_name("models/photos-128.onnx"), is_onnx_name("photos-128")
     (True, False)
     """
     return os.fspath(path).endswith(SUFFIX) and not os.path.isdir(path)

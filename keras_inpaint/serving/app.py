@@ -24,6 +24,7 @@ from keras_inpaint.serving.gate import (
 from keras_inpaint.serving.limits import (
     Call,
     Refusal,
+    draining,
     shown,
 )
 from keras_inpaint.serving.models import Model
@@ -122,7 +123,7 @@ def _add_probes(app: FastAPI, server: Server) -> None:
 
 def _check_ready(server: Server) -> None:
     if server.is_draining:
-        raise Refusal(503, "The server is shutting down.", {"Retry-After": "5"})
+        raise draining()
 
 
 def _add_inpaint(app: FastAPI, server: Server) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_inpaint.serving.limits import Call, Refusal, current_call
+from keras_inpaint.serving.limits import Call, current_call, draining
 
 Inputs = dict[str, NDArray[Any]]
 Run = Callable[[Inputs], NDArray[Any]]
@@ -32,7 +32,7 @@ class _Entry:
 
 
 class Batcher:
-    """Runs a function for many threads: one call at a time, on batches of one size.
+    """Runs a function for many threads, on batches of one size.
 
     A picture waits for others of its size until a batch is full or its window of time is
     over. Pictures are taken in the order in which they came, but for those that go along
@@ -46,6 +46,7 @@ class Batcher:
         wait: float. Seconds that a picture waits for others.
         observe: Function, called with the pictures of each batch, their pixels and the
             seconds that it took.
+        num_calls: int. Calls of the function at once.
     """
 
     def __init__(
@@ -54,13 +55,14 @@ class Batcher:
         capacity: Callable[[tuple[int, ...]], int],
         wait: float,
         observe: Observe = lambda num, num_pixels, seconds: None,
+        num_calls: int = 1,
     ) -> None:
         self._run, self._capacity, self._wait, self._observe = run, capacity, wait, observe
         self._entries: list[_Entry] = []
         self._changed = threading.Condition()
         self._is_closed = False
-        self._thread = threading.Thread(target=self._work, name="network", daemon=True)
-        self._thread.start()
+        for _ in range(num_calls):
+            threading.Thread(target=self._work, name="network", daemon=True).start()
 
     @property
     def num_waiting(self) -> int:
@@ -85,7 +87,7 @@ class Batcher:
         ]
         with self._changed:
             if self._is_closed:
-                raise Refusal(503, "The server is shutting down.", {"Retry-After": "5"})
+                raise draining()
             self._entries += entries
             self._changed.notify_all()
         try:
@@ -170,6 +172,7 @@ class BatchedGenerator:
         capacity: As `Batcher` takes.
         wait: float, as `Batcher` takes.
         observe: As `Batcher` takes.
+        num_calls: As `Batcher` takes.
     """
 
     def __init__(
@@ -178,13 +181,14 @@ class BatchedGenerator:
         capacity: Callable[[tuple[int, ...]], int],
         wait: float,
         observe: Observe = lambda num, num_pixels, seconds: None,
+        num_calls: int = 1,
     ) -> None:
         self._generator = generator
 
         def run(inputs: Inputs) -> NDArray[Any]:
             return np.asarray(generator.predict_on_batch(inputs)["refined"])
 
-        self.batcher = Batcher(run, capacity, wait, observe)
+        self.batcher = Batcher(run, capacity, wait, observe, num_calls)
 
     def __getattr__(self, name: str) -> Any:
         # Channels, size, width, attention: all that the inpainter asks of a generator.

@@ -134,6 +134,11 @@ def out_of_time() -> Refusal:
     )
 
 
+def draining() -> Refusal:
+    """Returns the refusal of a request that comes while the server ends."""
+    return Refusal(503, "The server is shutting down.", {"Retry-After": "5"})
+
+
 class Admission:
     """Counts the requests under way and refuses those beyond the limit.
 

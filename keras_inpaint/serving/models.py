@@ -31,10 +31,17 @@ class Model:
         version: int.
         limits: `Limits`.
         observe: As `BatchedGenerator` takes.
+        num_calls: As `BatchedGenerator` takes.
     """
 
     def __init__(
-        self, inpainter: Any, name: str, version: int, limits: Limits, observe: Observe
+        self,
+        inpainter: Any,
+        name: str,
+        version: int,
+        limits: Limits,
+        observe: Observe,
+        num_calls: int = 1,
     ) -> None:
         self.name, self.version = name, version
         half = (limits.memory or default_memory_limit()) // 2
@@ -42,7 +49,7 @@ class Model:
         self._max_batch_size = limits.max_batch_size
         self._generator = inpainter.generator
         self._batched = BatchedGenerator(
-            inpainter.generator, self.capacity, limits.batch_wait, observe
+            inpainter.generator, self.capacity, limits.batch_wait, observe, num_calls
         )
         self.inpainter = Inpainter(
             self._batched, inpainter.name, inpainter.image_size, inpainter.corruption
@@ -196,6 +203,15 @@ def _is_version(folder: Path) -> bool:
     return folder.name.isdecimal() and (folder / "saved_model.pb").is_file()
 
 
+def choose_source(
+    preset: str, model: str | os.PathLike[str] | None = None, name: str | None = None
+) -> Source:
+    """Returns where versions of a model come from, of the arguments of `create_app`."""
+    if model is None or is_onnx_name(model):
+        return PresetSource(preset if model is None else str(model), name)
+    return ExportSource(Path(model), name)
+
+
 class ModelKeeper:
     """Holds the newest version of a model that could be loaded.
 
@@ -204,6 +220,7 @@ class ModelKeeper:
         limits: `Limits`.
         observe: As `BatchedGenerator` takes.
         warm_up: bool. Whether versions fill a picture before they are used.
+        num_calls: As `BatchedGenerator` takes.
 
     Raises:
         OSError: If the first version cannot be loaded.
@@ -216,9 +233,10 @@ class ModelKeeper:
         limits: Limits,
         observe: Observe = lambda num, num_pixels, seconds: None,
         warm_up: bool = True,
+        num_calls: int = 1,
     ) -> None:
         self._source, self._limits, self._observe = source, limits, observe
-        self._warms_up = warm_up
+        self._warms_up, self._num_calls = warm_up, num_calls
         self._failed: int | None = None
         self.current = self._load(source.latest())
 
@@ -256,7 +274,9 @@ class ModelKeeper:
 
     def _load(self, version: int) -> Model:
         inpainter = self._source.load(version)
-        model = Model(inpainter, self.name, version, self._limits, self._observe)
+        model = Model(
+            inpainter, self.name, version, self._limits, self._observe, self._num_calls
+        )
         if self._warms_up:
             model.warm_up()
         return model

@@ -16,10 +16,9 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from keras_inpaint.inpainting.onnx_generator import is_onnx_name
 from keras_inpaint.serving.app import build_app
 from keras_inpaint.serving.limits import Limits
-from keras_inpaint.serving.models import ExportSource, ModelKeeper, PresetSource, Source
+from keras_inpaint.serving.models import ModelKeeper, choose_source
 from keras_inpaint.serving.state import Metrics, Server
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ _DEVICE = re.compile(r"cpu|gpu(?::(\d+))?")
 
 
 def create_app(
-    preset: str = "flowers-128",
+    preset: str = "photos-128",
     model: str | PathLike[str] | None = None,
     name: str | None = None,
     limits: Limits | None = None,
@@ -56,18 +55,14 @@ def create_app(
         ValueError: As `OSError`.
     """
     limits = limits or Limits()
-    source: Source
-    if model is None or is_onnx_name(model):
-        source = PresetSource(preset if model is None else str(model), name)
-    else:
-        source = ExportSource(Path(model), name)
+    source = choose_source(preset, model, name)
     metrics = Metrics()
     keeper = ModelKeeper(source, limits, metrics.observe_batch)
     return build_app(Server(keeper, limits, metrics, key))
 
 
 def serve(
-    preset: str = "flowers-128",
+    preset: str = "photos-128",
     model: str | PathLike[str] | None = None,
     name: str | None = None,
     limits: Limits | None = None,
@@ -87,14 +82,9 @@ def serve(
         ValueError: If the model cannot be loaded.
     """
     limits = limits or Limits()
-    if key is None and not _is_loopback(host):
-        _LOG.warning(
-            "Anybody who reaches %s can send requests: there is no key. Set "
-            "KERAS_INPAINT_API_KEY, or use --api-key-file.",
-            host,
-        )
+    warn_of_no_key(key, host)
     # Bound before the model is loaded: a port that is taken is told at once.
-    with _bound(host, port) as listening:
+    with bound(host, port) as listening:
         app = create_app(preset, model, name, limits, key)
         address, number = listening.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
@@ -116,7 +106,22 @@ def serve(
         uvicorn.Server(config).run([listening])
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def warn_of_no_key(key: str | None, host: str) -> None:
+    """Warns where other machines can send requests, and nobody asks for a key."""
+    if key is None and not _is_loopback(host):
+        _LOG.warning(
+            "Anybody who reaches %s can send requests: there is no key. Set "
+            "KERAS_INPAINT_API_KEY, or use --api-key-file.",
+            host,
+        )
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Returns a socket of an address.
+
+    Raises:
+        OSError: If it is taken, or there is no such address.
+    """
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

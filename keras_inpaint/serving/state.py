@@ -19,6 +19,7 @@ from keras_inpaint.serving.limits import (
     Disconnected,
     Limits,
     MemoryBudget,
+    draining,
     out_of_time,
 )
 from keras_inpaint.serving.models import ModelKeeper
@@ -115,8 +116,10 @@ class Server:
 
         Raises:
             Disconnected: If the client has gone.
-            Refusal: 429, 504, and whatever the function refuses.
+            Refusal: 429, 503, 504, and whatever the function refuses.
         """
+        if self.is_draining:
+            raise draining()
         self.admission.enter()
         begun = time.monotonic()
         call = Call(begun + self.limits.timeout)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 import unicodedata
@@ -626,6 +627,29 @@ def test_each_of_several_masks_makes_a_filled_photo_where_asked_for(capsys):
         assert is_filled(f"filled/x/a_mask00{number}.png", "photos/x/a.png", half)
     assert inpaint("photos/x/a.png", "--output", "one.png", "--each-mask") == 2
     assert "PHOTO be a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["--engine ray", "--address auto", "--workers 2"])
+def test_what_holds_for_folders_is_refused_of_one_photo(typed, capsys):
+    put("photos/a.png", "photos/a_mask.png")
+    assert inpaint("photos/a.png", "--output", "one.png", *typed.split()) == 2
+    assert f"{typed.split()[0]} is for folders" in capsys.readouterr().err
+    assert not os.path.exists("one.png")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("--address auto", "choose the engine 'ray'.*'auto'"),
+        ("--workers 0", "--workers .* at least 1.*0"),
+        ("--engine ray --preset nowhere/preset", "nowhere/preset"),
+    ],
+)
+def test_a_cluster_that_is_asked_for_wrongly_is_not_started(typed, message, capsys):
+    put("photos/a.png", "photos/a_mask.png")
+    assert inpaint("photos", "--output", "filled", *typed.split()) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not os.path.exists("filled")
 
 
 def test_each_of_several_masks_is_trained_on_and_evaluated():

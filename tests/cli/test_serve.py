@@ -17,7 +17,7 @@ def asked(monkeypatch):
 def test_without_options_the_bundled_preset_is_served_on_the_loopback_interface(asked):
     assert main(["serve"]) == 0
     preset, model, name, limits, key, host, port = asked[0]
-    assert (preset, model, name, key) == ("flowers-128", None, None, None)
+    assert (preset, model, name, key) == ("photos-128", None, None, None)
     assert (host, port) == ("127.0.0.1", 8501)
     assert limits == server.Limits()
 
@@ -50,6 +50,11 @@ def test_the_key_comes_from_the_environment_or_a_file(asked, monkeypatch, tmp_pa
         (["--api-key-file", "missing"], "missing"),
         (["--port", "many"], "--port"),
         (["--max-body", "much"], "number of bytes.*'much'"),
+        (["--address", "auto"], "--address is for the engine ray.*auto"),
+        (["--max-networks", "2"], "--max-networks is for the engine ray.*2"),
+        (["--engine", "ray", "--port", "0"], "--port must be one from 1 to 65535.*0"),
+        (["--engine", "ray", "--max-networks", "0"], "--max-networks must be at least 1.*0"),
+        (["--engine", "ray", "--preset", "none-of-this-name"], "none-of-this-name"),
     ],
 )
 def test_wrong_options_are_refused_before_the_model_is_loaded(asked, capsys, options, message):

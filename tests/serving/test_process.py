@@ -23,7 +23,7 @@ POST = b"POST /inpaint HTTP/1.1\r\nHost: x\r\n"
 SERVER = """
 import os, sys
 from serving.fake_server import FakeSource
-from keras_inpaint.serving import server
+from keras_inpaint.serving import models, server
 from keras_inpaint.serving.limits import Limits
 
 class Source(FakeSource):
@@ -34,7 +34,7 @@ class Source(FakeSource):
         self.generators[version].seconds = float(os.environ.get("SECONDS", 0))
         return inpainter
 
-server.PresetSource = Source
+models.PresetSource = Source
 limits = Limits(memory=2**31, head_timeout=2.0, body_timeout=2.0, timeout=20.0, max_requests=8)
 server.serve(limits=limits, port=int(sys.argv[1]))
 """
@@ -62,8 +62,8 @@ def running(**environment):
         process.communicate()
 
 
-def wait_for(port, process):
-    end = time.monotonic() + 120
+def wait_for(port, process, seconds=120):
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         assert process.poll() is None, process.stdout.read().decode()
         with contextlib.suppress(OSError), urllib.request.urlopen(url(port, "/readyz")):
