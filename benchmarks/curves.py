@@ -20,6 +20,7 @@ PANELS = {
     "SSIM": ["val_ssim"],
     "perceptual distance": ["val_perceptual"],
     "losses": ["hole_loss", "known_loss"],
+    "perceptual loss": ["perceptual_loss"],
     "critic": ["real_score", "fake_score"],
 }
 

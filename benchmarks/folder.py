@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--photos", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--long-side", type=int, default=1600)
-    parser.add_argument("--preset", default="flowers-128")
+    parser.add_argument("--preset", default="photos-128")
     parser.add_argument("--kill", action="store_true", help="only kill it and run it again")
     arguments = parser.parse_args()
     inpainter = None if arguments.kill else Inpainter.from_preset(arguments.preset)

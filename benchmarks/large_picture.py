@@ -49,7 +49,7 @@ from keras_inpaint.pictures import Picture, read_mask, read_picture, write_pictu
 from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.pictures.pixels import to_images
 
-TRAINED = "flowers-128"
+TRAINED = "photos-128"
 
 
 def make_inpainter(arguments):

@@ -1,6 +1,6 @@
 """Seconds of one filling on each runtime that an inpainter can be exported to.
 
-    python benchmarks/runtimes.py FOLDER [--preset flowers-128] [--sizes 256 512]
+    python benchmarks/runtimes.py FOLDER [--preset photos-128] [--sizes 256 512]
         [--rounds 7] [--threads 1] [--onnx FILE [--invert-mask]]
 
 The exports are written into FOLDER, where they are not there yet. The same picture goes in and
@@ -134,7 +134,7 @@ def measure(makers, other, size, rounds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--preset", default="flowers-128")
+    parser.add_argument("--preset", default="photos-128")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,8 @@ FORMAT_VERSION = 1
 Read = TypeVar("Read")
 
 _BUNDLED = Path(__file__).parent / "builtin"
+# Bundled presets of earlier versions, and those that took their places.
+_REPLACED = {"flowers-128": "photos-128"}
 # Of reading a preset that is replaced each time in the meantime.
 _TRIES = 5
 WEIGHTS_SUFFIX = ".weights.h5"
@@ -72,6 +75,14 @@ def find_preset(preset: str | PathLike[str]) -> Path:
     name = os.fspath(preset)
     if name.startswith(PREFIX):
         return fetch_preset(name, check=read_metadata)
+    if name in _REPLACED and not os.path.isdir(name):
+        warnings.warn(
+            f"The bundled preset {name!r} is now {_REPLACED[name]!r}, trained further. The old "
+            "name will not be known in the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        name = _REPLACED[name]
     if name in bundled_presets():
         return _BUNDLED / name
     if not os.path.isdir(name):

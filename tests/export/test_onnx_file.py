@@ -115,7 +115,7 @@ def test_the_example_of_the_docs_fills_without_this_package(
     attentive, path, make_pictures, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(path, "flowers-128.onnx")
+    shutil.copy(path, "photos-128.onnx")
     (photo,), (mask,) = make_pictures(1, 70, 90)
     Image.fromarray(photo).save("photo.jpg")
     Image.fromarray(mask[..., 0]).save("mask.png")
@@ -317,7 +317,7 @@ np.save("filled.npy", Inpainter.from_onnx({str(path)!r}).inpaint(photo, mask, fe
 
 @pytest.mark.slow
 def test_a_preset_becomes_one_file_that_fills_as_it_does(make_pictures, tmp_path):
-    preset = Inpainter.from_preset("flowers-128")
+    preset = Inpainter.from_preset("photos-128")
     path = export_onnx(preset, tmp_path / "flowers.onnx")
     loaded = Inpainter.from_onnx(path)
     (photo,), (mask,) = make_pictures(1, 150, 170)

@@ -241,7 +241,7 @@ def test_batch_takes_files_as_one_photo_does(photo, tmp_path):
         Inpainter(Painter()).inpaint_batch("photo.jpg", masks)
 
 
-@pytest.mark.parametrize("generator", ["flowers-128", None], ids=repr)
+@pytest.mark.parametrize("generator", ["photos-128", None], ids=repr)
 def test_what_is_no_generator_is_refused(generator):
     with pytest.raises(ValueError, match=f"from_preset.*Received: generator={generator!r}"):
         Inpainter(generator)

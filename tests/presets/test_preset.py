@@ -260,6 +260,11 @@ def test_folder_named_like_a_bundled_preset_is_read_as_itself(preset, monkeypatc
     assert Inpainter.from_preset(f"./{name}").image_size == 64
 
 
+def test_the_name_of_a_bundled_preset_that_was_replaced_leads_to_the_new_one():
+    with pytest.warns(DeprecationWarning, match="'flowers-128' is now 'photos-128'"):
+        assert find_preset("flowers-128") == find_preset("photos-128")
+
+
 @pytest.mark.parametrize("name", bundled_presets())
 def test_bundled_preset_is_whole(name, rng):
     inpainter = Inpainter.from_preset(name)
