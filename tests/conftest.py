@@ -1,6 +1,7 @@
 """What every test may ask for: `rng`, `check_layer`, and the same start for chance."""
 
 import pathlib
+import signal
 
 import keras
 import numpy as np
@@ -18,6 +19,12 @@ def pytest_addoption(parser):
         metavar="DIR",
         help="compare with the authors' own examples: DIR holds their checkpoint and pictures",
     )
+
+
+def pytest_configure():
+    # Shells have what they start in the background ignore Ctrl-C, and so would its children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

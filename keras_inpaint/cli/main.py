@@ -3,17 +3,15 @@
 import argparse
 import logging
 import re
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
 from keras_inpaint.cli import evaluate, inpaint, presets, serve, shard, train
 from keras_inpaint.cli.console import add_verbosity, messages, silent_libraries
 from keras_inpaint.files import shown
+from keras_inpaint.signals import ENDING, handled
 from keras_inpaint.version import __version__
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +38,15 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
-        action = super().add_argument(*args, **kwargs)
+        return self._noted(super().add_argument(*args, **kwargs))
+
+    def add_argument_group(self, *args: Any, **kwargs: Any) -> Any:
+        group: Any = super().add_argument_group(*args, **kwargs)
+        add = group.add_argument
+        group.add_argument = lambda *args, **kwargs: self._noted(add(*args, **kwargs))
+        return group
+
+    def _noted(self, action: argparse.Action) -> argparse.Action:
         self.typed[action.dest] = next(iter(action.option_strings), str(action.metavar))
         return action
 
@@ -58,11 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         int: 0 done; 1 some pictures failed, each named; 2 used wrongly or impossible;
-        130 stopped by the user; 143 ended by SIGTERM.
+        130 stopped by the user; 143 ended by SIGTERM, 129 by SIGHUP.
     """
     try:
         arguments = _parser().parse_args(argv)
-        with _unwound_by_sigterm(), messages(arguments.level), silent_libraries():
+        with handled(ENDING, _leave), messages(arguments.level), silent_libraries():
             return _run(arguments)
     except SystemExit as end:
         # argparse leaves this way after `--help` and after usage errors.
@@ -117,21 +123,8 @@ def _what_to_install(error: ModuleNotFoundError) -> str | None:
     return message + (", or set KERAS_BACKEND=jax" if library == "tensorflow" else "")
 
 
-@contextmanager
-def _unwound_by_sigterm() -> Iterator[None]:
-    """Lets what is being written be removed where the machine is shut down."""
-    # Python lets the main thread alone set what signals do.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    # What is being written is removed as the error passes.
     raise SystemExit(128 + number)
 
 

@@ -12,6 +12,7 @@ from keras_inpaint.arguments import check_names
 from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
 from keras_inpaint.cli.options import add_option
 from keras_inpaint.files import check_source, read_source
+from keras_inpaint.training.checkpoints import SETTINGS_FILE, saved_settings
 from keras_inpaint.training.photo_streams import check_sources
 from keras_inpaint.training.settings import Settings
 
@@ -48,6 +49,13 @@ def add_train(verbs: Any) -> None:
         "saves first.",
     )
     add_settings(parser)
+    parser.add_argument(
+        "--repeat-step",
+        type=int,
+        metavar="N",
+        help="train nothing: repeat a step that was not finite, as the run saved it, and print "
+        "its losses",
+    )
     parser.set_defaults(run=run_train)
 
 
@@ -78,7 +86,11 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     settings = _checked(chosen_settings(arguments))
     with quiet_start():
-        from keras_inpaint.training.run import train
+        from keras_inpaint.training.run import repeat_step, train
+    if arguments.repeat_step is not None:
+        for name, value in repeat_step(settings, arguments.repeat_step).items():
+            print_result(f"{name} {value:g}")
+        return 0
     steps = train(settings, verbose=int(shows_progress()))
     if steps < settings.steps:
         config = Path(settings.output) / "settings.json"
@@ -122,7 +134,12 @@ def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:
     try:
         config = json.loads(content)
     except (RecursionError, ValueError) as error:
-        raise ValueError(f"--config must be a JSON file; {path} is none: {error}") from error
+        saved = saved_settings(path.parent) if path.name == SETTINGS_FILE else None
+        if saved is None:
+            message = f"--config must be a JSON file; {path} is none: {error}"
+            raise ValueError(message) from error
+        _LOG.warning("%s is damaged: the settings are those of the newest checkpoint.", path)
+        config = {**saved, "output": str(path.parent)}
     if not isinstance(config, dict):
         raise ValueError(f"--config must hold a JSON object. Received: no object in {path}")
     check_names(f"Settings in {path}", config, names)
@@ -169,7 +186,9 @@ def add_tune(verbs: Any) -> None:
         metavar="FILE",
         help="for val_perceptual: a .keras model from images in [-1, 1] to features",
     )
-    add_settings(parser, leave_out=["sheets_every"], helps=_TUNE_HELPS)
+    add_settings(
+        parser, leave_out=["sheets_every", "keep_last", "keep_best"], helps=_TUNE_HELPS
+    )
     parser.set_defaults(run=run_tune)
 
 

@@ -18,10 +18,10 @@ from keras_inpaint.conversion.networks import (
     reverse_colours,
 )
 from keras_inpaint.conversion.reading import Source, read_source
+from keras_inpaint.files import sha256
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, Strokes, Union
 from keras_inpaint.models import GlobalLocalCritic
-from keras_inpaint.presets.reading import sha256
 from keras_inpaint.presets.writing import check_replaceable, write_preset
 
 _LOG = logging.getLogger("keras_inpaint.conversion")

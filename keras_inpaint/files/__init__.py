@@ -3,7 +3,7 @@
 from keras_inpaint.files.atomic import atomic_write, check_target, keras_draft, sweep
 from keras_inpaint.files.file_part import FilePart
 from keras_inpaint.files.folder_lock import FolderLock
-from keras_inpaint.files.reading import check_source, open_source, read_source, shown
+from keras_inpaint.files.reading import check_source, open_source, read_source, sha256, shown
 from keras_inpaint.files.room import reserve_room, weights_size
 from keras_inpaint.files.text import write_json, write_table, write_text
 
@@ -17,6 +17,7 @@ __all__ = [
     "open_source",
     "read_source",
     "reserve_room",
+    "sha256",
     "shown",
     "sweep",
     "weights_size",

@@ -1,5 +1,6 @@
 """Files that are read: regular ones alone, parts of them, and names as messages show them."""
 
+import hashlib
 import io
 import os
 import stat
@@ -107,6 +108,26 @@ def read_source(path: Path, limit: int, *, what: str = "file", name: str = "path
             f"Received: {name}={os.fspath(path)!r}"
         )
     return content
+
+
+def sha256(path: Path) -> str:
+    """Returns the checksum of a file, in hexadecimal.
+
+    Args:
+        path: str or path.
+
+    Returns:
+        str: SHA-256, 64 digits.
+
+    Raises:
+        OSError: If it is missing or cannot be read.
+        ValueError: As `check_source`.
+    """
+    with open_source(path) as file:
+        digest = hashlib.sha256()
+        while part := file.read(2**20):
+            digest.update(part)
+        return digest.hexdigest()
 
 
 def _check_is_regular(status: os.stat_result, path: Path, what: str, name: str) -> None:

@@ -5,7 +5,9 @@ waits until the device has finished the step. What stands here works at the begi
 steps, where there are no logs, and reads numbers where they are reported.
 """
 
+import logging
 import time
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_inpaint.arguments import check_int
+from keras_inpaint.files import atomic_write, weights_size, write_json
+from keras_inpaint.gan.step_guard import NonFiniteStep
 from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.ops.resampling import upsample_nearest
 from keras_inpaint.pictures import Picture, sheet, to_photos, write_picture
 
+_LOG = logging.getLogger("keras_inpaint.gan")
 _TITLES = ("true", "corrupted", "coarse", "completed", "offsets")
 _SECONDS_BETWEEN_UPDATES = 0.5
+# Steps whose batches were left out: each is as large as a batch.
+_MOST_SAVED = 10
 
 
 class LazyCallbackList(keras.callbacks.CallbackList):
@@ -83,6 +90,126 @@ def _looks_at_batches(callback: keras.callbacks.Callback, kind: str) -> bool:
         is not getattr(keras.callbacks.Callback, name)
         for name in names
     )
+
+
+class TerminateOnNonFinite(keras.callbacks.Callback):
+    """Ends `fit` where a loss or a gradient is not finite, and saves what shows why.
+
+    Keras's `TerminateOnNaN` sees the loss alone, and when it does the weights are spoiled. A
+    step of `InpaintingGAN` that is not finite leaves them as they were, and so do the steps
+    that the device was given before this callback looks. `fit` has one without a folder unless
+    it is given another. With `compile(on_nonfinite="skip")`, it reports such a step, saves it
+    if it is one of the first ten, and the training goes on.
+
+    Args:
+        folder: str, path or `None`. For each step that is found, a folder in it such as
+            `step-000001000` gets `nonfinite.json`, with the step and all terms of both losses;
+            where `draw_batch` is given, `batch.npz`, its images, masks and boxes; and, where
+            the training ends, `training.weights.h5`: networks and optimizers before the step,
+            so that `load_weights` and `train_on_batch` repeat it.
+        draw_batch: Function of the number of a step, counted from the start of the whole
+            training, that returns its batch once more; or `None`.
+        every: int. Steps from one look to the next; there is one at the end of each epoch too.
+            To look is to wait for the device.
+        report: Function or `None`. Called with each message, in place of the logger
+            `keras_inpaint.gan`.
+
+    Attributes:
+        found: The last `NonFiniteStep` that was found, or `None`.
+        saved: Path of what was saved of it, or `None`.
+
+    Raises:
+        ValueError: If `every` is no int of at least 1.
+
+    Example:
+    >>> gan = keras_inpaint.InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=8)
+    >>> gan.compile(run_eagerly=True)
+    >>> images = np.zeros((3, 64, 64, 3), "float32")
+    >>> images[1] = np.nan
+    >>> stop = keras_inpaint.gan.TerminateOnNonFinite(every=1, report=print)
+    >>> options = {"batch_size": 1, "shuffle": False, "verbose": 0, "callbacks": [stop]}
+    >>> history = gan.fit(images, **options)
+    Step 1 is not finite (...): the training has ended, with the weights from before it.
+    >>> gan.num_steps, bool(np.isfinite(gan.generator.get_weights()[0]).all())
+    (1, True)
+    """
+
+    def __init__(
+        self,
+        folder: str | PathLike[str] | None = None,
+        draw_batch: Callable[[int], Any] | None = None,
+        every: int = 100,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.folder = None if folder is None else Path(folder)
+        self.draw_batch = draw_batch
+        self.every = check_int("every", every, "counts steps", at_least=1)
+        self.found: NonFiniteStep | None = None
+        self.saved: Path | None = None
+        self._report = report or _LOG.warning
+        self._num_looks = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.found = self.saved = None
+        self.model.guard.begin()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._num_looks = 0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # Where several steps are one execution, not each number comes.
+        if batch // self.every > self._num_looks:
+            self._num_looks = batch // self.every
+            self._look()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._look()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.model.guard.end()
+
+    def _look(self) -> None:
+        gan = self.model
+        found = gan.guard.found()
+        if found is None or found == self.found:
+            return
+        self.found, self.saved = found, None
+        where = ""
+        if self.folder is not None:
+            try:
+                self.saved = self._save(gan, self.folder, found)
+                where = f" Its losses are in {self.saved}." if self.saved else ""
+            # That it cannot be saved is no reason not to tell what has happened.
+            except (OSError, ValueError) as error:
+                where = f" It cannot be saved: {error}"
+        what = f"Step {found.step} is not finite ({', '.join(found.names)})"
+        if gan.guard.skips:
+            gan.guard.reset()
+            self._report(f"{what}: its batch was left out.{where}")
+            return
+        gan.stop_training = True
+        self._report(f"{what}: the training has ended, with the weights from before it.{where}")
+
+    def _save(self, gan: Any, folder: Path, found: NonFiniteStep) -> Path | None:
+        path = folder / f"step-{found.step:09d}"
+        if gan.guard.skips and len(list(folder.glob("step-*"))) >= _MOST_SAVED:
+            return None
+        arrays: dict[str, Any] = {}
+        if self.draw_batch is not None:
+            batch = gan.drawn_batch(self.draw_batch(found.step), found.step)
+            arrays = {name: np.asarray(values) for name, values in batch.items()}
+        variables = [] if gan.guard.skips else [*gan.variables, *gan.optimizer.variables]
+        size = weights_size(variables) + sum(each.nbytes for each in arrays.values()) + 2**16
+        with atomic_write(path, is_folder=True, size=size) as draft:
+            # JSON has no NaN.
+            terms = {name: f"{value:g}" for name, value in found.terms.items()}
+            write_json(draft / "nonfinite.json", {"step": found.step, "terms": terms})
+            if arrays:
+                np.savez(draft / "batch.npz", **arrays)
+            if variables:
+                gan.save_weights(draft / "training.weights.h5")
+        return path
 
 
 class PictureSheets(keras.callbacks.Callback):

@@ -42,8 +42,14 @@ from keras_inpaint.gan.preset import (
     save_to_preset,
     warn_of_unknown_parts,
 )
+from keras_inpaint.gan.step_guard import GRADIENT_NORMS, StepGuard
 from keras_inpaint.gan.step_metrics import StepMetrics
-from keras_inpaint.gan.validation import check_average, check_compile, check_phases
+from keras_inpaint.gan.validation import (
+    check_average,
+    check_clipnorm,
+    check_compile,
+    check_phases,
+)
 from keras_inpaint.gan.warm_up import Phase, phase_of
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.losses import LossWeights
@@ -54,6 +60,7 @@ from keras_inpaint.ops.random import picture_seeds, uniform
 VALIDATION_INDEX = 2**32 - 1
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
+_CRITIC_NORM, _GENERATOR_NORM = GRADIENT_NORMS
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -157,6 +164,8 @@ class InpaintingGAN(keras.Model):
     reconstruction_steps = critic_only_steps = 0
     phase = Phase.BOTH
     check_values = False
+    global_clipnorm: float | None = None
+    guard: StepGuard
     jit_compile_asked: bool | str = "auto"
 
     deepfill_v1 = classmethod(deepfill_v1)
@@ -184,6 +193,8 @@ class InpaintingGAN(keras.Model):
         *,
         reconstruction_steps: int = 0,
         critic_only_steps: int = 0,
+        global_clipnorm: float | None = None,
+        on_nonfinite: str = "stop",
         check_values: bool = False,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
@@ -208,6 +219,13 @@ class InpaintingGAN(keras.Model):
                 alone is trained, by reconstruction.
             critic_only_steps: int. Steps after these in which the critic alone is trained,
                 such as a new one of a generator that was trained before.
+            global_clipnorm: float or `None`. The largest norm of all gradients of a network
+                together, over which they are scaled down to it. Unlike that of a Keras
+                optimizer, which clips on each device, it is the same on any number of them.
+            on_nonfinite: `"stop"` or `"skip"`. A step in which a loss or a gradient is not
+                finite leaves all weights as they were. In `"stop"` its losses are NaN and
+                `fit` ends, see `TerminateOnNonFinite`; in `"skip"` it is left out of the
+                losses, and the next batch is trained on.
             check_values: bool. Whether `fit`, `evaluate` and `predict` look at the values of
                 every batch, and not only of the first one.
             run_eagerly: bool, see `keras.Model.compile`, and so the next three.
@@ -223,6 +241,7 @@ class InpaintingGAN(keras.Model):
         """
         weights = self.objective.default_weights.replaced(loss_weights)
         check_compile(self.objective, weights, critic_steps, others)
+        check_clipnorm(global_clipnorm)
         check_phases(reconstruction_steps, critic_only_steps, critic_steps, steps_per_execution)
         if self.ema_generator is not None:
             check_average(generator_optimizer)
@@ -243,6 +262,10 @@ class InpaintingGAN(keras.Model):
                 # Each part scales its own loss in half precision, the pair must not.
                 auto_scale_loss=False,
             )
+            self.guard = StepGuard(
+                on_nonfinite, self.backend, self.optimizer, self.step_metrics.term_names
+            )
+        self.global_clipnorm = global_clipnorm
         self.critic_steps = int(critic_steps)
         self.reconstruction_steps = int(reconstruction_steps)
         self.critic_only_steps = int(critic_only_steps)
@@ -261,6 +284,8 @@ class InpaintingGAN(keras.Model):
             "critic_steps": self.critic_steps,
             "reconstruction_steps": self.reconstruction_steps,
             "critic_only_steps": self.critic_only_steps,
+            "global_clipnorm": self.global_clipnorm,
+            "on_nonfinite": self.guard.action,
             "check_values": self.check_values,
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
@@ -313,12 +338,14 @@ class InpaintingGAN(keras.Model):
 
     @keras_step
     def train_step(self, data: Any) -> Tensors:
+        before = self.guard.before(self.variables)
         self.optimizer.follow_schedules()
         micro_batches = split_batch(self._draw_for_training(data), max(1, self.critic_steps))
         trains_critic = self.critic_steps > 0 and self.phase is not Phase.RECONSTRUCTION
+        updates = []
         for micro_batch in micro_batches[:-1] if trains_critic else []:
             outputs = self._guess(self.generator, micro_batch, training=True)
-            self._update_critic(micro_batch, outputs)
+            updates.append(self._update_critic(micro_batch, outputs))
         # The last one serves both: the generator runs once, the critic learns from what
         # it made, and then the generator from the critic.
         micro_batch, terms = micro_batches[-1], {}
@@ -327,24 +354,30 @@ class InpaintingGAN(keras.Model):
             lambda: self._guess(self.generator, micro_batch, training=True),
         )
         if trains_critic:
-            terms = self._update_critic(micro_batch, outputs)
+            updates.append(self._update_critic(micro_batch, outputs))
+            terms = {**updates[-1], _CRITIC_NORM: _mean_norm(updates)}
         if self.phase is Phase.CRITIC:
             terms |= self._generator_terms(micro_batch, outputs)
         else:
             terms |= self._update_generator(micro_batch, outputs, record)
         loss = terms[self.objective.generator_term_names[0]]
+        losses = [each[self.objective.critic_term_names[0]] for each in updates]
         with self.backend.after(loss):
-            self.steps.assign_add(1)
+            is_made = self.guard.settle(before, [*losses, loss], terms)
+            is_counted = ops.logical_or(is_made, self.guard.skips)
+            self.steps.assign_add(ops.cast(is_counted, self.steps.dtype))
             # The rate that is seen is that of the next step, as of Keras's optimizers.
             self.optimizer.follow_schedules()
-        names = self.objective.critic_term_names if self.critic_steps else ()
-        return self.step_metrics.report_terms(loss, terms, names)
+        names = (
+            (*self.objective.critic_term_names, *GRADIENT_NORMS) if self.critic_steps else ()
+        )
+        return self.step_metrics.report_terms(loss, terms, names, is_made, self.guard.skips)
 
     def _update_critic(self, batch: Tensors, outputs: Tensors) -> Tensors:
         completed = ops.stop_gradient(
             composite(batch["images"], outputs["refined"], batch["masks"])
         )
-        return self.backend.update(
+        terms, norm = self.backend.update(
             self.optimizer.critic_optimizer,
             self.optimizer.critic_variables,
             lambda: self.objective.critic_terms(
@@ -357,20 +390,23 @@ class InpaintingGAN(keras.Model):
                 interpolation=batch["interpolation"],
                 input_gradients=self.backend.input_gradients,
             ),
+            self.global_clipnorm,
         )
+        return {**terms, _CRITIC_NORM: norm}
 
     def _update_generator(self, batch: Tensors, outputs: Tensors, record: Record) -> Tensors:
-        terms = self.backend.update_recorded(
+        terms, norm = self.backend.update_recorded(
             self.optimizer.generator_optimizer,
             self.optimizer.generator_variables,
             outputs,
             record,
             lambda outputs: self._generator_terms(batch, outputs),
+            self.global_clipnorm,
         )
         if self.ema_momentum is not None:
             loss = terms[self.objective.generator_term_names[0]]
             self._update_average(loss, self.ema_momentum)
-        return terms
+        return {**terms, _GENERATOR_NORM: norm}
 
     def _generator_terms(
         self, batch: Tensors, outputs: Tensors, asks_critic: bool = True
@@ -391,9 +427,28 @@ class InpaintingGAN(keras.Model):
 
     # ---- What the networks see -------------------------------------------------------
 
-    def _draw_for_training(self, data: Any) -> Tensors:
+    def drawn_batch(self, data: Any, step: int) -> dict[str, Any]:
+        """Returns a batch as a step of the training sees it, in arrays.
+
+        Args:
+            data: What `fit` takes as a batch.
+            step: int. How many steps were made before.
+
+        Returns:
+            dict: `"images"`, `"masks"` and, where the critic looks at them, `"boxes"` of the
+            local patches.
+        """
+        batch = self._draw_for_training(data, step)
+        return {
+            name: ops.convert_to_numpy(batch[name])
+            for name in ("images", "masks", "boxes")
+            if batch[name] is not None
+        }
+
+    def _draw_for_training(self, data: Any, step: Tensor = None) -> Tensors:
         """A batch with its masks, local patches and points of the penalty."""
-        batch = self._draw(data, self.steps.value, num_micro_batches=max(1, self.critic_steps))
+        step = self.steps.value if step is None else step
+        batch = self._draw(data, step, num_micro_batches=max(1, self.critic_steps))
         size, require = self.critic.patch_size, self.backend.require
         boxes = local_boxes(batch["masks"], batch["boxes"], size, require)
         interpolation = uniform(batch.pop("seeds"), 2, stream=_INTERPOLATION_STREAM)
@@ -558,3 +613,7 @@ class InpaintingGAN(keras.Model):
         is_whole = overwrite and max_shard_size is None
         with self.backend.alone(), keras_draft(filepath, self, is_whole) as draft:
             super().save_weights(draft, overwrite, max_shard_size)
+
+
+def _mean_norm(updates: list[Tensors]) -> Tensor:
+    return ops.mean(ops.stack([each[_CRITIC_NORM] for each in updates]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import keras
 
 from keras_inpaint.gan.batches import BATCH_SIZE
-from keras_inpaint.gan.callbacks import LazyCallbackList
+from keras_inpaint.gan.callbacks import LazyCallbackList, TerminateOnNonFinite
 from keras_inpaint.gan.data_adapters import AdaptedData, adapt_batch, adapt_data, split_arrays
 from keras_inpaint.gan.validation import (
     USUAL_FORMAT,
@@ -119,6 +119,10 @@ def _callbacks_of_fit(
         callbacks = LazyCallbackList(
             callbacks, verbose, epochs=arguments["epochs"], steps=steps, model=gan
         )
+    if not any(isinstance(each, TerminateOnNonFinite) for each in callbacks.callbacks):
+        guard = TerminateOnNonFinite()
+        guard.set_model(gan)
+        callbacks.callbacks.append(guard)
     if gan.reconstruction_steps or gan.critic_only_steps:
         changes = PhaseChanges()
         changes.set_model(gan)

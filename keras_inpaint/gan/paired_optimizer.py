@@ -97,6 +97,8 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         # it: checkpoints would fit the one or the other.
         self.schedules: tuple[Schedule | None, Schedule | None] = (None, None)
         self.critic_steps = 1
+        # State of `StepGuard`, which is not saved.
+        self.guard_variables: list[keras.Variable] = []
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
@@ -121,7 +123,8 @@ class PairedOptimizer(keras.optimizers.Optimizer):
 
     @property
     def variables(self) -> list[keras.Variable]:
-        return [self.iterations, *(v for each in self.optimizers for v in each.variables)]
+        parts = [v for each in self.optimizers for v in each.variables]
+        return [self.iterations, *parts, *self.guard_variables]
 
     @property
     def learning_rate(self) -> Any:

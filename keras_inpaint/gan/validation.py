@@ -108,6 +108,22 @@ def check_compile(
         )
 
 
+def check_clipnorm(global_clipnorm: Any) -> None:
+    """Refuses a largest norm of gradients that is none.
+
+    Raises:
+        ValueError: If it is neither `None` nor a number above 0.
+    """
+    is_number = isinstance(global_clipnorm, int | float) and not isinstance(
+        global_clipnorm, bool
+    )
+    if global_clipnorm is not None and not (is_number and global_clipnorm > 0):
+        raise ValueError(
+            "`global_clipnorm` must be a number above 0, the largest norm of all gradients of "
+            f"a network, or None. Received: global_clipnorm={global_clipnorm!r}"
+        )
+
+
 def check_phases(
     reconstruction_steps: Any, critic_only_steps: Any, critic_steps: int, per_execution: int
 ) -> None:

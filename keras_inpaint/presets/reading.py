@@ -1,6 +1,5 @@
 """Finding and reading presets: trained networks as folders of files."""
 
-import hashlib
 import json
 import os
 import warnings
@@ -16,7 +15,7 @@ import numpy as np
 # Presets name classes of these; Keras finds a class once its module is imported.
 import keras_inpaint.models  # noqa: F401
 from keras_inpaint.arguments import is_int
-from keras_inpaint.files import read_source
+from keras_inpaint.files import read_source, sha256
 from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
@@ -368,9 +367,3 @@ def _check_exists(path: Path) -> None:
             f"A preset needs the file {path.name}, and {path.parent} has none. Name a folder "
             "that `save_to_preset` wrote."
         )
-
-
-def sha256(path: Path) -> str:
-    """Returns the checksum of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

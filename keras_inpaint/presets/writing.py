@@ -9,9 +9,16 @@ import h5py
 import keras
 
 from keras_inpaint.arguments import check_choice
-from keras_inpaint.files import atomic_write, check_target, weights_size, write_json, write_text
+from keras_inpaint.files import (
+    atomic_write,
+    check_target,
+    sha256,
+    weights_size,
+    write_json,
+    write_text,
+)
 from keras_inpaint.presets.model_card import model_card
-from keras_inpaint.presets.reading import FORMAT_VERSION, WEIGHTS_SUFFIX, sha256
+from keras_inpaint.presets.reading import FORMAT_VERSION, WEIGHTS_SUFFIX
 from keras_inpaint.version import __version__
 
 # Bytes of each number.
@@ -147,7 +154,9 @@ def check_replaceable(folder: Path) -> None:
     unexpected = sorted(
         file for file in files - _OWN_FILES if not file.endswith(WEIGHTS_SUFFIX)
     )
-    if unexpected or (files and "metadata.json" not in files):
+    # One of which a file was lost is still a preset.
+    has_network = "config.json" in files and f"model{WEIGHTS_SUFFIX}" in files
+    if unexpected or (files and "metadata.json" not in files and not has_network):
         found = (unexpected or sorted(files))[:5]
         raise ValueError(
             "`folder` must be new, empty, or hold a preset and nothing else. Choose another "

@@ -59,6 +59,8 @@ def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> A
         reconstruction_steps=settings.reconstruction_steps,
         critic_only_steps=settings.critic_only_steps,
         steps_per_execution=settings.steps_per_execution,
+        global_clipnorm=settings.global_clipnorm,
+        on_nonfinite=settings.on_nonfinite,
     )
     _check_image_size(gan, settings)
     return gan

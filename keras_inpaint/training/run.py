@@ -1,25 +1,27 @@
 """A whole training run: from photos on disk to a preset."""
 
+import itertools
 import logging
-import signal
-import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_inpaint.data import SkipLog
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.data.wait_clock import WaitClock
 from keras_inpaint.gan.batches import unpack
-from keras_inpaint.gan.callbacks import PictureSheets
+from keras_inpaint.gan.callbacks import PictureSheets, TerminateOnNonFinite
 from keras_inpaint.gan.inpainting_gan import VALIDATION_INDEX
 from keras_inpaint.gan.progress_line import ProgressLine
 from keras_inpaint.gan.tensor_board import TensorBoard
 from keras_inpaint.ops.random import picture_seeds
+from keras_inpaint.signals import STOPPING, handled
 from keras_inpaint.training.building import build, devices_scope
 from keras_inpaint.training.photo_streams import (
     check_sources,
@@ -29,7 +31,7 @@ from keras_inpaint.training.photo_streams import (
     validation_source,
     validation_stream,
 )
-from keras_inpaint.training.run_folder import RunFolder, check_kind
+from keras_inpaint.training.run_folder import NONFINITE, RunFolder, check_kind
 from keras_inpaint.training.run_report import write_report
 from keras_inpaint.training.settings import Settings
 
@@ -43,9 +45,10 @@ def train(
 ) -> int:
     """Trains a network on photos, or goes on where an earlier run stopped.
 
-    Every `save_every` steps the run is validated, logged and saved. Ctrl-C ends it after
-    the current step, and saves. A run that was stopped, or killed, and is resumed from a
-    checkpoint sees the photos and masks that it would have seen without the interruption.
+    Every `save_every` steps the run is validated, logged and saved. Ctrl-C, SIGTERM and SIGHUP
+    end it after the current step, and save. A run that was stopped, or killed, and is resumed
+    from a checkpoint sees the photos and masks that it would have seen without the
+    interruption.
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
@@ -78,7 +81,7 @@ def train(
     info, warn = report or _LOG.info, report or _LOG.warning
     with devices_scope(settings, info):
         gan = build(settings, warn)
-    with RunFolder(settings, gan) as folder:
+    with RunFolder(settings, gan, warn) as folder:
         if folder.restore(gan, warn):
             info(f"Going on from step {gan.num_steps} of {folder.path}.")
         if gan.num_steps < settings.steps:
@@ -108,13 +111,18 @@ def _train(
     if settings.sheets_every and step < settings.steps:
         rows = _sheet_rows(gan, settings, shown)
         callbacks.append(PictureSheets(*rows, folder.sheets, settings.sheets_every))
+    guard = TerminateOnNonFinite(folder.nonfinite, report=report)
+    callbacks.append(guard)
     with StopRequest() as stop:
         callbacks.append(stop)
         while step < settings.steps and not stop.asked:
             # Up to the next multiple, also where an interruption came between two.
             end = min(settings.steps, (step // settings.save_every + 1) * settings.save_every)
             batches = training_stream(settings, photos, step, clock=clock)
+            guard.draw_batch = partial(_draw_again, settings, photos, step)
             metrics = _fit(gan, batches, end - step, callbacks)
+            if guard.found is not None and settings.on_nonfinite == "stop":
+                raise ValueError(folder.describe_nonfinite(guard.found, guard.saved))
             if validation is not None and not stop.asked:
                 for name, value in gan.evaluate(
                     validation, verbose=0, return_dict=True
@@ -134,6 +142,44 @@ def _train(
     if skipped:
         report(f"{len(skipped)} damaged files were left out: see {path}.")
     return step
+
+
+def repeat_step(settings: Settings, step: int) -> dict[str, float]:
+    """Repeats a step that was not finite, of which a run has saved all.
+
+    Args:
+        settings: `Settings` of the run, of which some may differ, such as `precision`.
+        step: int. Its number, as the run reported it.
+
+    Returns:
+        dict: All terms of both losses, means over the batch, and the norms of both gradients.
+
+    Raises:
+        FileNotFoundError: If nothing was saved of such a step.
+        ValueError: If the settings do not fit what was saved.
+    """
+    folder = Path(settings.output) / NONFINITE / f"step-{step:09d}"
+    weights, batch = folder / "training.weights.h5", folder / "batch.npz"
+    if not (weights.exists() and batch.exists()):
+        saved = sorted(path.name for path in folder.parent.glob("step-*"))
+        raise FileNotFoundError(
+            "A step is repeated of which the run has saved the weights and the batch. "
+            f"Received: step={step}, where {folder.parent} has {', '.join(saved) or 'none'}"
+        )
+    gan = build(settings)
+    gan.load_weights(weights)
+    with np.load(batch) as arrays:
+        logs = gan.train_on_batch(dict(arrays), return_dict=True)
+    found = gan.guard.found()
+    return {name: float(x) for name, x in logs.items()} if found is None else found.terms
+
+
+def _draw_again(settings: Settings, photos: Any, first: int, step: int) -> Any:
+    """The batch of a step, out of the stream that began at another one."""
+    batches = training_stream(settings, photos, first)
+    # `fit` looks at the first batch, and what it trains on is the second pass.
+    next(iter(batches))
+    return next(itertools.islice(batches, step - first, None))
 
 
 def _fit(gan: Any, batches: Any, num_steps: int, callbacks: list[Any]) -> dict[str, float]:
@@ -156,11 +202,7 @@ def _save(
         "trained_on": f"{Path(settings.data).name}, {step} steps of {settings.batch_size}",
         "image_size": settings.image_size,
     }
-    with folder.writing(gan, step):
-        folder.log.add({"step": step, **metrics})
-        gan.save_to_preset(folder.preset, metadata)
-        # Last: a run that is resumed from it finds all else written.
-        folder.save(gan, step)
+    folder.save(gan, step, metrics, metadata)
 
 
 def _sheet_rows(gan: Any, settings: Settings, photos: PhotoFiles) -> tuple[Any, Any]:
@@ -175,11 +217,11 @@ def _sheet_rows(gan: Any, settings: Settings, photos: PhotoFiles) -> tuple[Any, 
 
 
 class StopRequest(keras.callbacks.Callback):
-    """Ends `fit` after the current step on Ctrl-C, or when the machine is shut down.
+    """Ends `fit` after the current step on Ctrl-C, or where machine or terminal are closed.
 
     An exception in the middle of a step would leave one network updated and the other
-    not. As a context manager, it handles SIGINT and SIGTERM; the second signal raises
-    KeyboardInterrupt at once.
+    not. As a context manager, it handles `keras_inpaint.signals.STOPPING`; the second
+    signal raises KeyboardInterrupt at once.
 
     Example:
     >>> from keras_inpaint.training.run import StopRequest
@@ -193,17 +235,15 @@ class StopRequest(keras.callbacks.Callback):
         self.asked = False
         # Not Keras's `model`, which on JAX collects all weights: a signal may come at any time.
         self._trained: Any = None
-        self._before: dict[signal.Signals, Any] = {}
+        self._handled: Any = None
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
         self._trained = model
 
     def __enter__(self) -> Self:
-        # Python lets the main thread alone set what signals do.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+        self._handled = handled(STOPPING, self._ask)
+        self._handled.__enter__()
         return self
 
     def __exit__(
@@ -212,8 +252,7 @@ class StopRequest(keras.callbacks.Callback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handled.__exit__(kind, error, traceback)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked:

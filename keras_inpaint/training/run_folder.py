@@ -1,7 +1,9 @@
 """The folder of a training run: settings, checkpoints, log, sheets and preset."""
 
 import csv
+import io
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,10 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import keras
 import numpy as np
 
 from keras_inpaint.files import (
     FolderLock,
+    atomic_write,
     check_target,
     reserve_room,
     sweep,
@@ -22,13 +26,22 @@ from keras_inpaint.files import (
 )
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
 from keras_inpaint.files.room import DiskFullError
+from keras_inpaint.gan.step_guard import NonFiniteStep
 from keras_inpaint.presets import read_object
+from keras_inpaint.presets.writing import check_replaceable
+from keras_inpaint.training.checkpoints import (
+    CHECKPOINTS,
+    SETTINGS_FILE,
+    Checkpoints,
+    saved_settings,
+)
 from keras_inpaint.training.settings import Settings
 
 # The networks and their optimizers are made of these: a checkpoint fits no others.
 _FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
-# The one before the newest is for disks that were full or failed.
-_NUM_KEPT = 2
+# The folder of steps that were not finite in that of the run.
+NONFINITE = "nonfinite"
+_LOG = logging.getLogger("keras_inpaint.training")
 
 
 def check_kind(path: str | os.PathLike[str], is_folder: bool = True) -> None:
@@ -53,16 +66,20 @@ class RunFolder:
         sheets/          filled pictures, see `PictureSheets`
         tensorboard/     metrics and sheets, if asked for
         report.md        see `write_report`
-        checkpoint/      weights and both optimizers, the newest two
+        checkpoint/      weights and both optimizers, see `Checkpoints`
         preset/          for `Inpainter.from_preset`
+        nonfinite/       steps whose numbers were not finite, see `TerminateOnNonFinite`
+        best/            the same, of the best step by the metric `keep_best`
 
-    Whenever a run is interrupted, each file under its name is complete. As a context
-    manager, it unlocks the folder at its end.
+    Whenever a run is interrupted, each file under its name is complete. Should a disk damage
+    files all the same, a run goes on as long as one checkpoint is whole. As a context manager,
+    it unlocks the folder at its end.
 
     Args:
         settings: `Settings`.
         gan: `InpaintingGAN` made of them, or `None`. A run is resumed with its own networks
             only.
+        report: Function. Called with each message.
 
     Raises:
         OSError: If the folder cannot be written to.
@@ -70,14 +87,24 @@ class RunFolder:
             that another process is training.
     """
 
-    def __init__(self, settings: Settings, gan: Any = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        gan: Any = None,
+        report: Callable[[str], None] = _LOG.warning,
+    ) -> None:
         self.path = Path(settings.output)
-        self.settings_file = self.path / "settings.json"
+        self.settings_file = self.path / SETTINGS_FILE
         self.preset = self.path / "preset"
+        self.best = self.path / "best"
         self.sheets = self.path / "sheets"
         self.tensorboard = self.path / "tensorboard"
-        self.log = RunLog(self.path / "log.csv")
-        self._checkpoints = self.path / "checkpoint"
+        self.nonfinite = self.path / NONFINITE
+        self.log = RunLog(self.path / "log.csv", report)
+        self.checkpoints = Checkpoints(
+            self.path / CHECKPOINTS, settings.keep_last, settings.keep_best
+        )
+        self._settings, self._report = settings, report
         try:
             for path in (self.path, self.settings_file, self.log.path):
                 # They are read before they are written: a FIFO would block the reader.
@@ -85,10 +112,14 @@ class RunFolder:
             self._check(settings)
             if gan is not None:
                 self._check_networks(settings, gan)
-            self._checkpoints.mkdir(parents=True, exist_ok=True)
+            for preset in (self.preset, self.best):
+                # Not only once there is something to save.
+                if os.path.lexists(preset):
+                    check_replaceable(preset)
+            self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.path, "training")
             # All at once: a folder that is not written to again is swept too.
-            for folder in (self.path, self._checkpoints, self.sheets):
+            for folder in (self.path, self.checkpoints.folder, self.sheets):
                 sweep(folder)
             write_json(self.settings_file, settings.to_dict())
         except OSError as error:
@@ -109,18 +140,15 @@ class RunFolder:
         self._lock.release()
 
     def _check(self, settings: Settings) -> None:
-        if not self.settings_file.exists():
+        if not self.settings_file.exists() and saved_settings(self.path) is None:
             if self.path.exists() and not self._is_free():
                 raise ValueError(
                     "`output` must be a new folder, an empty one, or that of an earlier run. "
                     f"Received: output={settings.output!r}"
                 )
             return
-        try:
-            earlier = Settings.from_dict(json.loads(self.settings_file.read_text("utf-8")))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{self.settings_file} is damaged: {error}") from error
-        if not self._is_trained():
+        earlier = self._earlier_settings()
+        if earlier is None or not self._is_trained():
             return
         for name in _FIXED:
             before, now = getattr(earlier, name), getattr(settings, name)
@@ -140,13 +168,28 @@ class RunFolder:
                 f"ema_momentum={settings.ema_momentum!r} for {settings.output!r}"
             )
 
+    def _earlier_settings(self) -> Settings | None:
+        """Those that the run was trained with; `None` where only its weights tell."""
+        saved = saved_settings(self.path)
+        try:
+            if saved is not None:
+                return Settings.from_dict(saved)
+        except (TypeError, ValueError):
+            pass  # Of a version that had others.
+        try:
+            return Settings.from_dict(json.loads(self.settings_file.read_text("utf-8")))
+        except (TypeError, ValueError) as error:
+            if not self.checkpoints.all():
+                raise ValueError(f"{self.settings_file} is damaged: {error}") from error
+            return None
+
     def _is_trained(self) -> bool:
         """Whether it holds anything that was trained: else all settings may change."""
-        return bool(self._saved()) or self.preset.exists()
+        return bool(self.checkpoints.all()) or self.preset.exists()
 
     def _is_free(self) -> bool:
         """Whether it holds nothing but what a run makes before its settings."""
-        made = (FolderLock.NAME, self._checkpoints.name)
+        made = (FolderLock.NAME, CHECKPOINTS)
         return self.path.is_dir() and all(
             path.name in made or path.name.endswith(TEMPORARY_SUFFIX)
             for path in self.path.iterdir()
@@ -155,10 +198,9 @@ class RunFolder:
     def _check_networks(self, settings: Settings, gan: Any) -> None:
         # Settings are not enough: a preset brings its own networks, and weights also fit
         # networks of another padding.
-        if not (self.preset / "config.json").exists():
-            return
         for name, network in (("model", gan.generator), ("critic", gan.critic)):
-            differing = _differing(network, read_object(self.preset, name))
+            earlier = self._earlier_network(name)
+            differing = [] if earlier is None else _differing(network, earlier)
             if differing:
                 raise ValueError(
                     "A run cannot change its networks. Choose another `output`, or go on with "
@@ -166,37 +208,44 @@ class RunFolder:
                     f"{settings.output!r}, whose {name} differs in {', '.join(differing)}"
                 )
 
+    def _earlier_network(self, name: str) -> Any:
+        """A network as the run trained it, without its weights; `None` where none is known."""
+        networks = self.checkpoints.describe().get("networks", {})
+        if name in networks:
+            return keras.saving.deserialize_keras_object(networks[name])
+        if not (self.preset / "config.json").exists():
+            return None
+        try:
+            return read_object(self.preset, name)
+        except (OSError, ValueError) as error:
+            if not self.checkpoints.all():
+                raise
+            # Of version 0.1.0, whose checkpoints do not tell.
+            self._report(f"The run's preset is damaged, and will be written anew: {error}")
+            return None
+
     def restore(self, gan: Any, report: Callable[[str], None]) -> bool:
-        """Loads the newest checkpoint that can be read, if there is one.
+        """Loads the newest checkpoint that is whole, see `Checkpoints.restore`."""
+        if not self.checkpoints.restore(gan, report):
+            return False
+        self.log.cut(after=gan.num_steps)
+        return True
 
-        Args:
-            gan: `InpaintingGAN`, compiled.
-            report: Function. Called with one line of text per checkpoint that cannot be read.
-
-        Returns:
-            bool: Whether one was loaded.
-
-        Raises:
-            ValueError: If there are checkpoints, and none can be read.
-        """
-        saved = self._saved()
-        for path in reversed(saved):
-            try:
-                gan.load_weights(path)
-            # HDF5 has many kinds of errors for what is damaged.
-            except Exception as error:
-                reason = " ".join(str(error).split())
-                report(f"{path} is damaged and passed over: {reason}")
-            else:
-                self.log.cut(after=_step_of(path))
-                return True
-        if saved:
-            raise ValueError(
-                "None of the run's checkpoints can be read. Delete them to begin anew, or "
-                "put others in their place. Received: "
-                f"{', '.join(str(path) for path in saved)}"
-            )
-        return False
+    def describe_nonfinite(self, found: NonFiniteStep, saved: Path | None) -> str:
+        """Returns the message about a step that ended the run, and where it was saved."""
+        repeat = (
+            "It could not be saved. "
+            if saved is None
+            else f"Its batch, masks and losses, and the weights before it, are in {saved}; "
+            f"repeat it with: keras-inpaint train --config {self.settings_file} "
+            f"--repeat-step {found.step}. "
+        )
+        return (
+            f"Step {found.step} is not finite: {', '.join(found.names)}. {repeat}Start the run "
+            "again with a smaller `learning_rate`, a `global_clipnorm`, or "
+            f"on_nonfinite='skip': it goes on {self._where_from()}. "
+            f"Received: step={found.step} of output={str(self.path)!r}"
+        )
 
     def check_is_finite(self, gan: Any, step: int) -> None:
         """Refuses networks that have diverged, before they replace those on disk.
@@ -244,22 +293,42 @@ class RunFolder:
         """Reserves room for everything before the first file is written."""
         networks = [*gan.generator.variables, *gan.critic.variables]
         everything = [*gan.variables, *gan.optimizer.variables]
-        reserve_room(self.path, weights_size(networks) + weights_size(everything))
+        num_presets = 1 + (self.checkpoints.best_by is not None)
+        size = num_presets * weights_size(networks) + weights_size(everything)
+        reserve_room(self.path, size)
 
-    def save(self, gan: Any, step: int) -> None:
-        """Writes a checkpoint, which appears complete or not at all."""
-        path = self._checkpoints / f"step-{step:09d}.weights.h5"
-        gan.save_weights(path)
-        for old in self._saved()[:-_NUM_KEPT]:
-            old.unlink()
+    def save(
+        self, gan: Any, step: int, metrics: dict[str, float], metadata: dict[str, Any]
+    ) -> None:
+        """Writes all that is to be known of a step.
 
-    def _saved(self) -> list[Path]:
-        return sorted(self._checkpoints.glob("step-*.weights.h5"))
+        Args:
+            gan: `InpaintingGAN`.
+            step: int. The step that it has reached.
+            metrics: dict of float. Losses and metrics up to this step.
+            metadata: dict. What presets say of themselves.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        with self.writing(gan, step):
+            self.log.add({"step": step, **metrics})
+            gan.save_to_preset(self.preset, metadata)
+            name = self.checkpoints.best_by
+            if name is not None and self.checkpoints.would_be_best(step, metrics):
+                gan.save_to_preset(self.best, {**metadata, "best_by": {name: metrics[name]}})
+            # Last: a run that is resumed from it finds all else written.
+            parts = {"model": gan.generator, "critic": gan.critic}
+            networks = {
+                name: keras.saving.serialize_keras_object(part) for name, part in parts.items()
+            }
+            about = {"settings": self._settings.to_dict(), "networks": networks}
+            self.checkpoints.save(gan, step, metrics, about)
 
     def _where_from(self) -> str:
         """Describes where the run goes on when it is started again."""
-        saved = self._saved()
-        return f"from step {_step_of(saved[-1])}" if saved else "anew"
+        step = self.checkpoints.newest_step()
+        return "anew" if step is None else f"from step {step}"
 
 
 def _differing(network: Any, other: Any) -> list[str]:
@@ -272,18 +341,16 @@ def _differing(network: Any, other: Any) -> list[str]:
     )
 
 
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("step-").removesuffix(".weights.h5"))
-
-
 class RunLog:
     """The table of losses and metrics of a run, one row per checkpoint.
 
     It agrees with the checkpoints: rows of later steps, which a resumed run makes again, are
     removed. Keras's `CSVLogger` only appends, and leaves part of a row where it is killed.
+    Rows that a disk has damaged are left out, and the file is kept as log.damaged.csv.
 
     Args:
         path: Path of the CSV file, which need not exist yet.
+        report: Function. Called with each message.
 
     Example:
     >>> import pathlib, tempfile
@@ -294,8 +361,9 @@ class RunLog:
     ['step,critic_loss', '10,0.5']
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, report: Callable[[str], None] = _LOG.warning) -> None:
         self.path = path
+        self._report = report
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds a row, and removes those of its `step` or later.
@@ -305,7 +373,6 @@ class RunLog:
 
         Raises:
             OSError: If the file cannot be written.
-            ValueError: If the file holds something else.
         """
         self._write([*self._rows(before=row["step"]), row])
 
@@ -317,26 +384,57 @@ class RunLog:
 
         Raises:
             OSError: If the file cannot be written.
-            ValueError: If the file holds something else.
         """
-        rows = self._rows(before=after + 1)
-        if rows:
-            self._write(rows)
+        if self.path.exists():
+            self._write(self._rows(before=after + 1))
 
     def _rows(self, before: int) -> list[dict[str, Any]]:
         """The rows of the steps before one."""
         if not self.path.exists():
             return []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        content = self.path.read_bytes()
+        lines = csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline=""))
+        rows, num_damaged = [], 0
         try:
-            return [row for row in rows if int(row["step"]) < before]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{self.path} must have a number in its column `step`, a line a "
-                "checkpoint. Repair it, or move it away."
-            ) from error
+            if "step" not in (lines.fieldnames or ()):
+                num_damaged += 1
+            for row in lines:
+                if _is_lost(row, before):
+                    continue
+                if _is_whole(row):
+                    rows.append(row)
+                else:
+                    num_damaged += 1
+        except csv.Error:
+            num_damaged += 1
+        if num_damaged:
+            with atomic_write(self.path.with_name("log.damaged.csv")) as draft:
+                draft.write_bytes(content)
+            self._report(
+                f"{self.path} is damaged: {num_damaged} of its lines cannot be read and are "
+                "left out. The file is kept as log.damaged.csv."
+            )
+        return rows
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        columns = list(dict.fromkeys(name for each in rows for name in each))
+        columns = list(dict.fromkeys(["step", *(name for each in rows for name in each)]))
         write_table(self.path, columns, rows)
+
+
+def _is_lost(row: dict[str, Any], before: int) -> bool:
+    """Whether a row is of a step that is made again."""
+    step = row.get("step")
+    return isinstance(step, str) and step.isdecimal() and int(step) >= before
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a row has a step, and in each of its columns a number or nothing."""
+    try:
+        int(row["step"])
+        for value in row.values():
+            # Cells that are missing are `None`, those beyond the columns a list.
+            if value != "":
+                float(value)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return True

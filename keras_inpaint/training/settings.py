@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 import typing
 from pathlib import Path
 from typing import Any, Self
@@ -116,6 +117,18 @@ class Settings:
         None,
         "learning_rate",
         above=0,
+    )
+    global_clipnorm: float | None = _setting(
+        "largest norm of all gradients of a network together, over which they are scaled down",
+        None,
+        "any",
+        above=0,
+    )
+    on_nonfinite: str = _setting(
+        "what becomes of a step in which a loss or a gradient is not finite: stop ends the "
+        "run, skip leaves its batch out; either saves it first",
+        "stop",
+        choices=("stop", "skip"),
     )
     warmup_steps: int = _setting(
         "first steps of each network, in which its learning rate rises from 0", 0, at_least=0
@@ -233,6 +246,18 @@ class Settings:
     save_every: int = _setting(
         "steps between checkpoints, validations and rows of the log", 1000, at_least=1
     )
+    keep_last: int = _setting(
+        "last checkpoints that are kept; an earlier one is for where the last is damaged",
+        2,
+        at_least=1,
+    )
+    keep_best: str | None = _setting(
+        "metric of validation: the best checkpoint by it is kept too, and the preset of it "
+        "as best/ in the run's folder",
+        None,
+        "none",
+        choices=("val_hole_l1", "val_l1", "val_psnr", "val_ssim", "val_loss"),
+    )
     sheets_every: int = _setting(
         "steps between sheets of filled pictures; 0 for none", 1000, at_least=0
     )
@@ -316,6 +341,8 @@ class Settings:
         self._require("perceptual_layers", "left out without perceptual_network", fits)
         draws = self.masks is None or self.box_share is None
         self._require("box_share", "None where `masks` are files", draws)
+        is_validated = self.validation is not None or self.keep_best is None
+        self._require("keep_best", "None without photos in `validation`", is_validated)
         has_photos = self.validation is not None or self.validation_masks is None
         self._require("validation_masks", "None without photos in `validation`", has_photos)
         if self.masks is None and self.validation_masks is None:
@@ -420,6 +447,14 @@ def default_of(name: str) -> str:
     return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
 
 
+# Whether one value of a metric of validation is better than another.
+BETTER = {
+    "val_hole_l1": operator.lt,
+    "val_l1": operator.lt,
+    "val_psnr": operator.gt,
+    "val_ssim": operator.gt,
+    "val_loss": operator.lt,
+}
 # What masks mean: settings and options of the command line, by the names in `mask_options`.
 MASK_SETTINGS = {
     "invert_mask": "invert",

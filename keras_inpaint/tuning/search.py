@@ -16,7 +16,7 @@ from keras_inpaint.arguments import check_int
 from keras_inpaint.files import FolderLock, check_target, sweep, write_json
 from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.training.building import devices_scope
-from keras_inpaint.training.settings import Settings
+from keras_inpaint.training.settings import BETTER, Settings
 from keras_inpaint.tuning.hypermodel import InpaintingHyperModel, check_photos
 from keras_inpaint.tuning.report import (
     BEST,
@@ -37,12 +37,10 @@ from keras_inpaint.tuning.tuner import (
 _LOG = logging.getLogger("keras_inpaint.tuning")
 # None depends on a loss weight. A loss does, and would call the lightest weights the best.
 _DIRECTIONS = {
-    "val_hole_l1": "min",
-    "val_l1": "min",
-    "val_psnr": "max",
-    "val_ssim": "max",
-    "val_perceptual": "min",
-}
+    name: "min" if is_better(0, 1) else "max"
+    for name, is_better in BETTER.items()
+    if name != "val_loss"
+} | {"val_perceptual": "min"}
 _PERCEPTUAL = "val_perceptual"
 _SEARCH = "search.json"
 # What may change when a search goes on.
@@ -200,8 +198,8 @@ def _build_once(hypermodel: InpaintingHyperModel) -> None:
 def _description(settings: Settings, ranges: Any, **others: Any) -> dict[str, Any]:
     """The content of `search.json`."""
     told = settings.to_dict()
-    # The folder may be moved, to a machine with other devices.
-    for name in ("output", "distribution"):
+    # The folder may be moved, to a machine with other devices; trials keep no checkpoints.
+    for name in ("output", "distribution", "keep_last", "keep_best"):
         told.pop(name, None)
     kept = ("low", "high", "sampling", "choices")
     found = {
@@ -228,6 +226,10 @@ def _check_folder(folder: Path, told: dict[str, Any], role: str) -> None:
         earlier = dict(json.loads((folder / _SEARCH).read_text("utf-8")))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / _SEARCH} is damaged: {error}") from error
+    # A version that had fewer settings did what their defaults do.
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    defaults = {name: value for name, value in defaults.items() if name in told["settings"]}
+    earlier["settings"] = {**defaults, **earlier.get("settings", {})}
     for name in sorted({*earlier, *told} - {*_FREE}):
         before, now = earlier.get(name), told.get(name)
         if before != now:

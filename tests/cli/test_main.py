@@ -152,18 +152,68 @@ def test_nothing_prints_but_results_of_commands():
     assert {path.split("/")[0] for path, _ in printing} == {"cli"}
 
 
-def test_sigterm_leaves_nothing_half_written(monkeypatch, tmp_path):
+@pytest.mark.parametrize("verb", ["train", "tune"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_signals_leave_nothing_half_written(monkeypatch, tmp_path, verb, name):
+    number = getattr(signal, name)
+
     def write(arguments):
         with atomic_write(tmp_path / "photo.png") as draft:
             draft.write_bytes(b"half of")
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             time.sleep(10)
 
-    monkeypatch.setattr(train, "run_train", write)
-    before = signal.getsignal(signal.SIGTERM)
-    assert main(["train"]) == 143
-    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.setattr(train, f"run_{verb}", write)
+    # As SIGHUP leaves it, whoever reads the tests' output stays.
+    monkeypatch.setattr("keras_inpaint.signals._leave_terminal", lambda: None)
+    before = signal.getsignal(number)
+    assert main([verb]) == 128 + number
+    assert signal.getsignal(number) is before
     assert not list(tmp_path.iterdir())
+
+
+def test_sighup_is_ignored_where_nohup_asked_for_it(monkeypatch):
+    monkeypatch.setattr(train, "run_train", lambda arguments: os.kill(os.getpid(), 1) or 0)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["train"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+PROGRAM = """
+import os, sys, time
+from keras_inpaint.signals import STOPPING, handled
+
+came = []
+with handled(STOPPING, lambda number, frame: came.append(number)):
+    print("begun", flush=True)
+    while not came:
+        time.sleep(0.01)
+    # As a progress bar and a message would be.
+    print("the last step", flush=True)
+    sys.stderr.write("saved")
+open(sys.argv[1], "w").write(str(came))
+"""
+
+
+def test_closed_terminal_lets_a_program_save(tmp_path):
+    pty = pytest.importorskip("pty")
+    end, terminal = pty.openpty()
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, tmp_path / "came"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        # The first terminal that it opens becomes its own.
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+    )
+    os.close(terminal)
+    assert b"begun" in os.read(end, 100)
+    os.close(end)
+    assert program.wait() == 0
+    assert (tmp_path / "came").read_text() == str([int(signal.SIGHUP)])
 
 
 def test_failures_of_other_programs_are_shown_whole(monkeypatch):

@@ -44,9 +44,9 @@ def test_the_key_comes_from_the_environment_or_a_file(asked, monkeypatch, tmp_pa
     [
         (["--device", "tpu"], "`--device` must be cpu, gpu.*'tpu'"),
         (["--device", "gpu:99"], "There is no such device.*gpu:99"),
-        (["--max-requests", "0"], "`max_requests` must be at least 1.*=0"),
-        (["--timeout", "inf"], "`timeout` must be .*inf"),
-        (["--batch-wait", "-1"], "`batch_wait` must be at least 0"),
+        (["--max-requests", "0"], "--max-requests must be at least 1.*=0"),
+        (["--timeout", "inf"], "--timeout must be .*inf"),
+        (["--batch-wait", "-1"], "--batch-wait must be at least 0"),
         (["--api-key-file", "missing"], "missing"),
         (["--port", "many"], "--port"),
         (["--max-body", "much"], "number of bytes.*'much'"),

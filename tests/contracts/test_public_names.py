@@ -82,6 +82,7 @@ PUBLIC_NAMES = {
         "open_source",
         "read_source",
         "reserve_room",
+        "sha256",
         "shown",
         "sweep",
         "weights_size",
@@ -95,6 +96,7 @@ PUBLIC_NAMES = {
         "PictureSheets",
         "ProgressLine",
         "TensorBoard",
+        "TerminateOnNonFinite",
     ],
     "inpainting": [
         "FolderReport",

@@ -41,7 +41,7 @@ HOMES = {
 }
 # Methods that are another name for a function of higher rank, imported as they are called.
 SHORTHANDS = {("keras_inpaint.inpainting.inpainter", "keras_inpaint.export_saved_model")}
-EXEMPT = {"__init__", "__main__", "version", "moved_names", "arguments"}
+EXEMPT = {"__init__", "__main__", "version", "moved_names", "arguments", "signals"}
 BACKENDS = {"tensorflow", "jax", "torch"}
 BACKEND_RANK = 4
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "base", "misc"}

@@ -67,16 +67,15 @@ def test_model_checkpoint_keeps_the_best(name, tmp_path):
     assert_all_equal(loaded.get_weights(), gan.get_weights())
 
 
-@pytest.mark.parametrize(("steps_per_execution", "expected"), [(1, 3), (2, 4)])
-def test_terminate_on_nan_stops_at_the_first_step_that_is_not_finite(
-    steps_per_execution, expected
-):
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_terminate_on_nan_stops_at_the_first_step_that_is_not_finite(steps_per_execution):
     gan = make_gan()
     gan.compile(steps_per_execution=steps_per_execution)
     images = make_images(12)
     images[4] = np.nan  # In the third batch.
     fit(gan, keras.callbacks.TerminateOnNaN(), images=images, epochs=2)
-    assert gan.num_steps == expected
+    # Those that were made.
+    assert gan.num_steps == 2
 
 
 def test_a_schedule_of_the_rate_that_it_is_given_keeps_the_ratio():

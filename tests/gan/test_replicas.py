@@ -126,6 +126,17 @@ def test_a_step_that_overflows_on_one_device_is_left_out_on_both(kind, tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_two_devices_clip_and_guard_steps_as_one_does(kind, tmp_path):
+    found = run("guarded", kind, tmp_path)
+    for name in ("ours", "stop", "skip"):
+        assert found[name]["weights"] < 1e-6, name
+        assert min(found[name]["moved"]) > 1e-3, name
+    # Each device clips its own part of the sum there.
+    assert found["of_keras"]["weights"] > 1e-3
+    assert (found["stop"]["steps"], found["skip"]["steps"]) == ([1, 1], [3, 3])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_callbacks_and_files_work_on_two_devices(kind, tmp_path):
     found = run("with_callbacks", kind, tmp_path)
     assert found["epochs"] == [[0], [1]]

@@ -267,6 +267,33 @@ def half_precision(strategy, folder):
     }
 
 
+def guarded(strategy, folder):
+    """Clipping by norm, ours and Keras's, and a step that one device alone finds not finite."""
+    images, masks = make_images(12), make_masks(12)
+    poisoned = images.copy()
+    poisoned[7, 6, 6] = np.nan  # In the second device's part of the second batch.
+    found, start = {}, None
+    for name, data, clips, options in (
+        ("ours", images, {}, {"global_clipnorm": 0.05}),
+        ("of_keras", images, {"global_clipnorm": 0.05}, {}),
+        ("stop", poisoned, {}, {}),
+        ("skip", poisoned, {}, {"on_nonfinite": "skip"}),
+    ):
+        ends, moved, steps = [], [], []
+        for scope in (nullcontext(), strategy.scope()):
+            with scope:
+                gan = make_tiny(seed=3)
+                gan.compile(keras.optimizers.SGD(0.5, **clips), run_eagerly=True, **options)
+            start = start or gan.get_weights()
+            gan.set_weights(start)
+            gan.fit(data, masks, batch_size=4, shuffle=False, verbose=0)
+            ends.append(gan.get_weights())
+            moved.append(largest(ends[-1], start))
+            steps.append(gan.num_steps)
+        found[name] = {"weights": largest(*ends), "moved": moved, "steps": steps}
+    return found
+
+
 class Batches(keras.utils.PyDataset):
     """Batches in memory."""
 
@@ -374,6 +401,7 @@ PARTS = {
         with_adam,
         with_callbacks,
         half_precision,
+        guarded,
         kinds_of_data,
     )
 }

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from keras_inpaint import Inpainter
+from keras_inpaint.files import sha256
 from keras_inpaint.models import Generator
-from keras_inpaint.presets.reading import sha256
 
 
 @pytest.fixture(scope="module")

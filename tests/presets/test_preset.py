@@ -2,13 +2,15 @@ import hashlib
 import json
 import os
 import resource
+import threading
+import time
 
 import keras
 import numpy as np
 import pytest
 
 from keras_inpaint import Inpainter
-from keras_inpaint.files import atomic
+from keras_inpaint.files import atomic, atomic_write, sha256
 from keras_inpaint.models import Generator, PatchCritic
 from keras_inpaint.presets import (
     bundled_presets,
@@ -19,7 +21,7 @@ from keras_inpaint.presets import (
     reading,
     write_preset,
 )
-from keras_inpaint.presets.reading import sha256
+from keras_inpaint.presets.reading import read_all
 
 
 @pytest.fixture(scope="module")
@@ -273,3 +275,35 @@ def test_bundled_preset_is_whole(name, rng):
     assert {"architecture", "trained_on", "image_size", "licence"} <= set(metadata)
     assert (find_preset(name) / "README.md").read_text().startswith("# ")
     assert np.isfinite(filled_once(inpainter, rng)).all()
+
+
+def test_readers_never_find_a_preset_missing_or_mixed(tmp_path):
+    """Two files that are always of one save, replaced and read over and over."""
+    preset, done = tmp_path / "preset", threading.Event()
+
+    def write(number):
+        with atomic_write(preset, is_folder=True) as draft:
+            for name in ("one", "two"):
+                (draft / name).write_text(str(number))
+
+    def write_on():
+        number = 0
+        while not done.wait(0.002):
+            number += 1
+            write(number)
+
+    def read(folder):
+        one = (folder / "one").read_text()
+        time.sleep(0.001)
+        return one, (folder / "two").read_text()
+
+    write(0)
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        found = [read_all(preset, read) for _ in range(100)]
+    finally:
+        done.set()
+        writer.join()
+    assert [one for one, two in found if one != two] == []
+    assert len({one for one, _ in found}) > 5

@@ -116,30 +116,30 @@ def test_a_killed_run_goes_on_from_its_newest_whole_checkpoint(backend, photos, 
     checkpoints = folder / "checkpoint"
     draft, *whole = sorted(path.name for path in checkpoints.iterdir())
     assert draft.endswith(".unfinished")
-    assert whole == ["step-000000001.weights.h5", "step-000000002.weights.h5"]
+    assert whole == ["step-000000001", "step-000000002"]
     expected = arrays_of(tmp_path / "whole.h5")
     # The third step was measured before the checkpoint was written.
     before = log_of(folder)
     assert [row["step"] for row in before] == [1, 2, 3]
     assert {"generator_loss", "val_psnr"} <= set(before[0])
 
-    os.truncate(checkpoints / "step-000000002.weights.h5", 5000)
+    os.truncate(checkpoints / "step-000000002" / "training.weights.h5", 5000)
     resumed = run(backend, photos, folder)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert resumed.stdout == f"{folder / 'preset'}\n"
     told = resumed.stderr.splitlines()
-    assert any("step-000000002.weights.h5 is damaged and passed over" in line for line in told)
+    assert any("step-000000002 is damaged and passed over" in line for line in told)
     assert any(line.startswith("Going on from step 1 ") for line in told)
     for row, row_before in zip(log_of(folder), before, strict=True):
         assert row == pytest.approx(row_before, rel=1e-4, abs=1e-6)
-    found = arrays_of(checkpoints / "step-000000003.weights.h5")
+    found = arrays_of(checkpoints / "step-000000003" / "training.weights.h5")
     assert set(found) == set(expected)
     for name, array in found.items():
         # Adam's first steps are 1e-4 long: without its state they would differ by as much.
         np.testing.assert_allclose(array, expected[name], atol=2e-6, err_msg=name)
     assert sorted(path.name for path in checkpoints.iterdir()) == [
-        "step-000000002.weights.h5",
-        "step-000000003.weights.h5",
+        "step-000000002",
+        "step-000000003",
     ]
     assert [path.name for path in (folder / "sheets").iterdir()] == ["step-000000002.png"]
     assert (folder / "preset" / "critic.weights.h5").exists()

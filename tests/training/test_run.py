@@ -23,6 +23,7 @@ pytestmark = [
 ]
 
 from keras_inpaint import Inpainter  # noqa: E402
+from keras_inpaint.cli.main import main  # noqa: E402
 from keras_inpaint.data.photos import stream  # noqa: E402
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN  # noqa: E402
 from keras_inpaint.masks import Mosaic  # noqa: E402
@@ -33,7 +34,7 @@ from keras_inpaint.training import photo_streams  # noqa: E402
 from keras_inpaint.training import run as run_module  # noqa: E402
 from keras_inpaint.training.building import build, learning_rate_schedules  # noqa: E402
 from keras_inpaint.training.run import train  # noqa: E402
-from keras_inpaint.training.run_folder import RunFolder  # noqa: E402
+from keras_inpaint.training.run_folder import RunFolder, RunLog  # noqa: E402
 from keras_inpaint.training.settings import Settings  # noqa: E402
 
 
@@ -123,8 +124,8 @@ def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_
     run = tmp_path / "run"
     assert json.loads((run / "settings.json").read_text()) == settings.to_dict()
     assert [path.name for path in sorted((run / "checkpoint").iterdir())] == [
-        "step-000000002.weights.h5",
-        "step-000000004.weights.h5",
+        "step-000000002",
+        "step-000000004",
     ]
     assert [path.name for path in (run / "sheets").iterdir()] == ["step-000000003.png"]
     assert re.search(r"step 4/4 .* steps/s, .* pictures/s, \d+% waiting for data$", lines[-1])
@@ -161,7 +162,7 @@ def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
     assert train(dataclasses.replace(settings, steps=4), report=lines.append) == 4
     assert lines[0].startswith("Going on from step 2 ")
     assert [row["step"] for row in log_of(settings)] == ["2", "4"]
-    last = Path("checkpoint", "step-000000004.weights.h5")
+    last = Path("checkpoint", "step-000000004", "training.weights.h5")
     # The average, which the preset has, and what it is the average of.
     for found, expected in (
         (weights_of(settings), weights_of(unbroken)),
@@ -359,11 +360,15 @@ def test_finished_run_is_not_trained_further(begun, copied):
         np.testing.assert_array_equal(weights, expected)
 
 
-def test_stopped_run_saves_what_it_has(settings, monkeypatch):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_stopped_run_saves_what_it_has(settings, monkeypatch, name):
+    monkeypatch.setattr("keras_inpaint.signals._leave_terminal", lambda: None)
+    number = getattr(signal, name)
+
     class Interrupting(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             if batch == 1:
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), number)
 
     fit = InpaintingGAN.fit
     monkeypatch.setattr(
@@ -373,9 +378,9 @@ def test_stopped_run_saves_what_it_has(settings, monkeypatch):
             self, *args, callbacks=[Interrupting(), *callbacks], **options
         ),
     )
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(number)
     assert train(dataclasses.replace(settings, steps=9, save_every=5), report=str) == 2
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is before
     assert [row["step"] for row in log_of(settings)] == ["2"]
 
 
@@ -522,7 +527,7 @@ def test_run_without_any_checkpoint_is_begun_anew_with_other_settings(settings):
 
 
 def test_preset_that_a_run_left_is_not_overwritten_by_another_network(copied, tmp_path):
-    (tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5").unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoint" / "step-000000001")
     with pytest.raises(ValueError, match=r"width=8.*Received: width=16"):
         RunFolder(dataclasses.replace(copied, width=16))
 
@@ -537,23 +542,88 @@ def test_folder_of_other_files_is_no_output(settings, tmp_path):
 
 def test_run_goes_on_from_the_newest_checkpoint_that_is_whole(copied, tmp_path):
     checkpoints = tmp_path / "run" / "checkpoint"
-    whole = (checkpoints / "step-000000001.weights.h5").read_bytes()
-    (checkpoints / "step-000000002.weights.h5").write_bytes(whole[: len(whole) // 2])
-    (checkpoints / "step-000000003.weights.h5").write_bytes(b"")
+    for step in (2, 3):
+        shutil.copytree(checkpoints / "step-000000001", checkpoints / f"step-00000000{step}")
+    weights = checkpoints / "step-000000002" / "training.weights.h5"
+    os.truncate(weights, weights.stat().st_size // 2)
+    (checkpoints / "step-000000003" / "training.weights.h5").write_bytes(b"")
     lines = []
     assert train(copied, report=lines.append) == 1
-    assert [line.split(" is damaged")[0][-12:] for line in lines[:2]] == [
-        "3.weights.h5",
-        "2.weights.h5",
-    ]
+    assert [line.split(" is damaged")[0][-1:] for line in lines[:2]] == ["3", "2"]
     assert lines[2].startswith("Going on from step 1 ")
 
 
 def test_damaged_checkpoints_are_named_where_none_is_whole(copied, tmp_path):
-    checkpoint = tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5"
+    checkpoint = tmp_path / "run" / "checkpoint" / "step-000000001" / "training.weights.h5"
     checkpoint.write_bytes(b"cut short")
-    with pytest.raises(ValueError, match=r"Delete them.*step-000000001\.weights\.h5"):
+    with pytest.raises(ValueError, match=r"Delete them.*step-000000001"):
         train(copied, report=str)
+
+
+# What a disk may do to a file.
+DAMAGES = {
+    "cut": lambda path: os.truncate(path, path.stat().st_size * 2 // 3),
+    "gone": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_torn_settings_log_and_preset_do_not_stop_a_run(copied, tmp_path, damage):
+    run = tmp_path / "run"
+    torn = ["settings.json", "log.csv", "preset/config.json", "preset/metadata.json"]
+    for name in torn if damage != "gone" else torn[:2] + torn[3:]:
+        DAMAGES[damage](run / name)
+    lines = []
+    with pytest.raises(ValueError, match=r"cannot change its `width`.*width=8.*width=16"):
+        train(dataclasses.replace(copied, width=16), report=lines.append)
+    assert train(dataclasses.replace(copied, steps=2), report=lines.append) == 2
+    assert any(line.startswith("Going on from step 1 ") for line in lines)
+    # Of a file that is gone, nothing is kept.
+    assert (run / "log.damaged.csv").exists() == (damage == "cut")
+    assert [row["step"] for row in log_of(copied)][-1] == "2"
+    assert json.loads((run / "settings.json").read_text())["steps"] == 2
+    assert Inpainter.from_preset(run / "preset").generator.width == 8
+
+
+def test_settings_that_are_torn_are_those_of_the_checkpoint(copied, tmp_path, capsys):
+    file = tmp_path / "run" / "settings.json"
+    file.write_text("{")
+    assert main(["train", "--config", str(file)]) == 0
+    told = capsys.readouterr()
+    assert f"{file} is damaged: the settings are those of the newest checkpoint." in told.err
+    assert json.loads(file.read_text()) == copied.to_dict()
+
+
+def test_best_step_by_a_metric_is_kept_as_a_preset(settings, photos, tmp_path, monkeypatch):
+    evaluate, values = InpaintingGAN.evaluate, iter([0.3, 0.1, 0.2, 0.4])
+    monkeypatch.setattr(
+        InpaintingGAN,
+        "evaluate",
+        lambda self, *args, **options: (
+            evaluate(self, *args, **options) | {"hole_l1": next(values)}
+        ),
+    )
+    settings = dataclasses.replace(
+        settings, steps=4, save_every=1, keep_last=1, keep_best="val_hole_l1", validation=photos
+    )
+    train(settings, report=str)
+    run = tmp_path / "run"
+    kept = sorted(path.name for path in (run / "checkpoint").iterdir())
+    assert kept == ["step-000000002", "step-000000004"]
+    metadata = json.loads((run / "best" / "metadata.json").read_text())
+    assert metadata["best_by"] == {"val_hole_l1": 0.1}
+    assert "2 steps" in metadata["trained_on"]
+    best = arrays_of(run / "checkpoint" / kept[0] / "training.weights.h5")
+    best = [array for name, array in best if name.startswith("generator/")]
+    written = read_network(run / "best")[0].get_weights()
+    for array in written:
+        assert any(each.shape == array.shape and (each == array).all() for each in best)
+    # Which a run is begun from as from any.
+    other = dataclasses.replace(settings, output=str(tmp_path / "next"), keep_best=None)
+    values = iter([0.1] * 4)
+    assert train(dataclasses.replace(other, preset=str(run / "best")), report=str) == 4
+    with pytest.raises(ValueError, match="`keep_best` must be None without photos"):
+        dataclasses.replace(settings, validation=None)
 
 
 def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
@@ -605,10 +675,24 @@ def test_lines_of_steps_that_were_lost_are_cut_off_the_log(copied, tmp_path):
     assert [row["step"] for row in log_of(copied)] == ["1"]
 
 
-def test_log_that_is_none_is_named_at_once(copied, tmp_path):
-    (tmp_path / "run" / "log.csv").write_text("number\n1\n")
-    with pytest.raises(ValueError, match=r"log\.csv must have a number in its column"):
-        train(dataclasses.replace(copied, steps=2), report=str)
+def test_what_can_be_read_of_a_damaged_log_is_kept(tmp_path):
+    (tmp_path / "log.csv").write_bytes(
+        b"step,loss,val_l1\n1,0.5,\n2,\xff\x00,1\n3,0.4,0.1\n4,0."
+    )
+    lines = []
+    log = RunLog(tmp_path / "log.csv", lines.append)
+    log.cut(after=8)
+    assert (tmp_path / "log.csv").read_text() == "step,loss,val_l1\n1,0.5,\n3,0.4,0.1\n"
+    assert len(lines) == 1
+    assert "2 of its lines cannot be read" in lines[0]
+    assert b"\xff" in (tmp_path / "log.damaged.csv").read_bytes()
+
+
+def test_log_of_which_nothing_can_be_read_is_kept_beside_a_new_one(tmp_path):
+    (tmp_path / "log.csv").write_bytes(bytes(100))
+    RunLog(tmp_path / "log.csv", str).add({"step": 2, "loss": 0.5})
+    assert (tmp_path / "log.csv").read_text() == "step,loss\n2,0.5\n"
+    assert (tmp_path / "log.damaged.csv").read_bytes() == bytes(100)
 
 
 def test_full_disk_is_told_in_one_line(settings):
@@ -628,9 +712,10 @@ def test_full_disk_is_told_in_one_line(settings):
 
 def test_run_that_diverges_keeps_what_it_had_learned_before(copied, tmp_path):
     def spoil(gan, *args):
+        metrics = fit(gan, *args)
         weight = gan.generator.trainable_weights[0]
         weight.assign(weight * math.nan)
-        return fit(gan, *args)
+        return metrics
 
     run, before = tmp_path / "run", weights_of(copied)
     settings = dataclasses.replace(copied, steps=2)
@@ -645,6 +730,41 @@ def test_run_that_diverges_keeps_what_it_had_learned_before(copied, tmp_path):
     for weight, kept in zip(weights_of(settings), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
     assert train(settings, report=str) == 2
+
+
+def test_step_that_is_not_finite_ends_the_run_and_is_repeated(copied, tmp_path, capsys):
+    before = weights_of(copied)
+    # The squares of its gradients are infinite in float32.
+    settings = dataclasses.replace(copied, steps=2, loss_weights={"hole": 1e30})
+    config = tmp_path / "run" / "settings.json"
+    command = f"keras-inpaint train --config {config} --repeat-step 1"
+    with pytest.raises(ValueError, match=r"goes on from step 1.*step=1 of output=") as caught:
+        train(settings, report=str)
+    assert str(caught.value).startswith("Step 1 is not finite: generator_gradient_norm. Its")
+    assert command in str(caught.value)
+    assert "\n" not in str(caught.value)
+    saved = tmp_path / "run" / "nonfinite" / "step-000000001"
+    assert sorted(path.name for path in saved.iterdir()) == [
+        "batch.npz",
+        "nonfinite.json",
+        "training.weights.h5",
+    ]
+    with np.load(saved / "batch.npz") as arrays:
+        assert arrays["images"].shape == (2, 32, 32, 3)
+        assert set(np.unique(arrays["masks"])) == {0, 1}
+    terms = json.loads((saved / "nonfinite.json").read_text())["terms"]
+    capsys.readouterr()
+    assert main(command.split()[1:]) == 0
+    told = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert told["generator_gradient_norm"] == "inf"
+    for name in ("critic_loss", "generator_loss", "critic_gradient_norm"):
+        assert float(told[name]) == pytest.approx(float(terms[name]), rel=1e-4)
+    assert main([*command.split()[1:-1], "7"]) == 2
+    assert "Received: step=7, where" in capsys.readouterr().err
+    for weight, kept in zip(weights_of(settings), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+    # With other settings, the run goes on.
+    assert train(dataclasses.replace(copied, steps=2), report=str) == 2
 
 
 def test_folder_that_cannot_be_written_to_is_told_at_once(settings, tmp_path):
@@ -693,7 +813,7 @@ def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp
 
 
 def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
-    (tmp_path / "run" / "checkpoint" / "step-000000001.weights.h5").unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoint" / "step-000000001")
     assert train(copied, report=str) == 1
     assert [row["step"] for row in log_of(copied)] == ["1"]
 

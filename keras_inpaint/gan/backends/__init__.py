@@ -48,9 +48,24 @@ class Backend(Protocol):
 
     @abstractmethod
     def update(
-        self, optimizer: keras.optimizers.Optimizer, variables: Variables, loss: Loss
-    ) -> Tensors:
-        """Makes one update of `variables`; returns the terms of the loss."""
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: Variables,
+        loss: Loss,
+        clipnorm: float | None = None,
+    ) -> tuple[Tensors, Tensor]:
+        """Makes one update of `variables`.
+
+        Args:
+            optimizer: The part of the `PairedOptimizer` for these variables.
+            variables: list of `keras.Variable`.
+            loss: See `Loss`.
+            clipnorm: float or `None`. The largest global norm of the gradients, those of all
+                devices together; larger ones are scaled down to it.
+
+        Returns:
+            tuple: the terms of the loss, and the global norm before it was clipped.
+        """
 
     @abstractmethod
     def record(
@@ -66,8 +81,9 @@ class Backend(Protocol):
         outputs: Tensors,
         record: Record,
         loss: Callable[[Tensors], Tensors],
-    ) -> Tensors:
-        """Makes one update by a loss of outputs that were recorded; returns its terms."""
+        clipnorm: float | None = None,
+    ) -> tuple[Tensors, Tensor]:
+        """Makes one update by a loss of outputs that were recorded; see `update`."""
 
     # Gradients of the sum of all that a function returns, differentiable themselves.
     input_gradients: InputGradients
@@ -80,6 +96,20 @@ class Backend(Protocol):
         """Assigns values, which are the same on all devices, to variables within a step."""
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+    def values(self, variables: Variables) -> list[Tensor]:
+        """Returns the values that variables have within a step now, whatever they become."""
+        return [variable.value for variable in variables]
+
+    def assign_unless(
+        self, condition: Tensor, variables: Variables, values: list[Tensor]
+    ) -> None:
+        """Assigns values to variables within a step where a bool tensor is false."""
+        chosen = [
+            ops.where(condition, variable.value, value)
+            for variable, value in zip(variables, values, strict=True)
+        ]
+        self.assign(variables, chosen)
 
     def make_train_function(self, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
         """Makes the function that runs the steps of an execution.
@@ -165,6 +195,28 @@ def mean_loss(terms: Tensors) -> Tensor:
     values = next(iter(terms.values()))
     # A sum in half precision would overflow.
     return ops.mean(ops.cast(values, keras.backend.result_type(values.dtype, "float32")))
+
+
+def clip_by_norm(gradients: list[Tensor], norm: Tensor, clipnorm: float | None) -> list[Tensor]:
+    """Scales gradients of a global norm down where that is larger than `clipnorm`."""
+    if clipnorm is None:
+        return gradients
+    # What is infinite stays so, for `StepGuard` to see.
+    factor = clipnorm / ops.maximum(norm, clipnorm)
+    return [each if each is None else each * ops.cast(factor, each.dtype) for each in gradients]
+
+
+def global_norm(gradients: list[Tensor]) -> Tensor:
+    """The root of the sum of the squares of all gradients, in float32."""
+    squares = [
+        ops.sum(ops.square(ops.cast(each, "float32"))) for each in gradients if each is not None
+    ]
+    return ops.sqrt(ops.sum(ops.stack(squares)))
+
+
+def loss_scale(optimizer: keras.optimizers.Optimizer) -> Tensor:
+    """What `optimizer.scale_loss` multiplies a loss with."""
+    return optimizer.scale_loss(ops.ones((), "float32"))
 
 
 def differentiable(outputs: Tensors) -> Tensors:

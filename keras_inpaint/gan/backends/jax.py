@@ -14,7 +14,10 @@ from keras_inpaint.gan.backends import (
     Loss,
     Record,
     Variables,
+    clip_by_norm,
     differentiable,
+    global_norm,
+    loss_scale,
     mean_loss,
 )
 from keras_inpaint.gan.parts import Tensor, Tensors
@@ -82,13 +85,16 @@ class JaxBackend(Backend):
         return result, state if len(state) > 2 else state[1]
 
     def update(
-        self, optimizer: keras.optimizers.Optimizer, variables: Variables, loss: Loss
-    ) -> Tensors:
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: Variables,
+        loss: Loss,
+        clipnorm: float | None = None,
+    ) -> tuple[Tensors, Tensor]:
         gradients, terms = self._gradients(
             optimizer, lambda values: self._run(variables, values, loss), _values(variables)
         )
-        _apply(optimizer, gradients, variables)
-        return terms
+        return terms, _apply(optimizer, gradients, variables, clipnorm)
 
     def record(
         self, variables: Variables, call: Callable[[], Tensors]
@@ -108,15 +114,15 @@ class JaxBackend(Backend):
         outputs: Tensors,
         record: Record,
         loss: Callable[[Tensors], Tensors],
-    ) -> Tensors:
+        clipnorm: float | None = None,
+    ) -> tuple[Tensors, Tensor]:
         gradients, terms = self._gradients(
             optimizer,
             lambda floats: self._run([], [], lambda: loss({**outputs, **floats})),
             differentiable(outputs),
         )
         (gradients,) = record(gradients)
-        _apply(optimizer, gradients, variables)
-        return terms
+        return terms, _apply(optimizer, gradients, variables, clipnorm)
 
     input_gradients = staticmethod(input_gradients)
 
@@ -256,8 +262,14 @@ def _values(variables: Variables) -> list[Tensor]:
 
 
 def _apply(
-    optimizer: keras.optimizers.Optimizer, gradients: list[Tensor], variables: Variables
-) -> None:
+    optimizer: keras.optimizers.Optimizer,
+    gradients: list[Tensor],
+    variables: Variables,
+    clipnorm: float | None,
+) -> Tensor:
+    """Applies gradients; returns their global norm."""
+    norm = global_norm(gradients) / loss_scale(optimizer)
+    gradients = clip_by_norm(gradients, norm, clipnorm)
     # Not `optimizer.apply`: scaled losses decide with JAX's own conditions, out of which
     # no assignment may leak.
     weights, state = optimizer.stateless_apply(
@@ -267,3 +279,4 @@ def _apply(
         [*variables, *optimizer.variables], [*weights, *state], strict=True
     ):
         variable.assign(value)
+    return norm

@@ -14,7 +14,10 @@ from keras_inpaint.gan.backends import (
     Loss,
     Record,
     Variables,
+    clip_by_norm,
     differentiable,
+    global_norm,
+    loss_scale,
     mean_loss,
 )
 from keras_inpaint.gan.parts import Tensor, Tensors
@@ -80,13 +83,17 @@ class TensorFlowBackend(Backend):
         yield
 
     def update(
-        self, optimizer: keras.optimizers.Optimizer, variables: Variables, loss: Loss
-    ) -> Tensors:
+        self,
+        optimizer: keras.optimizers.Optimizer,
+        variables: Variables,
+        loss: Loss,
+        clipnorm: float | None = None,
+    ) -> tuple[Tensors, Tensor]:
         with tf.GradientTape() as tape:
             terms = loss()
             total = self._scaled(optimizer, terms)
-        self._apply(optimizer, total, tape.gradient(total, variables), variables)
-        return terms
+        gradients = tape.gradient(total, variables)
+        return terms, self._apply(optimizer, total, gradients, variables, clipnorm)
 
     def record(
         self, variables: Variables, call: Callable[[], Tensors]
@@ -102,7 +109,8 @@ class TensorFlowBackend(Backend):
         outputs: Tensors,
         record: Record,
         loss: Callable[[Tensors], Tensors],
-    ) -> Tensors:
+        clipnorm: float | None = None,
+    ) -> tuple[Tensors, Tensor]:
         floats = differentiable(outputs)
         with tf.GradientTape() as tape:
             tape.watch(floats)
@@ -110,8 +118,7 @@ class TensorFlowBackend(Backend):
             total = self._scaled(optimizer, terms)
         gradients = tape.gradient(total, floats, unconnected_gradients="zero")
         gradients = record.gradient(floats, variables, output_gradients=gradients)
-        self._apply(optimizer, total, gradients, variables)
-        return terms
+        return terms, self._apply(optimizer, total, gradients, variables, clipnorm)
 
     input_gradients = staticmethod(input_gradients)
 
@@ -133,6 +140,24 @@ class TensorFlowBackend(Backend):
         # values of several devices become one.
         context.merge_call(update, args=(values,))
 
+    def values(self, variables: Variables) -> list[Tensor]:
+        # Copied only once the variable changes.
+        return [tf.identity(variable.value) for variable in variables]
+
+    def assign_unless(
+        self, condition: Tensor, variables: Variables, values: list[Tensor]
+    ) -> None:
+        if _replica()[1] > 1:
+            # Where devices meet, there are no conditions.
+            super().assign_unless(condition, variables, values)
+            return
+
+        def assign() -> Tensor:
+            self.assign(variables, values)
+            return tf.constant(False)
+
+        tf.cond(condition, lambda: tf.constant(True), assign)
+
     def after(self, value: Tensor) -> AbstractContextManager[None]:
         dependencies: AbstractContextManager[None] = tf.control_dependencies([value])
         return dependencies
@@ -147,9 +172,14 @@ class TensorFlowBackend(Backend):
         total: Tensor,
         gradients: list[Tensor],
         variables: Variables,
-    ) -> None:
+        clipnorm: float | None,
+    ) -> Tensor:
+        """Applies gradients; returns the global norm of those of all devices together."""
         is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         with self.after(total):
+            norm = global_norm(self._sums_over_devices(gradients)) / loss_scale(optimizer)
+            # The sum of what all devices have scaled alike is the sum, scaled.
+            gradients = clip_by_norm(gradients, norm, clipnorm)
             if is_scaled and _replica()[1] > 1:
                 # Keras leaves a step out where gradients overflow on the first replica alone.
                 is_finite = [tf.reduce_all(tf.math.is_finite(each)) for each in gradients]
@@ -157,6 +187,7 @@ class TensorFlowBackend(Backend):
                 num_overflown = self.sum_over_devices(1.0 - is_finite)
                 gradients = [tf.where(num_overflown > 0, np.nan, each) for each in gradients]
             optimizer.apply(gradients, variables)
+        return norm
 
     # ---- Several devices -------------------------------------------------------------
 
@@ -191,6 +222,14 @@ class TensorFlowBackend(Backend):
         # A copy: what is read of a variable has no device, which sums over processes need.
         values = tf.identity(values)
         return tf.distribute.get_replica_context().all_reduce("SUM", values)
+
+    def _sums_over_devices(self, gradients: list[Tensor]) -> list[Tensor]:
+        if _replica()[1] == 1:
+            return gradients
+        # All at once, in few messages.
+        present = [each for each in gradients if each is not None]
+        sums: list[Tensor] = tf.distribute.get_replica_context().all_reduce("SUM", present)
+        return sums
 
     def image_indices(self, images: Tensor, num_micro_batches: int | None = None) -> Tensor:
         size = tf.shape(images)[0]
