@@ -207,11 +207,12 @@ def clip_by_norm(gradients: list[Tensor], norm: Tensor, clipnorm: float | None) 
 
 
 def global_norm(gradients: list[Tensor]) -> Tensor:
-    """The root of the sum of the squares of all gradients, in float32."""
+    """The root of the sum of the squares of all gradients, in float32; 0 of none."""
     squares = [
         ops.sum(ops.square(ops.cast(each, "float32"))) for each in gradients if each is not None
     ]
-    return ops.sqrt(ops.sum(ops.stack(squares)))
+    # Of a network that is frozen there are none.
+    return ops.sqrt(ops.sum(ops.stack(squares))) if squares else ops.zeros((), "float32")
 
 
 def loss_scale(optimizer: keras.optimizers.Optimizer) -> Tensor:
