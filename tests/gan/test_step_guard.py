@@ -50,6 +50,27 @@ def untouched():
     return start, state_of(gan)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a strategy is TensorFlow's"
+)
+def test_a_strategy_of_a_single_device_guards_its_steps_too(untouched):
+    import tensorflow as tf
+
+    start, expected = untouched
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        gan = make_gan(ema_momentum=0.5)
+        # In a graph, which has conditions of its own.
+        gan.compile(adam(), adam(), jit_compile=False)
+    gan.set_weights(start)
+    # Batches of known sizes, as a strategy wants them.
+    batches = tf.data.Dataset.from_tensor_slices((POISONED, MASKS)).batch(
+        2, drop_remainder=True
+    )
+    gan.fit(batches, verbose=0, callbacks=[TerminateOnNonFinite(report=str)])
+    assert_same(state_of(gan), expected)
+    assert gan.num_steps == BAD
+
+
 def begun(start, **options):
     gan = compiled(**options)
     gan.set_weights(start)

@@ -147,8 +147,8 @@ class TensorFlowBackend(Backend):
     def assign_unless(
         self, condition: Tensor, variables: Variables, values: list[Tensor]
     ) -> None:
-        if _replica()[1] > 1:
-            # Where devices meet, there are no conditions.
+        if tf.distribute.has_strategy():
+            # Where devices meet, also a single one with itself, there are no conditions.
             super().assign_unless(condition, variables, values)
             return
 
