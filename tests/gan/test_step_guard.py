@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from tiny import QUICKLY, make_gan, make_images, make_masks
+from gan.tiny import QUICKLY, make_gan, make_images, make_masks
 
 from keras_inpaint.gan import TerminateOnNonFinite
 
