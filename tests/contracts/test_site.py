@@ -6,12 +6,12 @@ import pathlib
 import re
 import sys
 
-import nbformat
 import pytest
-import yaml
 from contracts.test_public_names import PUBLIC_NAMES
 
 pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
+nbformat = pytest.importorskip("nbformat")
+yaml = pytest.importorskip("yaml")
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = [
