@@ -167,13 +167,16 @@ def _fill_file(arguments: argparse.Namespace) -> int:
 
 def _check_alone(arguments: argparse.Namespace) -> None:
     """Refuses what holds for folders alone."""
-    given = {"--engine": arguments.engine == "ray", "--address": arguments.address is not None}
-    given["--workers"] = arguments.workers is not None
-    for name in (name for name, is_given in given.items() if is_given):
-        raise ValueError(
-            f"{name} is for folders: leave it out, or let PHOTO be a folder or a pattern, and "
-            f"OUT a folder. Received: {arguments.photo!r}"
-        )
+    for name, is_given in (
+        ("--engine", arguments.engine == "ray"),
+        ("--address", arguments.address is not None),
+        ("--workers", arguments.workers is not None),
+    ):
+        if is_given:
+            raise ValueError(
+                f"{name} is for folders: leave it out, or let PHOTO be a folder or a pattern, "
+                f"and OUT a folder. Received: {arguments.photo!r}"
+            )
 
 
 def _check_files(arguments: argparse.Namespace) -> None:

@@ -90,15 +90,17 @@ def run(arguments: argparse.Namespace) -> int:
 
         limits = Limits(**_limits(arguments))
         key = server.read_key(os.environ.get(KEY_VARIABLE), arguments.api_key_file)
-        wanted = (arguments.preset, arguments.model, arguments.name, limits, key)
-        where = (arguments.host, arguments.port)
+        wanted = (
+            *(arguments.preset, arguments.model, arguments.name, limits, key),
+            *(arguments.host, arguments.port),
+        )
         if arguments.engine == "uvicorn":
             _check_one_process(arguments)
             server.use_device(arguments.device)
     if arguments.engine == "uvicorn":
-        server.serve(*wanted, *where)
+        server.serve(*wanted)
     else:
-        _serve_on_ray(arguments, *wanted, *where)
+        _serve_on_ray(arguments, *wanted)
     return 0
 
 
@@ -121,10 +123,10 @@ def _serve_on_ray(arguments: argparse.Namespace, *wanted: Any) -> None:
         presets.check_preset(arguments.preset)
     from keras_inpaint.serving.on_ray import serve_on_ray
 
-    where: dict[str, Any] = {"device": arguments.device, "address": arguments.address}
+    cluster: dict[str, Any] = {"device": arguments.device, "address": arguments.address}
     if arguments.max_networks is not None:
-        where["max_networks"] = arguments.max_networks
-    serve_on_ray(*wanted, **where)
+        cluster["max_networks"] = arguments.max_networks
+    serve_on_ray(*wanted, **cluster)
 
 
 def _limits(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -300,7 +300,7 @@ class _Folder:
             )
         index = {"format": FORMAT, "version": VERSION, "plan": self.plan, "shards": entries}
         with atomic_write(self.path / INDEX) as draft:
-            # A line per shard; with a line per number, an index would be three times as long.
+            # Not `write_json`: with a line per number, an index would be three times as long.
             draft.write_text(json.dumps(index, ensure_ascii=False), encoding="utf-8")
         (self.path / UNFINISHED).unlink(missing_ok=True)
         for number in range(len(entries)):

@@ -1,5 +1,6 @@
 """Files of object stores and other remote disks, by the paths of fsspec."""
 
+import glob
 import os
 import re
 from typing import Any
@@ -110,9 +111,5 @@ def file_sizes(folder: Path) -> dict[str, int]:
 def list_remote(path: Path) -> list[str]:
     """Lists the files below a remote folder, or those that match a pattern, sorted."""
     system, name = file_system(path)
-    found = system.glob(name) if _has_magic(name) else system.find(name)
+    found = system.glob(name) if glob.has_magic(name) else system.find(name)
     return sorted(system.unstrip_protocol(each) for each in found)
-
-
-def _has_magic(name: str) -> bool:
-    return any(each in name for each in "*?[")

@@ -252,8 +252,11 @@ def _deploy(
 def _last_line(error: BaseException) -> str:
     """What was wrong, of a message that holds the call stacks of other processes."""
     status = serve.status().applications.get(_APPLICATION)
-    texts = [str(error)] if status is None else [status.message]
+    texts = [str(error), type(error).__name__]
     if status is not None:
-        texts = [each.message for each in status.deployments.values() if each.message] or texts
-    lines = [line.strip() for line in texts[0].splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+        texts = [
+            *(each.message for each in status.deployments.values()),
+            status.message,
+            *texts,
+        ]
+    return next(filter(None, map(str.strip, texts))).splitlines()[-1].strip()

@@ -68,8 +68,8 @@ class RunFolder:
         report.md        see `write_report`
         checkpoint/      weights and both optimizers, see `Checkpoints`
         preset/          for `Inpainter.from_preset`
+        best/            a preset too, of the best step by the metric `keep_best`
         nonfinite/       steps whose numbers were not finite, see `TerminateOnNonFinite`
-        best/            the same, of the best step by the metric `keep_best`
 
     Whenever a run is interrupted, each file under its name is complete. Should a disk damage
     files all the same, a run goes on as long as one checkpoint is whole. As a context manager,

@@ -38,6 +38,16 @@ def _setting(
     )
 
 
+# Whether one value of a metric of validation is better than another.
+BETTER = {
+    "val_hole_l1": operator.lt,
+    "val_l1": operator.lt,
+    "val_psnr": operator.gt,
+    "val_ssim": operator.gt,
+    "val_loss": operator.lt,
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """Settings of a training run, as they stand in its `settings.json`.
@@ -256,7 +266,7 @@ class Settings:
         "as best/ in the run's folder",
         None,
         "none",
-        choices=("val_hole_l1", "val_l1", "val_psnr", "val_ssim", "val_loss"),
+        choices=tuple(BETTER),
     )
     sheets_every: int = _setting(
         "steps between sheets of filled pictures; 0 for none", 1000, at_least=0
@@ -447,14 +457,6 @@ def default_of(name: str) -> str:
     return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)
 
 
-# Whether one value of a metric of validation is better than another.
-BETTER = {
-    "val_hole_l1": operator.lt,
-    "val_l1": operator.lt,
-    "val_psnr": operator.gt,
-    "val_ssim": operator.gt,
-    "val_loss": operator.lt,
-}
 # What masks mean: settings and options of the command line, by the names in `mask_options`.
 MASK_SETTINGS = {
     "invert_mask": "invert",
