@@ -170,9 +170,9 @@ class StepGuard:
 
         It waits until the device has made the steps that it was given.
         """
-        step = int(self._step.numpy())
+        step = int(ops.convert_to_numpy(self._step.value))
         if step == _NONE:
             return None
-        values = self._terms.numpy()
+        values = ops.convert_to_numpy(self._terms.value)
         terms = {name: float(each) for name, each in zip(self._names, values, strict=True)}
         return NonFiniteStep(step, terms)
