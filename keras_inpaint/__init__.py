@@ -35,6 +35,7 @@ _HOMES = {
     "export_onnx": "export",
     "export_saved_model": "export",
     "inpaint_folder": "inpainting",
+    "upload_preset": "presets",
 }
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "export_onnx",
     "export_saved_model",
     "inpaint_folder",
+    "upload_preset",
     *_SUBPACKAGES,
 ]
 

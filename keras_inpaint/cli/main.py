@@ -24,6 +24,7 @@ _VERBS = (
     presets.add_convert,
     train.add_tune,
     presets.add_export,
+    presets.add_publish,
     evaluate.add_verb,
     serve.add_verb,
 )

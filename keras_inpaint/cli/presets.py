@@ -1,11 +1,12 @@
-"""`keras-inpaint convert` and `export`, and the `--preset` of every command."""
+"""`keras-inpaint convert`, `publish` and `export`, and the `--preset` of every command."""
 
 import argparse
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.cli.console import print_result, quiet_start
+from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
 
 DEFAULT_PRESET = "photos-128"
 # Formats of `export` and the options of each; why others have them not.
@@ -115,6 +116,38 @@ def run_convert(arguments: argparse.Namespace) -> int:
         image_size=arguments.image_size,
     )
     print_result(preset)
+    return 0
+
+
+def add_publish(verbs: Any) -> None:
+    """Adds `publish` to a parser's subparsers."""
+    parser = verbs.add_parser(
+        "publish",
+        help="upload a preset to the Hugging Face hub",
+        description="Uploads a preset to a repository of the Hugging Face hub, with its model "
+        "card and credits, once all of it is seen to load. Makes the repository where it is "
+        "missing, and replaces a preset that it holds. Prints the address of the commit, which "
+        "--preset takes. Log in first, by `hf auth login` or HF_TOKEN.",
+    )
+    parser.add_argument("preset", metavar="PRESET", help="a folder, or a bundled preset")
+    parser.add_argument("uri", metavar="hf://OWNER/NAME")
+    parser.add_argument(
+        "--private", action="store_true", help="make a repository that nobody else sees"
+    )
+    parser.add_argument("--message", metavar="TEXT", help="the message of the commit")
+    parser.set_defaults(run=run_publish)
+
+
+def run_publish(arguments: argparse.Namespace) -> int:
+    """Does what the arguments say and returns the exit code."""
+    # The hub's library draws a bar for each file, on a terminal.
+    with nullcontext() if shows_progress() else quiet_start():
+        from keras_inpaint.presets import upload_preset
+
+        address = upload_preset(
+            arguments.uri, arguments.preset, arguments.private, arguments.message
+        )
+    print_result(address)
     return 0
 
 

@@ -8,6 +8,7 @@ from keras_inpaint.presets.reading import (
     read_network,
     read_object,
 )
+from keras_inpaint.presets.uploading import upload_preset
 from keras_inpaint.presets.writing import write_preset
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "read_metadata",
     "read_network",
     "read_object",
+    "upload_preset",
     "write_preset",
 ]
 

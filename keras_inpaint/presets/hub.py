@@ -1,8 +1,10 @@
-"""Presets on the Hugging Face hub, kept in the cache of its own library."""
+"""Presets on the Hugging Face hub: downloads into the cache of its own library, and uploads."""
 
 import importlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +30,12 @@ class HubAddress(NamedTuple):
         return self.repository.split("/")[1]
 
 
-def read_address(preset: str) -> HubAddress:
+def read_address(preset: str, argument: str = "preset") -> HubAddress:
     """Takes the address of a preset apart.
 
     Args:
         preset: str that starts with `hf://`.
+        argument: str. The name of the argument, for the error.
 
     Returns:
         `HubAddress`.
@@ -40,7 +43,7 @@ def read_address(preset: str) -> HubAddress:
     Raises:
         ValueError: If it is none.
     """
-    hub = _library(preset)
+    hub = import_hub(preset)
     repository, at, revision = preset.removeprefix(PREFIX).partition("@")
     try:
         hub.utils.validate_repo_id(repository)
@@ -53,7 +56,7 @@ def read_address(preset: str) -> HubAddress:
         raise ValueError(
             "A preset on the Hugging Face hub is written hf://owner/name, or "
             "hf://owner/name@revision for a branch, a tag or a commit. "
-            f"Received: preset={preset!r}"
+            f"Received: {argument}={preset!r}"
         )
     return HubAddress(repository, revision or None)
 
@@ -77,7 +80,7 @@ def fetch_preset(preset: str, check: Callable[[Path], object]) -> Path:
         ValueError: If `preset` is no such address, or `huggingface_hub` is not installed.
     """
     address = read_address(preset)
-    hub = _library(preset)
+    hub = import_hub(preset)
     metadata = _ask(hub.hf_hub_download, preset, address, filename="metadata.json")
     folder = metadata.parent
     check(folder)
@@ -91,7 +94,12 @@ def fetch_preset(preset: str, check: Callable[[Path], object]) -> Path:
     return _ask(hub.hf_hub_download, preset, address, filename="config.json").parent
 
 
-def _library(preset: str) -> Any:
+def import_hub(preset: str) -> Any:
+    """Imports the hub's library, which a preset needs.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
     try:
         hub = importlib.import_module("huggingface_hub")
         for module in ("errors", "utils"):
@@ -137,17 +145,24 @@ def _ask(request: Callable[..., str], preset: str, address: HubAddress, **option
     # HTTPError is the base of all that goes wrong on the way, whichever HTTP client the library
     # builds on; its downloader of large files raises bare RuntimeErrors.
     except (errors.LocalEntryNotFoundError, errors.HTTPError, RuntimeError) as error:
-        cause = error.__cause__ or error
-        response = getattr(cause, "response", None)
-        if getattr(response, "status_code", None) in (401, 403):
+        if _status(error) in (401, 403):
             raise PermissionError(f"{_how_to_enter(address)} {received}") from error
-        reason = " ".join(str(cause).split()).rstrip(".")
         raise ConnectionError(
             "The Hugging Face hub does not answer as it should, and the cache has no whole "
             "copy of the preset. Connect to it with HF_HUB_OFFLINE unset and try again, or "
-            f"name a folder. The reason: {reason or type(cause).__name__}. {received}"
+            f"name a folder. The reason: {_reason(error)}. {received}"
         ) from error
     return Path(path)
+
+
+def _status(error: Exception) -> int | None:
+    response = getattr(error.__cause__ or error, "response", None)
+    return getattr(response, "status_code", None)
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split()).rstrip(".") or type(cause).__name__
 
 
 def _how_to_enter(address: HubAddress) -> str:
@@ -156,3 +171,91 @@ def _how_to_enter(address: HubAddress) -> str:
         "The Hugging Face hub refuses to show this repository. Ask for access on "
         f"{endpoint}/{address.repository}, and {_LOG_IN}."
     )
+
+
+def write_token(uri: str) -> str:
+    """Returns the token of whoever is logged in.
+
+    Raises:
+        PermissionError: If nobody is.
+    """
+    token = import_hub(uri).get_token()
+    if not token:
+        raise PermissionError(
+            "To publish on the Hugging Face hub takes a token that may write: "
+            f"{_LOG_IN}, or set HF_TOKEN. Received: uri={uri!r}"
+        )
+    return str(token)
+
+
+def send_preset(
+    uri: str, files: dict[str, Path | bytes], token: str, private: bool, message: str
+) -> str:
+    """Sends the files of a preset, in one commit that removes those of an earlier one.
+
+    Args:
+        uri: str. `hf://owner/name`; the repository is made where it is missing.
+        files: dict of paths, or contents, by name.
+        token: str.
+        private: bool. Whether nobody else may see the repository.
+        message: str. The message of the commit.
+
+    Returns:
+        str: the address `hf://owner/name@commit`.
+
+    Raises:
+        PermissionError: If the token does not permit it, or the repository should be private
+            and is not.
+        ConnectionError: If the hub does not answer.
+        ValueError: If it does not accept the header of the card.
+    """
+    hub, repository = import_hub(uri), read_address(uri).repository
+    api = hub.HfApi(token=token, library_name="keras-inpaint", library_version=__version__)
+    with _advice_for_uploads(uri):
+        api.create_repo(repository, private=private or None, exist_ok=True)
+        if private and not api.model_info(repository).private:
+            raise PermissionError(
+                "The repository is public, and private=True makes none of it that is there. "
+                f"Change it on the hub, or choose another name. Received: uri={uri!r}"
+            )
+        stale = [
+            file
+            for file in api.list_repo_files(repository)
+            if file not in files and any(fnmatch(file, each) for each in _FILES)
+        ]
+        steps = [hub.CommitOperationAdd(name, content) for name, content in files.items()]
+        # `*` matches folders too; a preset has none.
+        steps += [hub.CommitOperationDelete(file) for file in stale if "/" not in file]
+        commit = api.create_commit(repository, steps, commit_message=message)
+    return f"{uri}@{commit.oid}"
+
+
+@contextmanager
+def _advice_for_uploads(uri: str) -> Iterator[None]:
+    """Turns errors of `huggingface_hub` into errors with advice."""
+    errors = importlib.import_module("huggingface_hub.errors")
+    received = f"Received: uri={uri!r}"
+    try:
+        yield
+    except PermissionError:
+        raise
+    except (errors.HTTPError, ConnectionError, RuntimeError) as error:
+        reason = getattr(error, "server_message", None) or _reason(error)
+        if _status(error) == 401:
+            raise PermissionError(
+                "The Hugging Face hub does not know this token: it is wrong, or ran out. "
+                f"{_LOG_IN.capitalize()}, or set HF_TOKEN. {received}"
+            ) from error
+        if _status(error) in (403, 404):
+            raise PermissionError(
+                "The token may not write to this repository. Take one that may, of its owner. "
+                f"The hub says: {reason}. {received}"
+            ) from error
+        raise ConnectionError(
+            "The Hugging Face hub does not answer as it should, and made no commit. "
+            "Connect to it with HF_HUB_OFFLINE unset and try again. "
+            f"The reason: {reason}. {received}"
+        ) from error
+    except ValueError as error:
+        told = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(f"The hub refuses the preset: {told}. {received}") from error

@@ -308,6 +308,23 @@ def read_object(preset: str | PathLike[str], name: str, optional: bool = False) 
         ) from error
 
 
+def read_object_names(folder: Path) -> list[str]:
+    """Lists the objects that a preset describes: its networks, and what they train with.
+
+    Args:
+        folder: Path that `find_preset` returned.
+
+    Returns:
+        List of str; `"model"` is among them.
+
+    Raises:
+        FileNotFoundError: If the folder has no `config.json`.
+        ValueError: If it is damaged, or describes no generator.
+    """
+    configs = _read_configs(folder, "model")
+    return [name for name, config in configs.items() if config is not None]
+
+
 def _read_configs(folder: Path, name: str | None) -> dict[str, Any]:
     """Reads `config.json`, seen to hold descriptions of objects, that of `name` among them."""
     path = folder / "config.json"

@@ -44,6 +44,7 @@ PUBLIC_NAMES = {
         "serving",
         "training",
         "tuning",
+        "upload_preset",
     ],
     "conversion": [
         "convert",
@@ -200,6 +201,7 @@ PUBLIC_NAMES = {
         "read_metadata",
         "read_network",
         "read_object",
+        "upload_preset",
         "write_preset",
     ],
     "serving": [

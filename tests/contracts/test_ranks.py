@@ -38,6 +38,7 @@ HOMES = {
     "export_onnx": "export",
     "export_saved_model": "export",
     "inpaint_folder": "inpainting",
+    "upload_preset": "presets",
 }
 # Methods that are another name for a function of higher rank, imported as they are called.
 SHORTHANDS = {("keras_inpaint.inpainting.inpainter", "keras_inpaint.export_saved_model")}

@@ -8,14 +8,16 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import pytest
+import yaml
 from huggingface_hub import constants
 from PIL import Image
 from presets.fake_hub import FakeHub
 
-from keras_inpaint import Inpainter, InpaintingGAN
+from keras_inpaint import Inpainter, InpaintingGAN, upload_preset
 from keras_inpaint.cli.main import main
 from keras_inpaint.models import Generator
 from keras_inpaint.presets import find_preset, read_network
+from keras_inpaint.presets.model_card import hub_card
 from keras_inpaint.training.building import build
 from keras_inpaint.training.settings import Settings
 
@@ -351,3 +353,224 @@ def test_generator_alone_is_a_preset_too(hub, tmp_path):
     Inpainter(generator).save_to_preset(tmp_path / "alone")
     hub.upload("ada/tiny", tmp_path / "alone")
     assert_same_weights(Inpainter.from_preset(PRESET).generator, generator)
+
+
+NEW = "hf://ada/new"
+
+
+@pytest.fixture(scope="module")
+def alone(gan, tmp_path_factory):
+    """A preset of the generator alone."""
+    folder = tmp_path_factory.mktemp("presets") / "alone"
+    Inpainter(gan.generator).save_to_preset(folder)
+    return folder
+
+
+@pytest.fixture
+def writer(hub, monkeypatch):
+    """The hub, where whoever is logged in may write to what is ada's."""
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    hub.owners["secret"] = {"ada"}
+    return hub
+
+
+def header(card):
+    return yaml.safe_load(card.removeprefix("---\n").partition("\n---\n")[0])
+
+
+def latest(hub, repository="ada/new"):
+    return hub.commits[hub.refs[repository]["main"]]
+
+
+def sent(hub):
+    """What was asked that makes a repository, or brings a byte of the preset to it."""
+    return [each for each in hub.requests if each[0] == "PUT" or each[1] == "commit"]
+
+
+def test_published_preset_is_loaded_by_the_address_of_its_commit(writer, gan, folder):
+    (folder / "photos.zip").write_bytes(b"large")
+    address = upload_preset(NEW, folder)
+    assert upload_preset(NEW, folder) == address
+    assert address == f"{NEW}@{writer.refs['ada/new']['main']}"
+    assert_same_weights(Inpainter.from_preset(NEW).generator, gan.generator)
+    assert_same_weights(InpaintingGAN.from_preset(address).critic, gan.critic)
+    files = latest(writer)
+    assert set(files) == {".gitattributes", *os.listdir(folder)} - {"photos.zip"}
+    assert files["CREDITS.tsv"] == (folder / "CREDITS.tsv").read_bytes()
+    assert writer.private == set()
+
+
+def test_card_has_the_header_of_the_hub_and_says_how_to_load_it(writer, alone):
+    before = (alone / "README.md").read_bytes()
+    upload_preset(NEW, alone)
+    card = latest(writer)["README.md"].decode()
+    assert header(card) == {
+        "library_name": "keras-inpaint",
+        "pipeline_tag": "image-to-image",
+        "tags": ["image-inpainting", "inpainting", "keras"],
+    }
+    assert card.count(f'Inpainter.from_preset("{NEW}")') == 1
+    assert "the path of this folder" not in card
+    assert (alone / "README.md").read_bytes() == before
+
+
+def test_card_of_an_author_stays_as_it_was_written():
+    text = "# Mine\n\nWith *care*.\n"
+    own = "---\nlicense: mit\ntags:\n- bricks\nlanguage: en\n---\n" + text
+    card = hub_card(own, {"licence": "CC0-1.0"}, NEW)
+    assert {"license": "mit", "tags": ["bricks"], "language": "en"}.items() <= header(
+        card
+    ).items()
+    assert header(card)["library_name"] == "keras-inpaint"
+    assert text in card
+    assert card.count(f'Inpainter.from_preset("{NEW}")') == 1
+    # What was downloaded may be published again.
+    assert hub_card(card, {}, NEW) == card
+
+
+@pytest.mark.parametrize(
+    ("stated", "license"),
+    [
+        ("CC-BY-SA-4.0; credits in CREDITS.tsv", "cc-by-sa-4.0"),
+        ("MIT", "mit"),
+        ("the weights keep the licence of their source", "other"),
+        (None, None),
+    ],
+)
+def test_licence_is_called_as_the_hub_calls_it(stated, license):
+    assert header(hub_card("# Mine\n", {"licence": stated}, NEW)).get("license") == license
+
+
+def test_second_upload_replaces_the_first_whole(writer, folder, alone):
+    upload_preset(NEW, folder)
+    writer.requests.clear()
+    upload_preset(NEW, alone, message="Without the critic")
+    assert writer.messages == ["Upload a preset of keras_inpaint", "Without the critic"]
+    assert set(latest(writer)) == {".gitattributes", *os.listdir(alone)}
+    # The hub has the weights already.
+    assert not [each for each in writer.requests if each[0] == "PUT"]
+
+
+def test_private_preset_is_not_sent_where_everybody_sees_it(writer, alone):
+    writer.upload("ada/new", alone)
+    with pytest.raises(PermissionError, match=rf"is public.*private=True.*uri='{NEW}'"):
+        upload_preset(NEW, alone, private=True)
+    assert not sent(writer)
+
+
+def test_missing_token_is_told_before_anything_is_asked(hub, alone, monkeypatch, tmp_path):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HUGGING_FACE_HUB_TOKEN", raising=False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    with pytest.raises(PermissionError, match=rf"hf auth login.*HF_TOKEN.*uri='{NEW}'"):
+        upload_preset(NEW, alone)
+    assert not hub.requests
+
+
+@pytest.mark.parametrize(
+    ("uri", "token", "advice"),
+    [
+        (NEW, "wrong", r"does not know this token.*hf auth login"),
+        ("hf://bob/new", "secret", r"may not write.*no rights in the namespace bob"),
+    ],
+)
+def test_missing_right_is_told_before_an_upload(writer, alone, monkeypatch, uri, token, advice):
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(PermissionError, match=rf"{advice}.*uri='{uri}'"):
+        upload_preset(uri, alone)
+    assert not sent(writer)
+
+
+def test_right_to_read_alone_is_told_before_an_upload(writer, alone):
+    writer.upload("bob/theirs", alone)
+    with pytest.raises(PermissionError, match=r"may not write.*uri='hf://bob/theirs'"):
+        upload_preset("hf://bob/theirs", alone)
+    assert not sent(writer)
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize("is_told", [True, False], ids=["offline", "unreachable"])
+def test_publishing_out_of_reach_is_told(writer, alone, monkeypatch, is_told):
+    writer.shut_down()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", is_told)
+    with pytest.raises(ConnectionError, match=rf"HF_HUB_OFFLINE.*uri='{NEW}'"):
+        upload_preset(NEW, alone)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_upload_that_fails_midway_leaves_what_was_there(writer, alone):
+    writer.upload("ada/new", alone)
+    before = latest(writer)
+    writer.broken.add("weights")
+    with pytest.raises(ConnectionError, match=rf"no commit.*500.*uri='{NEW}'"):
+        upload_preset(NEW, alone)
+    assert latest(writer) == before
+
+
+def test_what_the_hub_says_of_the_header_is_told(writer, alone):
+    writer.complaints.append('"license" must be one of [mit]')
+    with pytest.raises(ValueError, match=rf'README\.md.*"license" must.*uri=\'{NEW}\''):
+        upload_preset(NEW, alone)
+    assert not sent(writer)
+
+
+def test_header_that_is_none_is_told(writer, folder):
+    (folder / "README.md").write_text("---\nlicense: [\n---\n# Mine\n")
+    with pytest.raises(ValueError, match=r"README\.md.*YAML"):
+        upload_preset(NEW, folder)
+    assert not writer.requests
+
+
+def damage(folder):
+    weights = folder / "critic.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "advice"),
+    [
+        (lambda folder: (folder / "metadata.json").unlink(), r"needs the file metadata\.json"),
+        (lambda folder: (folder / "config.json").unlink(), r"needs the file config\.json"),
+        (lambda folder: (folder / "model.weights.h5").unlink(), r"needs the file model\.w"),
+        (damage, r"critic\.weights\.h5 is not the file"),
+        (shutil.rmtree, r"hf://owner/name or the name of a bundled preset"),
+    ],
+    ids=["metadata", "config", "weights", "damaged", "nothing"],
+)
+def test_what_is_no_preset_is_not_published(writer, folder, spoil, advice):
+    spoil(folder)
+    with pytest.raises((FileNotFoundError, ValueError), match=advice):
+        upload_preset(NEW, folder)
+    assert not writer.requests
+
+
+@pytest.mark.parametrize("uri", ["new", "ada/new", "hf://ada", f"{NEW}@v1", "s3://ada/new"])
+def test_malformed_destination_is_refused_before_anything_is_asked(writer, alone, uri):
+    with pytest.raises(ValueError, match=rf"hf://owner/name.*uri='{uri}'"):
+        upload_preset(uri, alone)
+    assert not writer.requests
+
+
+def test_command_publishes_and_prints_the_address(writer, folder, capfd):
+    words = ["publish", str(folder), NEW, "--private", "--message", "The first"]
+    assert main(words) == 0
+    told = capfd.readouterr()
+    assert told.out == f"{NEW}@{writer.refs['ada/new']['main']}\n"
+    assert told.err == ""
+    assert (writer.messages, writer.private) == (["The first"], {"ada/new"})
+
+
+@pytest.mark.parametrize(
+    ("preset", "uri", "advice"),
+    [
+        ("nowhere", NEW, "PRESET must be a folder, hf://owner/name or the name of a bundled"),
+        (None, "new", "Received: hf://OWNER/NAME='new'"),
+        (None, "hf://bob/new", "may not write"),
+    ],
+)
+def test_publish_tells_in_one_line_what_is_wrong(writer, alone, capfd, preset, uri, advice):
+    assert main(["publish", preset or str(alone), uri]) == 2
+    told = capfd.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert advice in told.err
+    assert not sent(writer)
