@@ -19,7 +19,7 @@ from keras_inpaint.files import read_source, sha256
 from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
 from keras_inpaint.version import __version__
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """int. The version of the preset format that is written, and the newest that is read."""
 
 Read = TypeVar("Read")
@@ -329,6 +329,10 @@ def _read_configs(folder: Path, name: str | None) -> dict[str, Any]:
     """Reads `config.json`, seen to hold descriptions of objects, that of `name` among them."""
     path = folder / "config.json"
     configs = _read_json(path)
+    if "model" not in configs:
+        # Since format version 2 the generator stands at the top, as Keras and KerasHub have it.
+        parts = configs.pop("parts", {})
+        configs = {"model": configs, **(parts if isinstance(parts, dict) else {"parts": parts})}
     if name is not None and name not in configs:
         raise ValueError(
             f"The preset must describe {name!r}. Name one that does, or save it anew from "

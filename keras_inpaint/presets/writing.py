@@ -39,7 +39,8 @@ def write_preset(
     """Saves networks, and what is known of them, into a folder.
 
     Written are `config.json` (how to make the networks), a file of weights each,
-    `metadata.json` and the model card `README.md`. The folder appears once all of it is
+    `metadata.json` and the model card `README.md`, by the names that KerasHub gives them:
+    `keras.saving.load_model(folder)` loads the generator. The folder appears once all of it is
     on disk, or is replaced: in one step on Linux, so that no reader finds it missing, and
     `keras_inpaint.Inpainter.from_preset` never reads a part of one and a part of the other.
 
@@ -91,22 +92,26 @@ def write_preset(
             **(metadata or {}),
             "format_version": FORMAT_VERSION,
             "keras_inpaint_version": __version__,
+            "keras_version": keras.__version__,
+            "parameter_count": generator.count_params(),
             "weights_dtype": dtype,
             "sha256": checksums,
         }
         write_json(draft / "metadata.json", metadata)
-        write_json(draft / "config.json", _configs(networks, objects or {}))
+        write_json(draft / "config.json", _config(networks, objects or {}))
         write_text(draft / "README.md", card or model_card(folder.name, metadata))
 
 
-def _configs(networks: dict[str, Any], objects: dict[str, Any]) -> dict[str, Any]:
+def _config(networks: dict[str, Any], objects: dict[str, Any]) -> dict[str, Any]:
+    """Describes the generator, as Keras and KerasHub do, and in `parts` all others."""
     parts = {**networks, **objects}
     configs = {key: keras.saving.serialize_keras_object(parts[key]) for key in parts}
     for key in networks:
         # Whatever precision a network was trained in: its weights are float32.
         if "dtype" in configs[key]["config"]:
             configs[key]["config"]["dtype"] = "float32"
-    return configs
+    generator = configs.pop("model")
+    return {**generator, "parts": configs} if configs else generator
 
 
 def _write_weights(folder: Path, networks: dict[str, Any], dtype: str) -> dict[str, str]:

@@ -315,7 +315,7 @@ def test_a_preset_that_tells_no_corruption_blanks_the_hole(images, tmp_path):
     gan.save_to_preset(tmp_path / "preset")
     path = tmp_path / "preset" / "config.json"
     config = json.loads(path.read_text())
-    del config["corruption"]
+    del config["parts"]["corruption"]
     path.write_text(json.dumps(config))
     assert type(gan).from_preset(tmp_path / "preset").corruption is None
 

@@ -33,7 +33,7 @@ def edit(preset, change):
 
 
 def with_arguments(**arguments):
-    return lambda configs: configs["model"]["config"].update(arguments)
+    return lambda configs: configs["config"].update(arguments)
 
 
 def nested(levels):
@@ -58,9 +58,12 @@ NOT_BUILT = {
     "no object": lambda configs: [configs],
     "model a text": lambda configs: {"model": "Generator"},
     "model a list": lambda configs: {"model": [1]},
-    "no class": lambda configs: configs["model"].pop("class_name") and None,
-    "class a list": lambda configs: configs["model"].update(class_name=["Generator"]),
-    "arguments a text": lambda configs: configs["model"].update(config="width=8"),
+    "no class": lambda configs: configs.pop("class_name") and None,
+    "class a list": lambda configs: configs.update(class_name=["Generator"]),
+    "arguments a text": lambda configs: configs.update(config="width=8"),
+    "parts a text": lambda configs: configs.update(parts="critic"),
+    "part a list": lambda configs: configs.update(parts={"critic": [1]}),
+    "part the generator": lambda configs: configs.update(parts={"model": "Generator"}),
 }
 NOT_MADE = {
     "attention a text": with_arguments(attention="none"),
@@ -68,7 +71,7 @@ NOT_MADE = {
     "channels missing": with_arguments(channels=None),
     "unknown argument": with_arguments(depth=3),
     "kernel a text": with_arguments(padding=[["same"]]),
-    "name a number": lambda configs: configs["model"].update(registered_name=5),
+    "name a number": lambda configs: configs.update(registered_name=5),
 }
 
 

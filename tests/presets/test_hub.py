@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import huggingface_hub
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -229,9 +230,9 @@ def test_damaged_weights_are_refused(tiny, folder):
 
 
 def test_newer_format_is_refused_before_weights_are_asked_for(tiny, folder):
-    change_json(folder / "metadata.json", format_version=2, keras_inpaint_version="7.8")
+    change_json(folder / "metadata.json", format_version=9, keras_inpaint_version="7.8")
     tiny.upload("ada/tiny", folder)
-    with pytest.raises(ValueError, match=r"keras_inpaint 7\.8.*--upgrade.*format_version=2"):
+    with pytest.raises(ValueError, match=r"keras_inpaint 7\.8.*--upgrade.*format_version=9"):
         Inpainter.from_preset(PRESET)
     assert {file for _, file in tiny.requests} == {"metadata.json"}
 
@@ -394,6 +395,8 @@ def test_published_preset_is_loaded_by_the_address_of_its_commit(writer, gan, fo
     assert address == f"{NEW}@{writer.refs['ada/new']['main']}"
     assert_same_weights(Inpainter.from_preset(NEW).generator, gan.generator)
     assert_same_weights(InpaintingGAN.from_preset(address).critic, gan.critic)
+    # Keras's own way to read a model from the hub.
+    assert_same_weights(keras.saving.load_model(NEW), gan.generator)
     files = latest(writer)
     assert set(files) == {".gitattributes", *os.listdir(folder)} - {"photos.zip"}
     assert files["CREDITS.tsv"] == (folder / "CREDITS.tsv").read_bytes()

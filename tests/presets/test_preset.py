@@ -68,8 +68,38 @@ def test_metadata_tells_what_was_said_and_the_checksum(preset):
     metadata = json.loads((preset / "metadata.json").read_text())
     weights = (preset / "model.weights.h5").read_bytes()
     assert metadata["licence"] == "CC0-1.0"
-    assert metadata["format_version"] == 1
+    assert metadata["format_version"] == 2
     assert metadata["sha256"] == {"model.weights.h5": hashlib.sha256(weights).hexdigest()}
+
+
+def test_files_are_those_that_keras_and_keras_hub_know(generator, preset):
+    # Of a preset on the hub too: `keras.saving.load_model("hf://owner/name")`.
+    loaded = keras.saving.load_model(preset)
+    for one, two in zip(loaded.get_weights(), generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    config = json.loads((preset / "config.json").read_text())
+    assert config["registered_name"] == "keras_inpaint>Generator"
+    metadata = json.loads((preset / "metadata.json").read_text())
+    assert metadata["keras_version"] == keras.__version__
+    assert metadata["parameter_count"] == generator.count_params()
+
+
+def test_parts_of_a_training_do_not_hide_the_generator_from_keras(generator, tmp_path):
+    networks = {"model": generator, "critic": PatchCritic(width=4)}
+    write_preset(tmp_path / "both", networks, dtype="float16")
+    loaded = keras.saving.load_model(tmp_path / "both")
+    np.testing.assert_allclose(
+        loaded.get_weights()[0], generator.get_weights()[0], rtol=2**-10, atol=1e-6
+    )
+
+
+def test_preset_of_the_first_format_is_read(generator, preset):
+    path = preset / "config.json"
+    path.write_text(json.dumps({"model": json.loads(path.read_text()), "corruption": None}))
+    change_json(preset / "metadata.json", format_version=1)
+    loaded = read_network(preset)[0]
+    assert loaded.get_config() == generator.get_config()
+    assert read_object(preset, "corruption", optional=True) is None
 
 
 def test_model_card_tells_people_the_same(preset):
@@ -216,8 +246,8 @@ def test_damaged_weights_are_refused(preset):
 
 
 def test_preset_of_a_newer_version_is_refused(preset):
-    change_json(preset / "metadata.json", format_version=2)
-    with pytest.raises(ValueError, match=r"pip install --upgrade.*format_version=2"):
+    change_json(preset / "metadata.json", format_version=3)
+    with pytest.raises(ValueError, match=r"pip install --upgrade.*format_version=3"):
         Inpainter.from_preset(preset)
 
 
@@ -244,7 +274,7 @@ def test_damaged_json_is_named(preset, content):
 
 def test_class_that_keras_does_not_know_is_named(preset):
     config = {"module": "mine", "class_name": "Mine", "registered_name": "mine>Mine"}
-    change_json(preset / "config.json", model={**config, "config": {}})
+    change_json(preset / "config.json", **config, config={})
     with pytest.raises(ValueError, match=r"import its module first.*[Mm]ine"):
         Inpainter.from_preset(preset)
 
