@@ -1,6 +1,5 @@
 """The site explains each public name, and links lead somewhere there and on the forge."""
 
-import ast
 import importlib
 import pathlib
 import re
@@ -132,39 +131,3 @@ def test_executed_copy_of_a_notebook_is_of_this_notebook_and_has_pictures(path):
     assert any(kind.startswith("image/") for each in outputs for kind in each.get("data", {}))
     assert not any(each.output_type == "error" for each in outputs)
     assert (ROOT / "docs" / "notebooks" / path.name).stat().st_size < 1_000_000
-
-
-def python_blocks():
-    for path in PAGES:
-        text = path.read_text("utf-8")
-        for match in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
-            line = text[: match.start()].count("\n") + 1
-            yield pytest.param(match[1], id=f"{name(path)}:{line}")
-
-
-def dotted(node):
-    """The name that an expression is, such as `ki.masks.Boxes`; an empty one for others."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and dotted(node.value):
-        return f"{dotted(node.value)}.{node.attr}"
-    return ""
-
-
-def resolve(path):
-    """What a dotted name of the package is; fails where it is nothing."""
-    thing = importlib.import_module("keras_inpaint")
-    for part in path.split(".")[1:]:
-        thing = getattr(thing, part)
-    return thing
-
-
-@pytest.mark.parametrize("block", list(python_blocks()))
-def test_python_of_the_docs_names_what_there_is(block):
-    for node in ast.walk(ast.parse(block)):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("keras_inpaint"):
-            module = importlib.import_module(node.module)
-            assert all(hasattr(module, alias.name) for alias in node.names), node.module
-        path = re.sub(r"^ki(?=\.)", "keras_inpaint", dotted(node))
-        if path.startswith("keras_inpaint."):
-            assert resolve(path) is not None
