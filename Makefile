@@ -33,7 +33,7 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	tests/gan/test_keras_callbacks.py tests/gan/test_saving.py \
 	tests/gan/test_own_parts.py tests/gan/test_perceptual_loss.py \
 	tests/gan/test_averaging.py tests/gan/test_phases.py tests/gan/test_waiting.py \
-	tests/gan/test_step_guard.py \
+	tests/gan/test_step_guard.py tests/gan/test_freezing.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
 .DEFAULT_GOAL := help

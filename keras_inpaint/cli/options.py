@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from keras_inpaint.training.settings import Settings, default_of, value_type
+from keras_inpaint.training.settings import Settings, default_of, item_type, value_type
 
 _METAVARS = {int: "N", float: "NUMBER", str: "NAME"}
 _BINARY = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -38,6 +38,8 @@ def add_option(
         # Of a file of settings that says yes, `--no-` makes no.
         is_asked = default is argparse.SUPPRESS
         words["action"] = argparse.BooleanOptionalAction if is_asked else "store_true"
+    elif kind is list and item_type(name) is str:
+        words |= {"nargs": "+", "metavar": told["metavar"]}
     else:
         words["type"] = _parser_of(kind, told["unit"])
         words["choices"] = told["choices"]

@@ -19,6 +19,7 @@ from keras_inpaint.gan.batches import (
     split_batch,
     with_masks,
 )
+from keras_inpaint.gan.freezing import freeze_layers, frozen_layers
 from keras_inpaint.gan.paired_optimizer import PART_NAMES, OptimizerLike, pair_optimizers
 from keras_inpaint.gan.parts import (
     Corruption,
@@ -61,6 +62,7 @@ VALIDATION_INDEX = 2**32 - 1
 # No sampler of masks draws from this stream.
 _INTERPOLATION_STREAM = 0x6970
 _CRITIC_NORM, _GENERATOR_NORM = GRADIENT_NORMS
+_NETWORKS = ("generator", "critic")
 
 
 @keras.saving.register_keras_serializable(package="keras_inpaint")
@@ -570,12 +572,20 @@ class InpaintingGAN(keras.Model):
             "seed": self.seed,
             "image_size": self.image_size,
             "ema_momentum": self.ema_momentum,
+            # Of networks whose layers are made by their arguments, nothing else says so.
+            "frozen": {name: frozen_layers(getattr(self, name)) for name in _NETWORKS},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         parts = {name: read_part(name, config.get(name)) for name in PARTS}
-        return cls(**{**config, **parts})
+        # Files of version 0.1.0 do not say.
+        frozen = config.get("frozen", {})
+        others = {name: value for name, value in config.items() if name != "frozen"}
+        gan = cls(**{**others, **parts})
+        for name, indices in frozen.items():
+            freeze_layers(getattr(gan, name), indices)
+        return gan
 
     def save(
         self,

@@ -62,7 +62,8 @@ class SpectralConv2D(PaddedConv2D):
         precision = keras.backend.result_type(self.kernel.dtype, "float32")
         kernel = ops.cast(self.kernel, precision)
         kernel, u = _divide_by_spectral_norm(kernel, ops.convert_to_tensor(self.u))
-        if training:
+        # What is frozen stays as it is.
+        if training and self.trainable:
             self.u.assign(u)
         kernel = ops.cast(kernel, inputs.dtype)
         return self.convolve(inputs, kernel, self.bias, self.activation)

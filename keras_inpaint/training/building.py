@@ -12,6 +12,7 @@ import keras
 from keras_inpaint.evaluation.features import load_features
 from keras_inpaint.gan.architectures import v2_samplers
 from keras_inpaint.gan.averaging import dtype_policy
+from keras_inpaint.gan.freezing import freeze
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 from keras_inpaint.gan.validation import BatchChecker, check_equal_parts
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
@@ -52,6 +53,10 @@ def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> A
     keras.utils.set_random_seed(settings.seed)
     with dtype_policy(settings.precision or keras.config.dtype_policy()):
         gan = _make(settings, report)
+    if settings.freeze:
+        counts = freeze({"generator": gan.generator, "critic": gan.critic}, settings.freeze)
+        found = [f"{count} weights of the {name}" for name, count in counts.items() if count]
+        report(f"Frozen: {', '.join(found)}.")
     gan.compile(
         *learning_rate_schedules(settings),
         loss_weights=settings.loss_weights,
@@ -228,7 +233,8 @@ def _difference(critic: Any, settings: Settings) -> str | None:
 
 def _copy_of(network: Any) -> Any:
     """A copy in the current precision, instead of that which the preset was trained in."""
-    config = {**network.get_config(), "name": None, "dtype": None}
+    # Which part of it is trained, the settings say.
+    config = {**network.get_config(), "name": None, "dtype": None, "trainable": True}
     copy = type(network).from_config(config)
     copy.set_weights(network.get_weights())
     return copy

@@ -250,6 +250,13 @@ class Settings:
         "random weights",
         metavar="NAME|FOLDER|hf://OWNER/NAME",
     )
+    freeze: list[str] | None = _setting(  # noqa: RUF009
+        "layers whose weights stay as they are, by names or patterns, such as coarse or "
+        "critic/conv1",
+        None,
+        "none",
+        metavar="NAME",
+    )
     seed: int = _setting(
         "seed of the weights, the masks and the order of photos", 0, at_least=0, below=2**32
     )
@@ -312,6 +319,10 @@ class Settings:
         elif kind is dict:
             what = "an object of names and numbers"
             self._require(field.name, what, isinstance(value, dict))
+        elif kind is list and item_type(field.name) is str:
+            is_list = isinstance(value, list | tuple)
+            fits = is_list and all(isinstance(each, str) for each in value) and any(value)
+            self._require(field.name, "a list of names", fits)
         elif kind is list:
             fits = isinstance(value, list | tuple) and all(
                 _is_number(each, float) and each >= 0 for each in value
@@ -422,6 +433,17 @@ def value_type(name: str) -> type:
     kinds = [each for each in typing.get_args(hint) or (hint,) if each is not type(None)]
     kind: type = typing.get_origin(kinds[0]) or kinds[0]
     return kind
+
+
+def item_type(name: str) -> type:
+    """Returns the type of what a setting lists.
+
+    Args:
+        name: str. A field of `Settings` whose `value_type` is `list`.
+    """
+    lists = [each for each in typing.get_args(_HINTS[name]) if each is not type(None)]
+    item: type = typing.get_args(lists[0])[0]
+    return item
 
 
 def settings_table() -> str:
