@@ -35,10 +35,9 @@ from keras_inpaint.training.checkpoints import (
     Checkpoints,
     saved_settings,
 )
+from keras_inpaint.training.resuming import check_changes
 from keras_inpaint.training.settings import Settings
 
-# The networks and their optimizers are made of these: a checkpoint fits no others.
-_FIXED = ("architecture", "width", "critic_width", "image_size", "precision")
 # The folder of steps that were not finite in that of the run.
 NONFINITE = "nonfinite"
 _LOG = logging.getLogger("keras_inpaint.training")
@@ -150,23 +149,7 @@ class RunFolder:
         earlier = self._earlier_settings()
         if earlier is None or not self._is_trained():
             return
-        for name in _FIXED:
-            before, now = getattr(earlier, name), getattr(settings, name)
-            if before != now:
-                advice = f"without `{name}`" if before is None else f"with {name}={before!r}"
-                raise ValueError(
-                    f"A run cannot change its `{name}`. Choose another `output`, or go on "
-                    f"{advice}. Received: {name}={now!r} for {settings.output!r}"
-                )
-        has_average, wants_average = (
-            each.ema_momentum is not None for each in (earlier, settings)
-        )
-        if has_average != wants_average:
-            raise ValueError(
-                "A run has an average of its generator from the first step on, or none. Choose "
-                f"another `output`, and begin with preset={str(self.preset)!r}. Received: "
-                f"ema_momentum={settings.ema_momentum!r} for {settings.output!r}"
-            )
+        check_changes(earlier, settings, str(self.preset))
 
     def _earlier_settings(self) -> Settings | None:
         """Those that the run was trained with; `None` where only its weights tell."""

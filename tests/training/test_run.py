@@ -185,6 +185,52 @@ def test_run_that_goes_on_ends_where_an_unbroken_one_does(settings, tmp_path):
     assert max(np.abs(a - b).max() for a, b in zip(ours, average, strict=True)) > 1e-5
 
 
+def test_frozen_layers_stay_to_the_bit_also_where_a_run_goes_on(settings):
+    settings = dataclasses.replace(settings, freeze=["coarse", "critic/conv1"])
+    begun = build(settings, str)
+    lines = []
+    train(settings, report=lines.append)
+    assert "Frozen: 34 weights of the generator, 2 weights of the critic." in lines
+    assert train(dataclasses.replace(settings, steps=2), report=str) == 2
+    generator, critic = (
+        read_network(os.path.join(settings.output, "preset"), name)[0]
+        for name in ("model", "critic")
+    )
+    for layer, before in (
+        (generator.coarse_network, begun.generator.coarse_network),
+        (critic.get_layer("conv1"), begun.critic.get_layer("conv1")),
+    ):
+        for weight, other in zip(layer.get_weights(), before.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, other)
+    for network, before in ((generator, begun.generator), (critic, begun.critic)):
+        assert (network.get_weights()[-1] != before.get_weights()[-1]).any()
+
+
+def test_run_goes_on_with_other_settings(copied, tmp_path):
+    changed = {
+        "steps": 2,
+        "batch_size": 3,
+        "image_size": 40,
+        "learning_rate": 1e-3,
+        "loss_weights": {"hole": 2.0},
+        "precision": "mixed_bfloat16",
+        "seed": 1,
+        "box_share": 0.5,
+    }
+    lines = []
+    assert train(dataclasses.replace(copied, **changed), report=lines.append) == 2
+    assert lines[0].startswith("Going on from step 1 ")
+    # The optimizers go on too: each has made two updates, the second one at the new rate.
+    checkpoint = tmp_path / "run" / "checkpoint" / "step-000000002" / "training.weights.h5"
+    arrays = dict(arrays_of(checkpoint))
+    for name in ("generator_optimizer", "critic_optimizer"):
+        assert arrays[f"optimizer/{name}/vars/0"] == 2
+        assert arrays[f"optimizer/{name}/vars/1"] == pytest.approx(1e-3)
+    assert {"step-000000001", "step-000000002"} == {
+        path.name for path in (tmp_path / "run" / "checkpoint").iterdir()
+    }
+
+
 def test_average_is_from_the_first_step_on_or_never(copied):
     with pytest.raises(ValueError, match=r"from the first step.*run.preset'.*momentum=0\.9"):
         train(dataclasses.replace(copied, ema_momentum=0.9), report=str)
@@ -280,8 +326,12 @@ def test_precision_is_that_of_the_run_and_of_nothing_else(settings, precision):
     assert np.isfinite(float(log_of(settings)[0]["generator_loss"]))
     preset = os.path.join(settings.output, "preset")
     assert read_network(preset)[0].compute_dtype == "float32"
+    other = dataclasses.replace(settings, precision="float32")
+    if not is_scaled:
+        assert train(other, report=str) == 1
+        return
     with pytest.raises(ValueError, match=rf"cannot change its `precision`.*{precision}"):
-        train(dataclasses.replace(settings, precision="float32"), report=str)
+        train(other, report=str)
 
 
 def test_smallest_squares_are_as_the_settings_say(settings, monkeypatch):
@@ -843,6 +893,7 @@ def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
         ({"validation_masks": "m"}, "without photos in `validation`. Received: .*'m'"),
         ({"sheets_every": -1}, "sheets_every=-1"),
         ({"data": 3}, "data=3"),
+        ({"freeze": "coarse"}, "a list of names. Received: freeze='coarse'"),
         ({"batchsize": 3}, "did you mean batch_size. Received: batchsize"),
         ({"data": None}, "no data"),
     ],
