@@ -55,7 +55,6 @@ class PhotoFiles:
         masks: `MaskFiles` or None.
         log: `SkipLog`.
         part: Pair of ints: index and number of the parts that workers read.
-        num_photos: int. Photos of a pass over this part.
         max_plain: int. Pixels of the largest photo that any decoder may read.
 
     Raises:
@@ -105,9 +104,7 @@ class PhotoFiles:
             self.masks = MaskFiles(others, False, self.log, options, self._limits)
         else:
             self.paths = self._found(source, names[0], leave_out)
-        # Equally many for each worker, as they make their steps together.
-        self.num_photos = len(self.paths) // part[1]
-        if self.num_photos < (batch_size if drop_remainder else 1):
+        if len(self.paths) < (batch_size * part[1] if drop_remainder else 1):
             parts = "" if part[1] == 1 else f" for {part[1]} workers"
             raise ValueError(
                 f"`{names[0]}` must hold at least one batch of photos. Lower `batch_size`, add "
@@ -156,10 +153,20 @@ class PhotoFiles:
             return None
 
     def num_batches(self, batch_size: int, drop_remainder: bool) -> int:
-        """Computes the number of batches per epoch."""
-        if drop_remainder:
-            return self.num_photos // batch_size
-        return -(-self.num_photos // batch_size)
+        """Computes the number of batches per epoch, the same for each worker."""
+        whole, rest = divmod(len(self.paths), batch_size * self.part[1])
+        return whole if drop_remainder or not rest else whole + 1
+
+    def own(self, batch_size: int, size: int | None = None) -> range:
+        """Finds the images of a batch of all workers together that this one reads.
+
+        Args:
+            batch_size: int. Images of each worker.
+            size: int or `None`. Images of all workers, where it is a last, smaller batch.
+        """
+        index, num_parts = self.part
+        size = batch_size * num_parts if size is None else size
+        return range(min(index * batch_size, size), min((index + 1) * batch_size, size))
 
     def check_enough_is_left(self) -> None:
         """Raises a ValueError if too many photos, or their own masks, are in the log."""

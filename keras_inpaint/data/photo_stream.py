@@ -285,7 +285,9 @@ def photo_stream(
     """
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
     decoder = CropDecoder(window, image_size, flip, files)
-    dataset = _ordered(files, shuffle, seed, start * batch_size).map(
+    size = batch_size * files.part[1]
+    dataset = _ordered(files, shuffle, seed, start * size)
+    dataset = _part(dataset, files.own(batch_size), size).map(
         decoder.decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     dataset = dataset.filter(lambda _, is_read: is_read).map(lambda picture, _: picture)
@@ -297,7 +299,7 @@ def photo_stream(
         # are of equal, known length: callbacks and schedules count on it.
         length = files.num_batches(batch_size, drop_remainder)
         dataset = dataset.take(length)
-        last_size = files.num_photos - (length - 1) * batch_size
+        last_size = len(files.own(batch_size, len(files.paths) - (length - 1) * size))
         if last_size < batch_size:
             dataset = _with_last_cut(dataset, length, last_size)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
@@ -309,8 +311,7 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int, start: int) -> Any:
 
     The first `start` are passed over: what comes at a place follows from its number alone.
     """
-    first_pass, passed_over = divmod(start, files.num_photos)
-    index, num_parts = files.part
+    first_pass, passed_over = divmod(start, len(files.paths))
     names = tf.constant([os.fsencode(path) for path in files.paths])
     masks = files.masks
     # Without masks, or with any of them, a photo has none of its own.
@@ -333,10 +334,8 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int, start: int) -> Any:
             maxval=None,
             dtype=tf.int64,
         )
-        # Of one order over all photos, each worker takes its part.
-        own = slice(index, files.num_photos * num_parts, num_parts)
         skipped = tf.where(number == first_pass, passed_over, 0)
-        return tf.data.Dataset.from_tensor_slices((order[own][skipped:], seeds[own][skipped:]))
+        return tf.data.Dataset.from_tensor_slices((order[skipped:], seeds[skipped:]))
 
     passes = (
         _iteration_seeds(seed)
@@ -356,6 +355,17 @@ def _ordered(files: PhotoFiles, shuffle: bool, seed: int, start: int) -> Any:
         return names[index], mask_names[drawn], seed
 
     return passes.flat_map(one_pass).map(name)
+
+
+def _part(dataset: Any, own: range, size: int) -> Any:
+    """Of each batch of `size`, those images alone that this worker reads."""
+    if len(own) == size:
+        return dataset
+
+    def is_own(number: Any, element: Any) -> Any:
+        return (number % size >= own.start) & (number % size < own.stop)
+
+    return dataset.enumerate().filter(is_own).map(lambda _, element: element)
 
 
 def _iteration_seeds(seed: int) -> Any:

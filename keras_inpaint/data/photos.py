@@ -49,7 +49,7 @@ def photos(
             pattern, or a text file that lists paths, relative to it, one
             per line. See `find_photos`.
         image_size: int. Height and width of the images, in pixels.
-        batch_size: int. Images per batch.
+        batch_size: int. Images per batch, of several workers those of each.
         shuffle: bool. Whether to draw the photos in random order.
         flip: bool. Whether to mirror half of the images, at random, left to
             right.
@@ -83,7 +83,9 @@ def photos(
         memory_limit: int or None. Bytes that reading one of them may take; None
             for half of the machine's memory.
         part: Pair of ints: the index of this worker, from 0 on, and the number of workers.
-            Of one order over all photos, each worker reads its own part, all of one size.
+            Of each batch of all workers together, each reads its own part, and decodes no
+            other photos. Their parts, one after the other, are the batch that one process
+            would read; from a damaged photo on, it would draw others.
         start: int. Batches to pass over, of a stream with `repeat`: nothing of them is
             read, and what follows is what would have come after them.
         max_skipped: float. The stream ends with an error once more than this fraction of

@@ -122,28 +122,30 @@ class PictureDataset(keras.utils.PyDataset):
         if self.repeat:
             epoch, index = divmod(self.start + index, self._batches_an_epoch)
         order = self._order(epoch)
-        start = index * self.batch_size
-        positions = range(start, min(start + self.batch_size, len(order)))
-        pictures = [self._picture(order, epoch, position) for position in positions]
-        images = np.stack([image for image, _ in pictures])
+        size = self.batch_size * self.files.part[1]
+        first = index * size
+        own = self.files.own(self.batch_size, min(size, len(order) - first))
+        pictures = [self._picture(order, epoch, first + position) for position in own]
+        # Also of none, which a worker may be left in a last batch.
+        shape = (len(pictures), self.image_size, self.image_size)
+        images = np.reshape([image for image, _ in pictures], (*shape, 3)).astype(np.float32)
         if self.files.masks is None:
             return images
-        return images, np.stack([mask for _, mask in pictures])
+        masks = np.reshape([mask for _, mask in pictures], (*shape, 1)).astype(np.float32)
+        return images, masks
 
     def _drawn_order(self, epoch: int) -> NDArray[np.int_]:
-        """Indices of the photos of this worker, of one order over all photos."""
+        """Indices of all photos in the order of an epoch."""
         order = np.arange(len(self.files.paths))
         if self.shuffle:
             order = np.random.default_rng((self.seed, epoch)).permutation(order)
-        index, num_parts = self.files.part
-        return order[index : self.files.num_photos * num_parts : num_parts]
+        return order
 
     def _picture(
         self, order: NDArray[np.int_], epoch: int, position: int
     ) -> tuple[Images, Any]:
         """The photo at a position of an epoch's order, or the next that can be read."""
-        index, num_parts = self.files.part
-        rng = np.random.default_rng((self.seed, epoch, position * num_parts + index))
+        rng = np.random.default_rng((self.seed, epoch, position))
         while (picture := self._read(int(order[position % len(order)]), rng)) is None:
             self.files.check_enough_is_left()
             position += 1

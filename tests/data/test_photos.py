@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow only"
 )
 
-from keras_inpaint.data import SkipLog, photos  # noqa: E402
+from keras_inpaint.data import PictureDataset, SkipLog, photos  # noqa: E402
 from keras_inpaint.data.photo_files import seed_at_step  # noqa: E402
 from keras_inpaint.pictures import read_picture  # noqa: E402
 
@@ -206,14 +206,27 @@ def test_workers_read_parts_of_one_order_and_a_start_is_exact(tmp_path):
     for level in range(10):
         Image.new("RGB", (40, 40), (level,) * 3).save(tmp_path / f"{level:02}.png")
 
-    def drawn(num, **options):
-        dataset = photos(tmp_path, 16, 2, repeat=True, seed=3, **options).take(num)
-        return np.rint(as_bytes(gather(dataset)))[:, 0, 0, 0].tolist()
+    def drawn(num, size=2, **options):
+        dataset = photos(tmp_path, 16, size, repeat=True, seed=3, **options).take(num)
+        return [np.rint(as_bytes(images))[:, 0, 0, 0].tolist() for images in dataset]
 
-    whole, part = drawn(10), drawn(5, part=(1, 2))
-    assert part == whole[1:10:2] + whole[11::2]
-    # Three batches: in the middle of the second pass over the part.
-    assert drawn(2, start=3, part=(1, 2)) == part[6:]
+    # Batches of four do not divide the ten: passes end in the middle of one.
+    whole = drawn(5, size=4)
+    parts = [drawn(5, part=(index, 2)) for index in (0, 1)]
+    assert [one + other for one, other in zip(*parts, strict=True)] == whole
+    assert drawn(2, start=3, part=(1, 2)) == parts[1][3:]
+
+
+def test_workers_share_a_last_smaller_batch_too(tmp_path):
+    for level in range(9):
+        Image.new("RGB", (40, 40), (level,) * 3).save(tmp_path / f"{level:02}.png")
+    options = {"shuffle": False, "flip": False, "drop_remainder": False}
+    for make in (photos, PictureDataset):
+        parts = [make(tmp_path, 16, 2, part=(index, 3), **options) for index in range(3)]
+        if make is PictureDataset:
+            parts = [[part[0], part[1]] for part in parts]
+        sizes = [[len(images) for images in part] for part in parts]
+        assert sizes == [[2, 2], [2, 1], [2, 0]]
 
 
 def test_more_damaged_photos_than_stated_end_the_stream(folder):
