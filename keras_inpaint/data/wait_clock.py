@@ -1,9 +1,14 @@
 """How long steps wait for data."""
 
+import itertools
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -29,10 +34,39 @@ class WaitClock:
         self._lock = threading.Lock()
 
     def watch(self, dataset: Any) -> Any:
-        """Returns a `tf.data.Dataset` of the same batches, which are timed."""
+        """Returns the same batches, which are timed.
+
+        Args:
+            dataset: `tf.data.Dataset`, or a `keras.utils.PyDataset` without end.
+
+        Returns:
+            `tf.data.Dataset`, or a generator, whose batches threads read ahead.
+        """
+        self.is_used = True
+        if isinstance(dataset, keras.utils.PyDataset):
+            # Keras's own threads do not say when they are waited for.
+            return self._read_ahead(dataset)
+        return self._watch_dataset(dataset)
+
+    def _read_ahead(self, dataset: keras.utils.PyDataset) -> Iterator[Any]:
+        pool = ThreadPoolExecutor(dataset.workers)
+        try:
+            numbers = itertools.count()
+            first = itertools.islice(numbers, max(1, dataset.max_queue_size))
+            reading = deque(pool.submit(dataset.__getitem__, number) for number in first)
+            while True:
+                asked_at = time.monotonic()
+                batch = reading.popleft().result()
+                self.seconds += time.monotonic() - asked_at
+                reading.append(pool.submit(dataset.__getitem__, next(numbers)))
+                # Of a generator, Keras takes bare arrays for something else.
+                yield batch if isinstance(batch, tuple) else (batch,)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _watch_dataset(self, dataset: Any) -> Any:
         import tensorflow as tf
 
-        self.is_used = True
         # Of a zip, the first part is asked first: it notes when.
         asked = tf.data.Dataset.counter().map(
             lambda number: tf.numpy_function(self._ask, [number], tf.int64)

@@ -91,7 +91,7 @@ def training_stream(
         step: int. The step that the stream begins at: a resumed run draws what it would
             have drawn without the interruption. Nothing before it is read.
         log: `keras_inpaint.data.SkipLog` or `None`; the photos' own where they were found.
-        clock: `WaitClock` or `None`. Times what TensorFlow streams.
+        clock: `WaitClock` or `None`. Times the batches.
 
     Returns:
         What `keras_inpaint.data.photos` returns.
@@ -109,8 +109,7 @@ def training_stream(
         min_scale=settings.min_scale,
         start=step,
     )
-    is_dataset = hasattr(batches, "element_spec")
-    return clock.watch(batches) if clock is not None and is_dataset else batches
+    return batches if clock is None else clock.watch(batches)
 
 
 def validation_stream(

@@ -1,8 +1,11 @@
 """The progress of a training is counted from the clock and the model's own steps."""
 
+import threading
 import types
 
+import keras
 import pytest
+from gan.tiny import QUICKLY, make_gan, make_images
 
 from keras_inpaint.data import wait_clock
 from keras_inpaint.data.wait_clock import WaitClock
@@ -51,6 +54,52 @@ def test_line_is_drawn_over_itself_and_removed(now, capsys):
         "step 1004/1004  1 steps/s, 1 pictures/s",
     ]
     assert drawn[-1] == ""
+
+
+def test_time_of_the_step_is_no_wait_of_what_threads_read_ahead(now, monkeypatch):
+    asked = threading.Semaphore(0)
+
+    def monotonic():
+        # Before each batch and after it.
+        asked.release()
+        return now.seconds
+
+    class Batches(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, number):
+            if number < 2:
+                # Begun after the batch before, and done once it is asked for.
+                for _ in range(number + 1):
+                    asked.acquire()
+                now.seconds += 5
+            return number
+
+    monkeypatch.setattr(wait_clock.time, "monotonic", monotonic)
+    clock = WaitClock()
+    for number, batch in enumerate(clock.watch(Batches(workers=1, max_queue_size=1))):
+        assert batch == (number,)
+        if number == 3:
+            break
+        now.seconds += 100
+    assert clock.seconds == 2 * 5
+    assert clock.is_used
+
+
+def test_fit_takes_what_threads_read_ahead():
+    class Batches(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, number):
+            return make_images(2, seed=number)
+
+    gan, clock = make_gan(), WaitClock()
+    gan.compile(**QUICKLY)
+    line = ProgressLine(steps=4, batch_size=2, clock=clock, is_drawn=False)
+    batches = clock.watch(Batches(workers=2))
+    gan.fit(batches, steps_per_epoch=4, shuffle=False, verbose=0, callbacks=[line])
+    assert gan.num_steps == 4
+    assert line.summary().endswith("% waiting for data")
 
 
 def test_time_of_the_step_is_no_wait(now, monkeypatch):
