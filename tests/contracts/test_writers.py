@@ -8,10 +8,13 @@ import subprocess
 import keras
 import numpy as np
 import pytest
+from conversion.sources import stripped, write_pytorch
 from PIL import Image
+from reference.published import port_state
 
 import keras_inpaint
 from keras_inpaint import Inpainter
+from keras_inpaint.cli import presets
 from keras_inpaint.cli.main import main
 from keras_inpaint.evaluation import Evaluation
 from keras_inpaint.files import (
@@ -97,21 +100,32 @@ def test_no_device_is_ever_replaced(name, kind, gan, tmp_path, guard):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A disk of its own with room for 100 kB."""
+def disk(tmp_path):
+    """A disk of its own, of 8 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=2m", "tmpfs"]
+    options = ["-t", "tmpfs", "-o", "size=8m", "tmpfs"]
     try:
         subprocess.run(["mount", *options, str(folder)], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"only root can mount a small disk, and not everywhere: {error}")
     try:
-        free = os.statvfs(folder)
-        (folder / "filler").write_bytes(bytes(free.f_bavail * free.f_frsize - 100_000))
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk, free=0):
+    """Fills a disk up to some bytes."""
+    room = os.statvfs(disk)
+    (disk / "filler").write_bytes(bytes(room.f_bavail * room.f_frsize - free))
+
+
+@pytest.fixture
+def small_disk(disk):
+    """A disk with room for 100 kB."""
+    fill(disk, free=100_000)
+    return disk
 
 
 @EVERY_WRITER
@@ -135,6 +149,59 @@ def test_full_disk_leaves_what_was_there_and_is_told_in_one_line(name, gan, smal
         assert path.read_text() == "before"
     else:
         assert not path.exists()
+
+
+@pytest.fixture
+def commands(tmp_path, disk, monkeypatch):
+    """Commands that write onto the disk, and what of it they write."""
+    port = write_pytorch(tmp_path / "gen.pt", stripped(port_state("netG"), "netG."))
+    monkeypatch.setattr(presets, "load_inpainter", lambda preset: Inpainter(Echo()))
+    words = {
+        "convert": ["convert", port, disk / "preset", "--channel-order", "rgb", "--replace"],
+        "export": ["export", "--preset", "echo", "--output", disk / "model"],
+    }
+    return {verb: [str(word) for word in each] for verb, each in words.items()}
+
+
+class Echo(keras.Model):
+    """Predicts what it sees."""
+
+    channels, size_multiple = 3, 8
+
+    def call(self, inputs):
+        return {"refined": inputs["corrupted"]}
+
+
+def contents(folder):
+    """Every file of a folder, with what it holds."""
+    return {str(each): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+@NEEDS_TENSORFLOW
+@pytest.mark.parametrize("verb", ["convert", "export"])
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_command_on_a_disk_that_is_full_or_read_only_leaves_what_was_there(
+    verb, fault, commands, disk, capfd
+):
+    def mount_again(options):
+        subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+
+    assert main(commands[verb]) == 0
+    before = contents(disk)
+    fill(disk) if fault == "full" else mount_again("ro")
+    capfd.readouterr()
+    assert main(commands[verb]) == 2
+    told = capfd.readouterr()
+    assert told.out == ""
+    # What is converted is said before.
+    *_, line = told.err.splitlines()
+    assert told.err.count("keras-inpaint: ") == 1
+    advice = "Make room on the disk" if fault == "full" else "cannot be written to"
+    assert line.startswith("keras-inpaint: ")
+    assert advice in line
+    assert {path: x for path, x in contents(disk).items() if "filler" not in path} == before
+    (disk / "filler").unlink() if fault == "full" else mount_again("rw")
+    assert main(commands[verb]) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

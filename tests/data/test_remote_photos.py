@@ -93,7 +93,9 @@ def test_shards_are_read_by_parts_and_their_damage_is_named(folder, tmp_path):
     system.rm("/shards", recursive=True)
 
 
-def test_what_cannot_be_read_has_one_line_with_the_way_out(store, tmp_path, monkeypatch):
+def test_what_cannot_be_read_has_one_line_with_the_way_out(
+    store, tmp_path, monkeypatch, capsys
+):
     with pytest.raises(FileNotFoundError, match=r"`data` must be a folder.*memory://gone"):
         find_pairs("memory://gone", "memory://gone", names=("data", "masks"))
     with pytest.raises(ValueError, match=r"knows no paths of nowhere://.*s3://"):
@@ -102,6 +104,9 @@ def test_what_cannot_be_read_has_one_line_with_the_way_out(store, tmp_path, monk
         find_photos(f"{store}/photos/*.txt")
     with pytest.raises(ValueError, match=r"`output` must be a local folder.*memory://out"):
         write_shards(f"{store}/photos", "memory://out")
+    words = ["shard", "--data", f"{store}/photos", "--output", "memory://out"]
+    assert main(words) == 2
+    assert "--output must be a local folder. Copy it to the object" in capsys.readouterr().err
     words = ["train", "--data", "nowhere://photos", "--output", str(tmp_path / "run")]
     assert main(words) == 2
     monkeypatch.setitem(sys.modules, "s3fs", None)
