@@ -106,7 +106,12 @@ def _train(
     step: int = gan.num_steps
     clock = WaitClock()
     line = ProgressLine(settings.steps, settings.batch_size, clock, is_drawn=verbose > 0)
-    callbacks: list[Any] = [line]
+    # Before what draws into the folder.
+    watch = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: folder.check_is_there(),
+        on_epoch_end=lambda epoch, logs: folder.check_is_there(),
+    )
+    callbacks: list[Any] = [line, watch]
     board = TensorBoard(folder.tensorboard, folder.sheets) if settings.tensorboard else None
     if settings.sheets_every and step < settings.steps:
         rows = _sheet_rows(gan, settings, shown)

@@ -121,6 +121,7 @@ class RunFolder:
             for folder in (self.path, self.checkpoints.folder, self.sheets):
                 sweep(folder)
             write_json(self.settings_file, settings.to_dict())
+            self._identity = _identity(self.path)
         except OSError as error:
             raise OSError(
                 "`output` must be a folder that can be written to. Choose another, or change "
@@ -249,6 +250,24 @@ class RunFolder:
                 f"Received: step={step} of output={str(self.path)!r}"
             )
 
+    def check_is_there(self) -> None:
+        """Refuses to write where the folder was: its disk may be lost, or it was moved.
+
+        Raises:
+            OSError: If it is not the one that the run began in.
+        """
+        reason = "another folder is in its place"
+        try:
+            if _identity(self.path) == self._identity:
+                return
+        except OSError as error:
+            reason = str(error)
+        raise OSError(
+            f"The run's folder is not there any more ({reason}): its disk was taken away, or "
+            "it was moved. Bring it back and start the run again: it goes on from its newest "
+            f"checkpoint. Received: output={str(self.path)!r}"
+        )
+
     @contextmanager
     def writing(self, gan: Any, step: int) -> Iterator[None]:
         """Reserves room for a checkpoint and a preset, and describes errors of the disk.
@@ -257,6 +276,7 @@ class RunFolder:
             gan: `InpaintingGAN`.
             step: int. The step that is saved.
         """
+        self.check_is_there()
         try:
             self._claim_room(gan)
             yield
@@ -312,6 +332,12 @@ class RunFolder:
         """Describes where the run goes on when it is started again."""
         step = self.checkpoints.newest_step()
         return "anew" if step is None else f"from step {step}"
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What no other folder has, also where it is moved."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _differing(network: Any, other: Any) -> list[str]:

@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -830,6 +831,63 @@ def test_folder_that_cannot_be_written_to_is_told_at_once(settings, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="can be written to"):
         RunFolder(dataclasses.replace(settings, output=str(tmp_path / "file" / "run")))
+
+
+def move_away(folder):
+    """Moves a folder; returns a function that moves it back."""
+    away = folder.with_name("away")
+    folder.rename(away)
+    return lambda: away.rename(folder)
+
+
+def unmount(folder):
+    """Takes the disk of a folder away, while its files are open."""
+    subprocess.run(["umount", "-l", folder], check=True)
+    return lambda: mount_other(folder)
+
+
+def mount_other(folder):
+    """Mounts a folder beside another one in its place."""
+    subprocess.run(["mount", "--bind", folder.with_name("disk"), folder], check=True)
+
+
+@pytest.mark.parametrize("lose", [move_away, unmount])
+def test_folder_that_is_lost_ends_the_run_and_is_left_as_it_was(
+    copied, tmp_path, monkeypatch, lose
+):
+    folder, kept = tmp_path / "run", tmp_path / "run"
+    if lose is unmount:
+        kept = folder.rename(tmp_path / "disk")
+        folder.mkdir()
+        try:
+            mount_other(folder)
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"only root can mount a folder, and not everywhere: {error}")
+    settings = dataclasses.replace(copied, steps=2, save_every=1, sheets_every=2)
+    bring_back, train_step = [], InpaintingGAN.train_step
+
+    def lose_before(gan, data):
+        if not bring_back:
+            bring_back.append(lose(folder))
+        return train_step(gan, data)
+
+    monkeypatch.setattr(InpaintingGAN, "train_step", lose_before)
+    try:
+        with pytest.raises(OSError, match=r"not there any more.*Bring it back") as caught:
+            train(settings, report=str)
+        assert "\n" not in str(caught.value)
+        # Nothing was written in its place.
+        assert not folder.exists() or not list(folder.iterdir())
+        bring_back[0]()
+        (checkpoint,) = (folder / "checkpoint").iterdir()
+        assert checkpoint.name == "step-000000001"
+        lines = []
+        assert train(settings, report=lines.append) == 2
+        assert lines[0].startswith("Going on from step 1 ")
+        assert (kept / "checkpoint" / "step-000000002").exists()
+    finally:
+        if lose is unmount:
+            subprocess.run(["umount", folder], check=False, capture_output=True)
 
 
 def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp_path):
