@@ -80,6 +80,7 @@ def add_verb(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     _check_outputs(arguments)
+    presets.check_preset(arguments.preset)
     with quiet_start():
         from keras_inpaint.data.sources import find_files
         from keras_inpaint.evaluation import evaluate

@@ -137,6 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _fill_file(arguments: argparse.Namespace) -> int:
     _check_alone(arguments)
     _check_files(arguments)
+    presets.check_preset(arguments.preset)
     with quiet_start():
         from keras_inpaint.inpainting.folder import Job, Options, Pipeline, find_jobs
         from keras_inpaint.inpainting.folder_report import FAILED, FolderReport
@@ -200,14 +201,13 @@ def _check_is_other(output: Path, path: str, name: str) -> None:
 
 def _fill_folder(arguments: argparse.Namespace) -> int:
     _check_folder(arguments)
+    presets.check_preset(arguments.preset)
     with quiet_start():
         from keras_inpaint.inpainting.folder import Options, inpaint_folder
         from keras_inpaint.inpainting.folder_report import FAILED
 
     options = dataclasses.asdict(_options(arguments, Options))
     load = functools.partial(presets.load_inpainter, arguments.preset)
-    if arguments.engine == "ray":
-        presets.check_preset(arguments.preset)
     with Progress(0) as progress:
 
         def done(num_done: int, num_all: int, outcome: Any) -> None:

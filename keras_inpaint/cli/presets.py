@@ -38,7 +38,7 @@ def load_inpainter(preset: str) -> Any:
     """Loads a preset. Not before the arguments are seen to be right: it takes seconds."""
     with quiet_start():
         from keras_inpaint.inpainting import Inpainter
-        from keras_inpaint.inpainting.onnx_generator import is_onnx_name
+        from keras_inpaint.presets.reading import is_onnx_name
 
         if is_onnx_name(preset):
             return Inpainter.from_onnx(preset)
@@ -46,11 +46,11 @@ def load_inpainter(preset: str) -> Any:
 
 
 def check_preset(preset: str) -> None:
-    """Refuses a preset that is not there, where other processes are to load it."""
+    """Refuses a preset that is not there, before Keras is loaded, which takes seconds."""
     with quiet_start():
         from keras_inpaint.files import check_source
-        from keras_inpaint.inpainting.onnx_generator import is_onnx_name
         from keras_inpaint.presets import find_preset, read_metadata
+        from keras_inpaint.presets.reading import is_onnx_name
 
         if is_onnx_name(preset):
             check_source(preset, what="ONNX file")
@@ -202,6 +202,7 @@ def add_export(verbs: Any) -> None:
 def run_export(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     options = _export_options(arguments)
+    check_preset(arguments.preset)
     inpainter = load_inpainter(arguments.preset)
     with quiet_start():
         from keras_inpaint import export, serving

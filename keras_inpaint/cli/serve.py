@@ -85,6 +85,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
+    if arguments.model is None:
+        presets.check_preset(arguments.preset)
     with quiet_start():
         from keras_inpaint.serving import Limits, server
 
@@ -119,8 +121,6 @@ def _serve_on_ray(arguments: argparse.Namespace, *wanted: Any) -> None:
     from keras_inpaint.inpainting.on_ray import check_ray
 
     check_ray()
-    if arguments.model is None:
-        presets.check_preset(arguments.preset)
     from keras_inpaint.serving.on_ray import serve_on_ray
 
     cluster: dict[str, Any] = {"device": arguments.device, "address": arguments.address}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.arguments import check_names
+from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
 from keras_inpaint.cli.options import add_option
 from keras_inpaint.files import check_source, read_source
@@ -106,6 +107,8 @@ def _checked(chosen: dict[str, Any]) -> Settings:
     """Settings of which all is seen to fit that can be without loading TensorFlow."""
     settings = Settings.from_dict(chosen)
     check_sources(settings)
+    if settings.preset is not None:
+        presets.check_preset(settings.preset)
     return settings
 
 

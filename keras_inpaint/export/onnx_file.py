@@ -17,10 +17,10 @@ from keras_inpaint.inpainting.exported import describe
 from keras_inpaint.inpainting.onnx_generator import (
     DESCRIPTION_KEY,
     INPUTS,
-    SUFFIX,
     OnnxGenerator,
 )
 from keras_inpaint.layers.contextual_attention import attention_at_once
+from keras_inpaint.presets.reading import ONNX_SUFFIX
 from keras_inpaint.version import __version__
 
 # ONNX Runtime reads it from version 1.12 (2022) on.
@@ -64,7 +64,7 @@ def export_onnx(inpainter: Any, path: str | PathLike[str]) -> Path:
             the name ends otherwise, or the file fills other than the inpainter.
     """
     check_exportable(inpainter, "An ONNX file", "--format onnx --output NAME.onnx")
-    path = file_to_write(path, SUFFIX)
+    path = file_to_write(path, ONNX_SUFFIX)
     check_libraries("onnx", ("onnx", "onnxruntime", "tf2onnx"))
     # Not before: where there is no TensorFlow, the messages above say what to do.
     from keras_inpaint.export.parity import check_filling

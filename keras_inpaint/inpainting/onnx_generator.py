@@ -16,7 +16,6 @@ from keras_inpaint.pictures.pixels import to_images, to_photos
 
 Bytes = NDArray[np.uint8]
 
-SUFFIX = ".onnx"
 # Under this key, the file's metadata hold the description of the inpainter as JSON.
 DESCRIPTION_KEY = "keras_inpaint"
 INPUTS, OUTPUTS = ("images", "masks"), ("completed", "predicted")
@@ -24,17 +23,6 @@ INPUTS, OUTPUTS = ("images", "masks"), ("completed", "predicted")
 _KNOWN, _HOLE, _FIRST_OF_HOLE = 0, 255, 254
 # ONNX Runtime's levels of severity. Errors are raised in any case.
 _FATAL = 4
-
-
-def is_onnx_name(path: str | PathLike[str]) -> bool:
-    """Returns whether an ONNX file is meant where a preset may be meant too.
-
-    Example:
-    >>> from keras_inpaint.inpainting.onnx_generator import is_onnx_name
-    >>> is_onnx_name("models/photos-128.onnx"), is_onnx_name("photos-128")
-    (True, False)
-    """
-    return os.fspath(path).endswith(SUFFIX) and not os.path.isdir(path)
 
 
 class OnnxGenerator(DescribedGenerator):

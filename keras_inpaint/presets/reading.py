@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
-import keras
 import numpy as np
 
-# Presets name classes of these; Keras finds a class once its module is imported.
-import keras_inpaint.models  # noqa: F401
 from keras_inpaint.arguments import is_int
 from keras_inpaint.files import read_source, sha256
 from keras_inpaint.presets.hub import PREFIX, fetch_preset, read_address
@@ -30,6 +27,7 @@ _REPLACED = {"flowers-128": "photos-128"}
 # Of reading a preset that is replaced each time in the meantime.
 _TRIES = 5
 WEIGHTS_SUFFIX = ".weights.h5"
+ONNX_SUFFIX = ".onnx"
 # Of a file of text. The largest of a bundled preset has 3 kB.
 _LARGEST_TEXT = 2**24
 # Levels of a network's description: each layer in a layer takes three or four.
@@ -92,6 +90,17 @@ def find_preset(preset: str | PathLike[str]) -> Path:
         )
     # Absolute: `Path` drops the `./` that distinguishes a folder from a bundled preset.
     return Path(os.path.abspath(name))
+
+
+def is_onnx_name(path: str | PathLike[str]) -> bool:
+    """Returns whether an ONNX file is meant where a preset may be meant too.
+
+    Example:
+    >>> from keras_inpaint.presets.reading import is_onnx_name
+    >>> is_onnx_name("models/photos-128.onnx"), is_onnx_name("photos-128")
+    (True, False)
+    """
+    return os.fspath(path).endswith(ONNX_SUFFIX) and not os.path.isdir(path)
 
 
 def preset_name(preset: str | PathLike[str]) -> str:
@@ -266,6 +275,8 @@ def _sizes(config: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _check_finite(network: Any, weights: Path) -> None:
+    import keras
+
     for variable in network.weights:
         values = keras.ops.convert_to_numpy(variable)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -298,6 +309,12 @@ def read_object(preset: str | PathLike[str], name: str, optional: bool = False) 
     configs = _read_configs(folder, None if optional else name)
     if name not in configs:
         return None
+    # Not before the preset is there: Keras takes seconds to load. It finds a class that a
+    # preset names once its module is imported.
+    import keras
+
+    import keras_inpaint.models  # noqa: F401
+
     try:
         return keras.saving.deserialize_keras_object(configs[name])
     # What stands in a file may be anything, and Keras trips over it in many ways.

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import keras
 
 from keras_inpaint.arguments import check_choice
 from keras_inpaint.files import (
@@ -71,6 +70,9 @@ def write_preset(
     >>> sorted(os.listdir(folder))
     ['README.md', 'config.json', 'metadata.json', 'model.weights.h5']
     """
+    # As in `reading`, not before it is used.
+    import keras
+
     check_choice("dtype", dtype, _DTYPES)
     if "model" not in networks:
         raise ValueError(
@@ -104,6 +106,8 @@ def write_preset(
 
 def _config(networks: dict[str, Any], objects: dict[str, Any]) -> dict[str, Any]:
     """Describes the generator, as Keras and KerasHub do, and in `parts` all others."""
+    import keras
+
     parts = {**networks, **objects}
     configs = {key: keras.saving.serialize_keras_object(parts[key]) for key in parts}
     for key in networks:

@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.memory import estimate_memory
-from keras_inpaint.inpainting.onnx_generator import is_onnx_name
 from keras_inpaint.pictures.opening import default_memory_limit
+from keras_inpaint.presets.reading import is_onnx_name
 from keras_inpaint.serving.batching import BatchedGenerator, Observe
 from keras_inpaint.serving.limits import Limits
 

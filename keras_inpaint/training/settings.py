@@ -354,6 +354,8 @@ class Settings:
         for name, architecture in (("gamma", "deepfill_v1"), ("box_share", "deepfill_v2")):
             fits = getattr(self, name) is None or self.architecture == architecture
             self._require(name, f"left out: it is for {architecture} alone", fits)
+        if self.preset is None:
+            self._check_sizes()
         weight = (self.loss_weights or {}).get("perceptual", 0)
         fits = (self.perceptual_network is not None) == (weight != 0)
         what = f"given for a weight: loss_weights has perceptual={weight}"
@@ -377,6 +379,13 @@ class Settings:
         divides = self.batch_size % max(1, self.critic_steps) == 0
         what = f"a multiple of critic_steps={self.critic_steps}"
         self._require("batch_size", what, divides)
+
+    def _check_sizes(self) -> None:
+        """Refuses sizes that the published networks do not have, before any is made."""
+        for name in ("image_size", "width"):
+            multiple, value = _MULTIPLES[self.architecture][name], getattr(self, name)
+            what = f"a multiple of {multiple} for {self.architecture}"
+            self._require(name, what, value is None or value % multiple == 0)
 
     def _require(self, name: str, what: str, is_right: bool) -> None:
         if not is_right:
@@ -480,6 +489,11 @@ def default_of(name: str) -> str:
 
 
 # What masks mean: settings and options of the command line, by the names in `mask_options`.
+# What sizes of a published architecture divide by. The networks say so too, once they are made.
+_MULTIPLES = {
+    "deepfill_v1": {"image_size": 32, "width": 2},
+    "deepfill_v2": {"image_size": 8, "width": 4},
+}
 MASK_SETTINGS = {
     "invert_mask": "invert",
     "mask_from_alpha": "from_alpha",

@@ -34,6 +34,7 @@ def asked(monkeypatch):
         asked.append(preset)
         return Inpainter(Echo())
 
+    monkeypatch.setattr(presets, "check_preset", lambda preset: None)
     monkeypatch.setattr(presets, "load_inpainter", load)
     return asked
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import keras_inpaint
 from keras_inpaint.cli import evaluate, inpaint, presets, train
 from keras_inpaint.cli.main import _parser, main
 from keras_inpaint.files import atomic_write
+from keras_inpaint.training import settings
 from keras_inpaint.version import __version__
 
 ROOT = pathlib.Path(keras_inpaint.__file__).parent
@@ -238,17 +240,57 @@ def test_what_options_offer_is_what_there_is():
     assert presets.DEFAULT_PRESET in bundled_presets()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--help"], ["train", "--help"], ["inpaint", "no.png", "--mask", "m", "--output", "o"]],
-)
-def test_keras_is_not_loaded_before_the_arguments_are_right(words):
+def test_keras_is_not_loaded_before_the_arguments_are_right(tmp_path):
+    examples = ROOT / "pictures" / "examples"
+    photo, mask = str(examples / "photo.jpg"), str(examples / "mask.png")
+    train = ["train", "--data", str(examples), "--output", "run"]
+    wrong = [
+        ["inpaint", "no.png", "--mask", "m", "--output", "o"],
+        ["inpaint", photo, "--mask", mask, "--output", "o.png", "--preset", "flowrs"],
+        ["inpaint", photo, "--mask", mask, "--output", "o.png", "--preset", "no.onnx"],
+        ["inpaint", str(examples), "--mask", mask, "--output", "o", "--preset", "flowrs"],
+        ["evaluate", "--data", str(examples), "--holes", "boxes", "--preset", "flowrs"],
+        ["export", "--output", "o", "--preset", "flowrs"],
+        ["publish", "flowrs", "ada/flowers"],
+        ["serve", "--preset", "flowrs"],
+        [*train, "--preset", "flowrs"],
+        [*train, "--image-size", "100"],
+        [*train, "--width", "30"],
+        ["tune", *train[1:], "--image-size", "100"],
+    ]
     # In a process of its own: here, Keras is loaded.
     program = (
-        "import sys; from keras_inpaint.cli.main import main; "
-        f"main({words}); print(sorted({{'keras', 'tensorflow', 'jax'}} & set(sys.modules)))"
+        "import sys; from keras_inpaint.cli.main import main\n"
+        "for words in [['--help'], ['train', '--help']]: assert main(words) == 0\n"
+        f"for words in {wrong}: assert main(words) == 2, words\n"
+        "print(sorted({'keras', 'tensorflow', 'jax'} & set(sys.modules)))"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
     )
     assert answer.stdout.splitlines()[-1] == "[]"
+    assert len(answer.stderr.splitlines()) == len(wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("architecture", ["deepfill_v1", "deepfill_v2"])
+def test_sizes_that_settings_refuse_are_those_that_networks_refuse(architecture):
+    # Written down again, for the same reason.
+    make = getattr(keras_inpaint.InpaintingGAN, architecture)
+    multiples = settings._MULTIPLES[architecture]
+    sizes = {"image_size": multiples["image_size"], "width": multiples["width"]}
+    images = np.zeros((1, sizes["image_size"], sizes["image_size"], 3), "float32")
+    # These fit, and half of them do not.
+    make(**sizes, critic_width=4)({"images": images, "masks": images[..., :1]})
+    for name in sizes:
+        smaller = {**sizes, name: sizes[name] // 2}
+        half = images[:, : smaller["image_size"], : smaller["image_size"]]
+        with pytest.raises(ValueError, match=r"multiple|divisible"):
+            make(**smaller, critic_width=4)({"images": half, "masks": half[..., :1]})
+        with pytest.raises(ValueError, match=rf"multiple of \d+ for {architecture}.*{name}="):
+            settings.Settings("photos", "run", architecture=architecture, **smaller)

@@ -566,7 +566,7 @@ def test_run_of_another_network_is_not_gone_on_with(copied):
 
 
 def test_refused_start_leaves_nothing_behind(settings, tmp_path):
-    with pytest.raises(ValueError, match=r"divisible by 8.*image_size=36"):
+    with pytest.raises(ValueError, match=r"multiple of 8 for deepfill_v2.*image_size=36"):
         train(dataclasses.replace(settings, image_size=36), report=str)
     assert not (tmp_path / "run").exists()
 
