@@ -155,6 +155,7 @@ def test_full_disk_leaves_what_was_there_and_is_told_in_one_line(name, gan, smal
 def commands(tmp_path, disk, monkeypatch):
     """Commands that write onto the disk, and what of it they write."""
     port = write_pytorch(tmp_path / "gen.pt", stripped(port_state("netG"), "netG."))
+    monkeypatch.setattr(presets, "check_preset", lambda preset: None)
     monkeypatch.setattr(presets, "load_inpainter", lambda preset: Inpainter(Echo()))
     words = {
         "convert": ["convert", port, disk / "preset", "--channel-order", "rgb", "--replace"],
