@@ -77,6 +77,15 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
         help="what makes fillings of large photos sharp: fine detail copied from known pixels, "
         "or nothing (default: %(default)s)",
     )
+    parser.add_argument(
+        "--sketch",
+        metavar="FILE",
+        help="lines, brighter than what is around them, that a guided preset is to follow in "
+        "the hole; as large as the photo",
+    )
+    parser.add_argument(
+        "--invert-sketch", action="store_true", help="the lines of the sketch are darker"
+    )
     for name in ("memory_limit", "max_pixels"):
         add_option(parser, name, _HELPS.get(name))
     parser.add_argument(
@@ -183,12 +192,12 @@ def _check_alone(arguments: argparse.Namespace) -> None:
 def _check_files(arguments: argparse.Namespace) -> None:
     """Refuses what can be seen to fail, before anything large is loaded."""
     check_writable(arguments.output, name="output")
-    for name in ("photo", "mask"):
+    for name in ("photo", "mask", "sketch"):
         path = getattr(arguments, name)
         if path is None:
             continue
         _check_is_other(arguments.output, path, name)
-        if name == "photo" or not os.path.isdir(path):
+        if name != "mask" or not os.path.isdir(path):
             read_header(path)
 
 

@@ -318,6 +318,7 @@ def check_options(
     seed: int = 0,
     start: int = 0,
     repeat: bool = True,
+    channels: int = 3,
 ) -> None:
     """Raises a ValueError for what no stream of photos can do."""
     check_int("image_size", image_size, "is the side of the images in pixels", at_least=1)
@@ -330,6 +331,11 @@ def check_options(
             f"Received: start={start}"
         )
     check_choice("crop", crop, ("random", "centre"))
+    if channels not in (1, 3):
+        raise ValueError(
+            "`channels` of photos are 3, red, green and blue, or 1, grey. Images of other "
+            f"channels are passed to `fit` in arrays. Received: channels={channels!r}"
+        )
     if min_scale is not None and not 0 < min_scale <= 1:
         raise ValueError(
             "`min_scale` is a fraction of the short side and must be above 0 and at most 1. "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from keras_inpaint.data.photo_files import PhotoFiles
 from keras_inpaint.files import read_source
 from keras_inpaint.pictures import is_plain
+from keras_inpaint.pictures.pixels import LUMA
 
 Tensor = Any
 # From height and width of a photo and a seed to top, left and side of a square.
@@ -44,13 +45,17 @@ class CropDecoder:
         image_size: int. Side of the square that comes out.
         flip: bool. Whether to mirror half of the squares, at random.
         files: `PhotoFiles`: what is read, and the log of what is skipped.
+        channels: `3`, or `1` for grey.
     """
 
-    def __init__(self, window: Window, image_size: int, flip: bool, files: PhotoFiles) -> None:
+    def __init__(
+        self, window: Window, image_size: int, flip: bool, files: PhotoFiles, channels: int = 3
+    ) -> None:
         self.window = window
         self.image_size = image_size
         self.flip = flip
         self.files = files
+        self.channels = channels
 
     def decode(self, path: Tensor, mask_path: Tensor, seed: Tensor) -> tuple[Any, Tensor]:
         """Returns the image of a photo, and whether it was read.
@@ -199,7 +204,9 @@ class CropDecoder:
         )
         # The mean of many 255 can exceed 255 in float32.
         image = tf.minimum(image, 255.0) / 127.5 - 1.0
-        return tf.ensure_shape(image, (*size, 3))
+        if self.channels == 1:
+            image = tf.tensordot(image, tf.constant(LUMA)[:, None], 1)
+        return tf.ensure_shape(image, (*size, self.channels))
 
 
 def _is_sound(content: bytes) -> bool:
@@ -273,6 +280,7 @@ def photo_stream(
     drop_remainder: bool,
     min_scale: float | None,
     start: int = 0,
+    channels: int = 3,
 ) -> Any:
     """Streams square crops of photos on disk through TensorFlow's decoders.
 
@@ -284,7 +292,7 @@ def photo_stream(
         `tf.data.Dataset`, see there.
     """
     window = centred_window if crop == "centre" else random_window(image_size, min_scale)
-    decoder = CropDecoder(window, image_size, flip, files)
+    decoder = CropDecoder(window, image_size, flip, files, channels)
     size = batch_size * files.part[1]
     dataset = _ordered(files, shuffle, seed, start * size)
     dataset = _part(dataset, files.own(batch_size), size).map(

@@ -31,6 +31,7 @@ def photos(
     part: tuple[int, int] = (0, 1),
     start: int = 0,
     max_skipped: float = 1.0,
+    channels: int = 3,
 ) -> Any:
     """Streams square crops of photos on disk, ready for `fit`.
 
@@ -90,9 +91,10 @@ def photos(
             read, and what follows is what would have come after them.
         max_skipped: float. The stream ends with an error once more than this fraction of
             the photos, or their own masks, turn out to be damaged.
+        channels: `3`, or `1` for grey images: the brightness of the photos.
 
     Returns:
-        `tf.data.Dataset` of float32 tensors `(batch, size, size, 3)`: RGB in
+        `tf.data.Dataset` of float32 tensors `(batch, size, size, channels)`: RGB, or grey, in
         `[-1, 1]`; with masks, of pairs of them and of `(batch, size, size, 1)`:
         1 in the hole, else 0. Its cardinality is known. Where TensorFlow is
         not installed, a `keras_inpaint.data.PictureDataset`, which is slower.
@@ -114,7 +116,7 @@ def photos(
     >>> [tuple(images.shape) for images in dataset]
     [(2, 32, 32, 3)]
     """
-    check_options(image_size, batch_size, crop, min_scale, seed, start, repeat)
+    check_options(image_size, batch_size, crop, min_scale, seed, start, repeat, channels)
     batches: dict[str, Any] = {"batch_size": batch_size, "drop_remainder": drop_remainder}
     options: dict[str, Any] = {
         **batches,
@@ -126,6 +128,7 @@ def photos(
         "repeat": repeat,
         "min_scale": min_scale,
         "start": start,
+        "channels": channels,
     }
     reading: dict[str, Any] = {
         "masks": masks,

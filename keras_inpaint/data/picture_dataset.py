@@ -13,7 +13,7 @@ from keras_inpaint.data.photo_files import PhotoFiles, check_options
 from keras_inpaint.data.skip_log import SkipLog
 from keras_inpaint.data.sources import Source
 from keras_inpaint.pictures import MAX_PIXELS
-from keras_inpaint.pictures.pixels import Images, to_images
+from keras_inpaint.pictures.pixels import Images, to_grey, to_images
 from keras_inpaint.pictures.resizing import centre_square, downsample, upsample
 
 Window = tuple[int, int, int]
@@ -70,9 +70,10 @@ class PictureDataset(keras.utils.PyDataset):
         part: tuple[int, int] = (0, 1),
         start: int = 0,
         max_skipped: float = 1.0,
+        channels: int = 3,
         workers: int | None = None,
     ) -> None:
-        check_options(image_size, batch_size, crop, min_scale, seed, start, repeat)
+        check_options(image_size, batch_size, crop, min_scale, seed, start, repeat, channels)
         # Batches that wait take memory: a few are enough.
         super().__init__(workers or min(os.cpu_count() or 1, 8), max_queue_size=4)
         if not isinstance(source, PhotoFiles):
@@ -101,6 +102,7 @@ class PictureDataset(keras.utils.PyDataset):
         self.drop_remainder = drop_remainder
         self.min_scale = min_scale
         self.start = start
+        self.channels = channels
         self._epoch = 0
         # Threads ask for batches of one epoch, and rarely of two.
         self._order = functools.lru_cache(maxsize=2)(self._drawn_order)
@@ -159,7 +161,8 @@ class PictureDataset(keras.utils.PyDataset):
         height, width, _ = pixels.shape
         top, left, side = self._window(height, width, rng)
         is_mirrored = self.flip and bool(rng.random() < 0.5)
-        image = _resized(pixels[top : top + side, left : left + side], self.image_size)
+        square = pixels[top : top + side, left : left + side]
+        image = _resized(square, self.image_size, self.channels)
         image = image[:, ::-1] if is_mirrored else image
         if masks is None:
             return image, None
@@ -184,11 +187,12 @@ class PictureDataset(keras.utils.PyDataset):
         return top, left, side
 
 
-def _resized(square: NDArray[np.uint8], image_size: int) -> Images:
+def _resized(square: NDArray[np.uint8], image_size: int, channels: int) -> Images:
     """Bytes of a square as an image in `[-1, 1]`."""
     size = (image_size, image_size)
     # In floats: Pillow rounds bytes after each of two passes.
     levels = square.astype(np.float32)
+    levels = to_grey(levels) if channels == 1 else levels
     # The mean over an area keeps fine patterns from aliasing; a larger square would repeat
     # pixels.
     if len(square) >= image_size:

@@ -203,7 +203,7 @@ def evaluate(
         inpainter: `keras_inpaint.Inpainter`, or what has its `inpaint` and `name`.
         photos: A folder, pattern, list of paths, or text file that lists them, see
             `keras_inpaint.data.find_photos`; or uint8 arrays of shape
-            `(height, width, 3)`.
+            `(height, width, 3)`. For an inpainter of grey photos they are made grey.
         masks: `"boxes"`, `"strokes"` or `"mixture"`: holes drawn from the seed, see
             `hole_sampler`. Or a sampler of `keras_inpaint.masks`. Or mask files, given as
             the photos are and paired with them by `keras_inpaint.data.find_pairs`. Or
@@ -255,7 +255,8 @@ def evaluate(
     if sheet is not None:
         check_writable(sheet)
     limits = Limits.of(max_pixels, memory_limit)
-    samples = Samples(photos, masks, image_size, hole_area, seed, mask_options, limits)
+    is_grey = getattr(getattr(inpainter, "generator", None), "channels", 3) == 1
+    samples = Samples(photos, masks, image_size, hole_area, seed, mask_options, limits, is_grey)
     if sheet is not None and samples.reads(sheet):
         raise ValueError(
             "`sheet` would replace a photo or mask that is read. Choose another name. "

@@ -18,7 +18,7 @@ from keras_inpaint.masks.nesting import check_areas
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.pictures import MAX_PIXELS, read_picture
 from keras_inpaint.pictures.masks import MaskOptions, check_mask_size, stored_orientation
-from keras_inpaint.pictures.pixels import Bytes, Holes
+from keras_inpaint.pictures.pixels import Bytes, Holes, to_grey
 from keras_inpaint.pictures.resizing import centre_square, downsample, resize_holes, upsample
 
 Area = tuple[float, float]
@@ -123,6 +123,7 @@ class Samples:
         seed: int.
         mask_options: dict or `None`.
         limits: `keras_inpaint.data.photo_files.Limits` or `None`. What reading may take.
+        is_grey: bool. Whether the photos are made grey.
 
     Attributes:
         names: List of str. The path of each photo or, of arrays, its number; of a photo with
@@ -145,7 +146,9 @@ class Samples:
         seed: int = 0,
         mask_options: dict[str, Any] | None = None,
         limits: Limits | None = None,
+        is_grey: bool = False,
     ) -> None:
+        self._is_grey = is_grey
         self._image_size = image_size
         self._hole_area = hole_area
         self._seed = seed
@@ -219,6 +222,8 @@ class Samples:
             np.asarray(photo) if _is_array(photo) else read_picture(photo, *self._limits).pixels
         )
         check_photos(photo[None], 3)
+        if self._is_grey:
+            photo = np.repeat(to_grey(photo), 3, axis=-1)
         if self._sampler is None:
             holes = self._read_holes(index, photo)
             photo, holes = _squared(photo, self._image_size), _squared(holes, self._image_size)

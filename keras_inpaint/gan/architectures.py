@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from keras_inpaint.gan.parts import MaskSampler, Objective
+from keras_inpaint.gan.parts import MaskSampler, Objective, Sketch, is_guided
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
-from keras_inpaint.masks import Boxes, Strokes, Union
+from keras_inpaint.masks import Boxes, EdgeSketch, Strokes, Union
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def deepfill_v1(
     ema_momentum: float | None = None,
     generator: Generator | None = None,
     critic: GlobalLocalCritic | None = None,
+    channels: int = 3,
 ) -> "InpaintingGAN":
     """The model of the CVPR 2018 paper, for square images.
 
@@ -42,15 +43,18 @@ def deepfill_v1(
             unless given.
         seed: int, see `InpaintingGAN`, and so `ema_momentum`.
         ema_momentum: float or `None`.
-        generator: In place of a new one, of which `width` and `dialect` are not looked at.
+        generator: In place of a new one, of which `width`, `dialect` and `channels` are not
+            looked at.
         critic: In place of a new one, of which `critic_width` and the sizes are not looked
-            at; a new one pads as the generator does.
+            at; a new one pads as the generator does, and takes its channels.
+        channels: int, at least 1. Channels of the images.
     """
-    generator = generator or Generator.deepfill_v1(width, dialect=dialect)
+    generator = generator or Generator.deepfill_v1(width, dialect=dialect, channels=channels)
     critic = critic or GlobalLocalCritic(
         critic_width,
         image_size,
         patch_size or image_size // 2,
+        channels=generator.channels,
         padding=generator.padding,
         # The port's local critic is narrower at its end.
         local_multiples=(1, 2, 4, 4 if generator.padding == "centred" else 8),
@@ -80,6 +84,9 @@ def deepfill_v2(
     ema_momentum: float | None = None,
     generator: Generator | None = None,
     critic: PatchCritic | None = None,
+    channels: int = 3,
+    guided: bool = False,
+    sketch: Sketch | None = None,
 ) -> "InpaintingGAN":
     """The model of the ICCV 2019 paper.
 
@@ -91,12 +98,23 @@ def deepfill_v2(
             networks take any size.
         objective: `HingeObjective` unless given.
         masks: A box of half the image's size together with brush strokes unless given.
+        guided: bool. Whether new networks are shown sketches, so that users can draw what
+            is to be filled in. A `generator` that is given decides for itself.
+        sketch: What draws the sketches of a guided generator, see `InpaintingGAN`;
+            `keras_inpaint.masks.EdgeSketch` unless given.
     """
-    generator = generator or Generator.deepfill_v2(width, dialect=dialect)
-    critic = critic or PatchCritic(critic_width, padding=generator.padding)
+    generator = generator or Generator.deepfill_v2(
+        width, dialect=dialect, channels=channels, guided=guided
+    )
+    guided = is_guided(generator)
+    critic = critic or PatchCritic(
+        critic_width, generator.channels, padding=generator.padding, guided=guided
+    )
+    sketch = sketch or (EdgeSketch() if guided else None)
     masks = masks or Union(v2_samplers(image_size))
     losses = objective or HingeObjective()
-    return cls(generator, critic, losses, masks, seed, None, image_size, ema_momentum)
+    parts = generator, critic, losses, masks
+    return cls(*parts, seed, None, image_size, ema_momentum, sketch)
 
 
 def v2_samplers(image_size: int) -> tuple[Boxes, Strokes]:

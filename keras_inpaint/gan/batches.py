@@ -14,8 +14,10 @@ from keras_inpaint.gan.parts import (
     Critic,
     Generator,
     MaskSampler,
+    Sketch,
     Tensor,
     Tensors,
+    is_guided,
     read_masks,
 )
 from keras_inpaint.ops.local_patches import boxes_around_holes, boxes_hold_holes, hole_sizes
@@ -26,7 +28,11 @@ NO_SAMPLER = (
     "Batches without masks need a sampler of them: pass `masks=` to `InpaintingGAN`, or "
     "batches of `(images, masks)`. Received: masks=None"
 )
-
+NO_SKETCHES = (
+    "A guided generator learns what sketches mean: pass `sketch=` to `InpaintingGAN`, such as "
+    '`keras_inpaint.masks.EdgeSketch()`, or batches of a dict with "sketches". '
+    "Received: sketch=None"
+)
 
 # Sizes of which some may be unknown.
 Shape: TypeAlias = tuple[int | None, ...]
@@ -39,6 +45,7 @@ class Requirements(NamedTuple):
 
     Attributes:
         channels: int. Channels of the images.
+        guided: bool. Whether the generator takes sketches.
         size_multiple: int. What height and width must be multiples of.
         has_critic: bool. Whether a critic sees the images too.
         image_size: pair of ints or `None`. The one height and width that the critic takes.
@@ -47,6 +54,7 @@ class Requirements(NamedTuple):
     """
 
     channels: int
+    guided: bool
     size_multiple: int
     has_critic: bool = False
     image_size: tuple[int, int] | None = None
@@ -55,7 +63,7 @@ class Requirements(NamedTuple):
     @classmethod
     def of(cls, generator: Generator, critic: Critic | None = None) -> "Requirements":
         """Those of a generator, and of the critic that it is trained against, if any."""
-        sizes = generator.channels, generator.size_multiple
+        sizes = generator.channels, is_guided(generator), generator.size_multiple
         if critic is None:
             return cls(*sizes)
         return cls(*sizes, True, critic.image_size, critic.patch_size)
@@ -69,8 +77,8 @@ def read_batch(data: Any) -> Tensors:
             input, and possibly padded with `None`.
 
     Returns:
-        dict of `"images"` and, where there are any, `"masks"`, `"boxes"` and `"indices"`, the
-        numbers of the images in the whole of the data.
+        dict of `"images"` and, where there are any, `"masks"`, `"boxes"`, `"sketches"` and
+        `"indices"`, the numbers of the images in the whole of the data.
 
     Raises:
         ValueError: If there are other parts.
@@ -82,11 +90,12 @@ def read_batch(data: Any) -> Tensors:
         return read_batch(parts[0])
     if len(parts) == 1 and isinstance(parts[0], dict):
         batch = {name: part for name, part in parts[0].items() if part is not None}
-        unexpected = set(batch) - {"images", "masks", "boxes", "indices"}
+        unexpected = set(batch) - {"images", "masks", "boxes", "sketches", "indices"}
         is_complete = "images" in batch and ("boxes" not in batch or "masks" in batch)
         if unexpected or not is_complete:
             raise ValueError(
-                'A dict must hold "images", and may hold "masks" and with them "boxes". '
+                'A dict must hold "images", and may hold "masks", with them "boxes", and, for '
+                'a guided generator, "sketches". '
                 f"Received: a dict of {', '.join(map(repr, parts[0])) or 'nothing'}"
             )
         return batch
@@ -140,6 +149,48 @@ def with_masks(
         "boxes": boxes,
         "seeds": seeds,
     }
+
+
+def add_sketches(batch: Tensors, given: Tensor, draw: Sketch | None) -> Tensors:
+    """Adds what the hole of each image is to show, as a guided generator is shown it.
+
+    Args:
+        batch: dict as `with_masks` returns it.
+        given: Tensor of shape `(batch, height, width, 1)`, or `None`.
+        draw: function that draws sketches of images, where none are given; `None` to draw
+            nothing.
+
+    Returns:
+        dict as `batch`, and `"sketches"`: 1 on the lines in the hole, else 0.
+    """
+    images, masks = batch["images"], batch["masks"]
+    if given is None:
+        given = ops.zeros_like(masks) if draw is None else draw(images)
+    lines = ops.cast(ops.cast(given, "bool"), masks.dtype)
+    return {**batch, "sketches": lines * masks}
+
+
+def with_sketches(critic: Any, sketches: Tensor | None) -> Any:
+    """A guided critic as a function of images and masks alone.
+
+    Args:
+        critic: `Critic`.
+        sketches: Tensor of shape `(batch, height, width, 1)`, or `None`.
+
+    Returns:
+        Function like `critic`, which shows it the sketches beside every `batch` images;
+        `critic` where it is not guided.
+    """
+    if sketches is None or not is_guided(critic):
+        return critic
+
+    def score(inputs: Tensors, training: bool = False) -> Tensor:
+        # True and completed images may come in one batch.
+        indices = ops.arange(ops.shape(inputs["images"])[0]) % ops.shape(sketches)[0]
+        shown = ops.take(sketches, indices, axis=0)
+        return critic({**inputs, "sketches": shown}, training=training)
+
+    return score
 
 
 def split_batch(batch: Tensors, num_micro_batches: int) -> list[Tensors]:
@@ -227,6 +278,13 @@ def check_shapes(batch: Tensors, required: Requirements) -> None:
     _check_size(shape[1:3], required)
     if "masks" in batch:
         _check_fits("masks", batch["masks"], (*shape[:3], 1))
+    if "sketches" in batch:
+        if not required.guided:
+            raise ValueError(
+                "Sketches are for a guided generator, made with `guided=True`. Leave them out. "
+                f"Received: sketches of {describe(batch['sketches'])}"
+            )
+        _check_fits("sketches", batch["sketches"], (*shape[:3], 1))
     if "boxes" in batch:
         _check_are_boxes(batch["boxes"], shape[0])
 

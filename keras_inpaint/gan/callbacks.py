@@ -289,7 +289,11 @@ class PictureSheets(keras.callbacks.Callback):
             step: int. The number in the file's name.
         """
         num, height, _, _ = self.images.shape
-        outputs = self.model.predict_on_batch({"images": self.images, "masks": self.masks})
+        batch = {"images": self.images, "masks": self.masks}
+        sketch = getattr(self.model, "sketch", None)
+        if sketch is not None:
+            batch["sketches"] = keras.ops.convert_to_numpy(sketch(self.images))
+        outputs = self.model.predict_on_batch(batch)
         # After the prediction, in which all processes that train together take part.
         # A model of another kind trains in one.
         if not getattr(getattr(self.model, "backend", None), "is_chief", True):

@@ -3,7 +3,7 @@
 Keras has an adapter for each kind of data, and each has its own rules: generators must
 yield tuples, only arrays take targets, a DataLoader of bare tensors is taken apart image by
 image. Here the first batch of every kind is looked at, and Keras is given batches of
-`{"images", "masks", "boxes", "indices"}` as the only input, those that there are.
+`{"images", "masks", "boxes", "sketches", "indices"}` as the only input, those that there are.
 """
 
 import inspect
@@ -251,6 +251,7 @@ def _adapt_dataset(dataset: Any, checker: BatchChecker, add_indices: bool) -> Ad
         "images": (None, None, None, checker.required.channels),
         "masks": (None, None, None, 1),
         "boxes": (None, 4),
+        "sketches": (None, None, None, 1),
     }
 
     def finish(first_index: Any, element: Any) -> Any:

@@ -13,11 +13,13 @@ from keras_inpaint.gan.averaging import check_momentum, make_average, next_avera
 from keras_inpaint.gan.backends import Record, keras_step, make_backend
 from keras_inpaint.gan.batches import (
     Requirements,
+    add_sketches,
     check_shapes,
     local_boxes,
     read_batch,
     split_batch,
     with_masks,
+    with_sketches,
 )
 from keras_inpaint.gan.freezing import freeze_layers, frozen_layers
 from keras_inpaint.gan.paired_optimizer import PART_NAMES, OptimizerLike, pair_optimizers
@@ -28,10 +30,12 @@ from keras_inpaint.gan.parts import (
     MaskSampler,
     Measure,
     Objective,
+    Sketch,
     Tensor,
     Tensors,
     build_parts,
     check_parts,
+    is_guided,
     read_guesses,
     square_side,
 )
@@ -87,12 +91,16 @@ class InpaintingGAN(keras.Model):
             average of the generator's weights, such as 0.999, kept in `ema_generator`.
             Whatever is not training then uses the average: validation, `predict`, calls,
             `inpainter`, presets and exports.
+        sketch: Function of images that returns the lines which a guided generator is shown
+            of them, such as `keras_inpaint.masks.EdgeSketch`. `fit` and `evaluate` use it
+            for batches that bring no sketches.
 
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
             in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`: 1
-            in the hole, else 0; or a pair of the two. What lies in the hole is not looked
-            at, unless by `corruption`.
+            in the hole, else 0; or a pair of the two. Of guided generators, the dict may
+            hold `"sketches"`, a tensor like the masks: 1 on a line. What lies in the hole
+            is not looked at, unless by `corruption`.
 
     Returns:
         dict of `"completed"`, tensors like `images` whose holes are filled, and what the
@@ -128,10 +136,11 @@ class InpaintingGAN(keras.Model):
         corruption: Corruption | None = None,
         image_size: int | None = None,
         ema_momentum: float | None = None,
+        sketch: Sketch | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_parts(generator, critic, objective, image_size)
+        check_parts(generator, critic, objective, image_size, sketch)
         check_momentum(ema_momentum)
         self.backend = make_backend(self)
         with self.backend.scope():
@@ -142,6 +151,7 @@ class InpaintingGAN(keras.Model):
         self.masks = masks
         self.seed = seed
         self.corruption = corruption
+        self.sketch = sketch
         self.image_size = image_size or square_side(critic)
         term_names = (*objective.critic_term_names, *objective.generator_term_names)
         self.step_metrics = StepMetrics(self.backend, term_names)
@@ -311,7 +321,7 @@ class InpaintingGAN(keras.Model):
     @property
     def num_steps(self) -> int:
         """int: How many training steps were made, as a number of Python."""
-        return int(ops.convert_to_numpy(self.steps.value))
+        return int(self.backend.read(self.steps))
 
     # ---- Training --------------------------------------------------------------------
 
@@ -383,7 +393,7 @@ class InpaintingGAN(keras.Model):
             self.optimizer.critic_optimizer,
             self.optimizer.critic_variables,
             lambda: self.objective.critic_terms(
-                self.critic,
+                with_sketches(self.critic, batch["sketches"]),
                 batch["images"],
                 completed,
                 batch["masks"],
@@ -416,8 +426,9 @@ class InpaintingGAN(keras.Model):
         weights = self.loss_weights
         if not asks_critic or self.phase is Phase.RECONSTRUCTION:
             weights = weights.replaced({"adversarial": 0.0})
+        critic = with_sketches(self.critic, batch["sketches"])
         return self.objective.generator_terms(
-            self.critic, batch["images"], outputs, batch["masks"], weights, batch["boxes"]
+            critic, batch["images"], outputs, batch["masks"], weights, batch["boxes"]
         )
 
     def _update_average(self, loss: Tensor, momentum: float) -> None:
@@ -437,13 +448,13 @@ class InpaintingGAN(keras.Model):
             step: int. How many steps were made before.
 
         Returns:
-            dict: `"images"`, `"masks"` and, where the critic looks at them, `"boxes"` of the
-            local patches.
+            dict: `"images"`, `"masks"`, where the critic looks at them `"boxes"` of the local
+            patches, and where the generator is guided `"sketches"`.
         """
         batch = self._draw_for_training(data, step)
         return {
             name: ops.convert_to_numpy(batch[name])
-            for name in ("images", "masks", "boxes")
+            for name in ("images", "masks", "boxes", "sketches")
             if batch[name] is not None
         }
 
@@ -474,17 +485,23 @@ class InpaintingGAN(keras.Model):
             is_trained: bool. Whether the critic sees the images too.
         """
         batch = read_batch(data)
+        given = batch.get("sketches")
         critic = self.critic if is_trained else None
         check_shapes(batch, Requirements.of(self.generator, critic))
         indices = batch.get("indices")
         if indices is None:
             indices = first + self.backend.image_indices(batch["images"], num_micro_batches)
         seeds = picture_seeds(self.seed, index, indices)
-        return with_masks(batch, self.masks, seeds, self.variable_dtype)
+        batch = with_masks(batch, self.masks, seeds, self.variable_dtype)
+        if not is_guided(self.generator):
+            return {**batch, "sketches": None}
+        # What is to be predicted is not known: nothing can be drawn of it.
+        return add_sketches(batch, given, self.sketch if is_trained else None)
 
     def _corrupt(self, batch: Tensors) -> Tensors:
-        images, masks = batch["images"], batch["masks"]
-        return {"corrupted": (self.corruption or corrupt)(images, masks), "masks": masks}
+        images, masks, sketches = batch["images"], batch["masks"], batch.get("sketches")
+        shown = {"corrupted": (self.corruption or corrupt)(images, masks), "masks": masks}
+        return shown if sketches is None else {**shown, "sketches": sketches}
 
     def _guess(self, generator: Any, batch: Tensors, training: bool) -> Tensors:
         return read_guesses(generator(self._corrupt(batch), training=training), batch["images"])
@@ -552,7 +569,8 @@ class InpaintingGAN(keras.Model):
     def predict_step(self, data: Any) -> Tensors:
         data, size = self.backend.fill(data)
         batch = self._draw(data, VALIDATION_INDEX, is_trained=False)
-        outputs = self({name: batch[name] for name in ("images", "masks")}, training=False)
+        shown = {name: batch[name] for name in ("images", "masks", "sketches")}
+        outputs = self({n: each for n, each in shown.items() if each is not None})
         return {name: output[:size] for name, output in outputs.items()}
 
     @property

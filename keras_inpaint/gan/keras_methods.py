@@ -15,6 +15,7 @@ import keras
 from keras_inpaint.gan.batches import BATCH_SIZE
 from keras_inpaint.gan.callbacks import LazyCallbackList, TerminateOnNonFinite
 from keras_inpaint.gan.data_adapters import AdaptedData, adapt_batch, adapt_data, split_arrays
+from keras_inpaint.gan.parts import is_guided
 from keras_inpaint.gan.validation import (
     USUAL_FORMAT,
     BatchChecker,
@@ -276,5 +277,7 @@ def export(
     if is_old_export(filepath, format, kwargs):
         return gan.inpainter.export(kwargs["folder"])
     channels = {"images": gan.generator.channels, "masks": 1}
+    if is_guided(gan.generator):
+        channels["sketches"] = 1
     input_signature = export_signature(input_signature, channels)
     return keras.Model.export(gan, filepath, format, verbose, input_signature, **kwargs)

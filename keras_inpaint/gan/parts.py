@@ -18,6 +18,8 @@ Tensor: TypeAlias = Any
 Tensors: TypeAlias = dict[str, Tensor]
 # A function of images and masks that returns what the generator sees.
 Corruption: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+# A function of images that returns sketches of them: 1 on a line, else 0.
+Sketch: TypeAlias = Callable[[Tensor], Tensor]
 # A function of images, completed images and masks that returns one value per image.
 Measure: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
 # Of images that networks are built with, where no size is known.
@@ -40,7 +42,8 @@ class Generator(Network, Protocol):
 
     It takes a dict of `"corrupted"` and `"masks"` and returns a dict of `"coarse"` and
     `"refined"`, images, and whatever else. `channels` are those of its images, whose
-    height and width must be multiples of `size_multiple`.
+    height and width must be multiples of `size_multiple`. If it has an attribute `guided`
+    that is true, it also takes `"sketches"`.
     """
 
     @property
@@ -55,7 +58,8 @@ class Critic(Network, Protocol):
     """A `keras.Model` that scores images, such as `keras_inpaint.models.PatchCritic`.
 
     `image_size` is the one height and width that it takes, `None` for any; `patch_size` the
-    height and width of the local patch that it looks at, `None` if it looks at none.
+    height and width of the local patch that it looks at, `None` if it looks at none. If it
+    has an attribute `guided` that is true, it also takes `"sketches"`.
     """
 
     @property
@@ -121,14 +125,24 @@ class MaskSampler(Protocol):
     def __call__(self, seeds: Tensor, height: Any, width: Any) -> tuple[Tensor, Tensor]: ...
 
 
+def is_guided(network: Any) -> bool:
+    """Whether a network takes sketches."""
+    return bool(getattr(network, "guided", False))
+
+
 def check_parts(
-    generator: Generator, critic: Critic, objective: Objective, image_size: int | None = None
+    generator: Generator,
+    critic: Critic,
+    objective: Objective,
+    image_size: int | None = None,
+    sketch: Sketch | None = None,
 ) -> None:
     """Refuses parts that lack something, or do not fit each other.
 
     Raises:
-        ValueError: If one lacks an attribute, the objective is not one for the critic, or
-            `image_size` is no int of at least 1.
+        ValueError: If one lacks an attribute, the objective is not one for the critic,
+            `image_size` is no int of at least 1, or there is a sketch that no generator is
+            shown.
     """
     meaning = "is the height and width of the images"
     check_int("image_size", image_size, meaning, at_least=1, or_none="any size")
@@ -152,6 +166,12 @@ def check_parts(
         raise ValueError(
             "A WassersteinObjective needs a GlobalLocalCritic, a HingeObjective a PatchCritic. "
             f"Received: objective={type(objective).__name__}, critic={type(critic).__name__}"
+        )
+    if not is_guided(generator) and (sketch is not None or is_guided(critic)):
+        found = f"sketch={type(sketch).__name__}" if sketch else "critic.guided=True"
+        raise ValueError(
+            "Sketches are for a guided generator: make it with `guided=True`. "
+            f"Received: generator.guided=False, {found}"
         )
 
 
@@ -180,6 +200,9 @@ def build_parts(generator: Any, critic: Any, needs_patches: bool, side: int | No
         "generator": {"corrupted": images["images"], **masks},
         "critic": {**images, **(patches if needs_patches else masks)},
     }
+    for name, network in (("generator", generator), ("critic", critic)):
+        if is_guided(network):
+            inputs[name]["sketches"] = masks["masks"]
     for name, network in (("generator", generator), ("critic", critic)):
         if not isinstance(network, keras.layers.Layer) or _is_built(network):
             continue

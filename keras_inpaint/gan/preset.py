@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keras_inpaint.gan.inpainting_gan import InpaintingGAN
 
 # The arguments of `InpaintingGAN` that files describe.
-PARTS = ("generator", "critic", "objective", "masks", "corruption")
+PARTS = ("generator", "critic", "objective", "masks", "corruption", "sketch")
 
 
 def read_part(name: str, config: Any) -> Any:
@@ -102,6 +102,8 @@ def save_to_preset(
     known = {} if gan.image_size is None else {"image_size": gan.image_size}
     networks = {"model": gan.inpainter.generator, "critic": gan.critic}
     objects = {name: getattr(gan, name) for name in ("objective", "masks", "corruption")}
+    if gan.sketch is not None:
+        objects["sketch"] = gan.sketch
     with gan.backend.alone():
         write_preset(folder, networks, {**known, **(metadata or {})}, card, dtype, objects)
 
@@ -133,10 +135,11 @@ def from_preset(
         networks = [read_network(folder, name)[0] for name in ("model", "critic")]
         objects = [read_object(folder, name) for name in ("objective", "masks")]
         # Early presets do not say.
-        objects.append(read_object(folder, "corruption", optional=True))
+        names = ("corruption", "sketch")
+        objects += [read_object(folder, name, optional=True) for name in names]
         return *networks, *objects, read_metadata(folder).get("image_size")
 
-    generator, critic, objective, masks, corruption, size = read_all(preset, read)
+    generator, critic, objective, masks, corruption, sketch, size = read_all(preset, read)
     image_size = size if is_int(size, at_least=1) else None
     networks = generator, critic
-    return cls(*networks, objective, masks, seed, corruption, image_size, ema_momentum)
+    return cls(*networks, objective, masks, seed, corruption, image_size, ema_momentum, sketch)

@@ -170,9 +170,9 @@ class StepGuard:
 
         It waits until the device has made the steps that it was given.
         """
-        step = int(ops.convert_to_numpy(self._step.value))
+        step = int(self._backend.read(self._step))
         if step == _NONE:
             return None
-        values = ops.convert_to_numpy(self._terms.value)
+        values = self._backend.read(self._terms)
         terms = {name: float(each) for name, each in zip(self._names, values, strict=True)}
         return NonFiniteStep(step, terms)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from keras_inpaint.arguments import check_int
 from keras_inpaint.gan.batches import (
     NO_SAMPLER,
+    NO_SKETCHES,
     Requirements,
     check_shapes,
     describe,
@@ -215,6 +216,8 @@ class BatchChecker:
         self.num_micro_batches = max(1, gan.critic_steps) if self.is_training else 1
         self.checks_all = gan.check_values
         self._has_sampler = gan.masks is not None
+        # In prediction, there is nothing to draw from.
+        self._can_draw = gan.sketch is not None or purpose == "predict"
         self._prefix = "In `validation_data`: " if purpose == "validation" else ""
         self._refusal: str | None = None
         self.image_shape: tuple[int, ...] | None = None
@@ -227,6 +230,8 @@ class BatchChecker:
             check_shapes(batch, self.required)
             if "masks" not in batch and not self._has_sampler:
                 raise ValueError(NO_SAMPLER)
+            if self.required.guided and "sketches" not in batch and not self._can_draw:
+                raise ValueError(NO_SKETCHES)
 
     def check(self, batch: Tensors) -> None:
         """Refuses a batch of other types, shapes or values."""
@@ -237,6 +242,8 @@ class BatchChecker:
             if self.num_devices == 1 and size % self.num_micro_batches:
                 raise ValueError(indivisible_batch(size, self.num_micro_batches))
             check_values(images, masks, boxes, self.required)
+            if "sketches" in batch:
+                _check_binary("Sketches", "1 on a line and 0 elsewhere", batch["sketches"])
             if masks is not None and self.is_training:
                 check_patches(masks, boxes, self.required.patch_size)
 
@@ -343,15 +350,18 @@ def check_values(
             f"Received: values from {least:g} to {most:g}"
         )
     if masks is not None:
-        values = np.unique(np.asarray(masks, "float32"))
-        if not np.isin(values, (0, 1)).all():
-            raise ValueError(
-                "Masks must hold 1 in the hole and 0 where the image is known, and nothing "
-                "between: compare them with a threshold first. "
-                f"Received: values from {values[0]:g} to {values[-1]:g}"
-            )
+        _check_binary("Masks", "1 in the hole and 0 where the image is known", masks)
     if boxes is not None and required.has_critic:
         _check_boxes(np.asarray(boxes), images.shape[1:3], required.patch_size)
+
+
+def _check_binary(what: str, meaning: str, array: Tensor) -> None:
+    values = np.unique(np.asarray(array, "float32"))
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            f"{what} must hold {meaning}, and nothing between: compare them with a threshold "
+            f"first. Received: values from {values[0]:g} to {values[-1]:g}"
+        )
 
 
 def check_patches(

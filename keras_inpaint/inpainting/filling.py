@@ -13,7 +13,8 @@ from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
 
 Weights = NDArray[np.float32]
-Predict = Callable[[Bytes, Holes], Bytes]
+# Photos of one size, their holes and, where there is any, what is drawn, to predictions.
+Predict = Callable[..., Bytes]
 Progress = Callable[[int, int], None]
 
 
@@ -27,6 +28,7 @@ def fill(
     batch_size: int = 1,
     detail: str = "none",
     out: Bytes | None = None,
+    lines: Holes | None = None,
 ) -> Bytes:
     """Fills the holes of a photo; a window sees what those before it have filled.
 
@@ -35,7 +37,8 @@ def fill(
         holes: bool array of shape `(height, width)`: True in the hole.
         windows: Sequence of `Window` that hold all of the hole between them.
         predict: Function of photos `(num, height, width, channels)` of any size and their
-            holes `(num, height, width)` that returns a prediction of every pixel.
+            holes `(num, height, width)`, and of `lines` like these where they are given, that
+            returns a prediction of every pixel.
         feather: int. Known pixels less far than this from the hole, or as far, blend
             into the filling.
         progress: Function or `None`. Called after each batch with the number of windows
@@ -45,6 +48,7 @@ def fill(
         detail: One of `DETAILS`. Where detail comes from in windows that need it.
         out: uint8 array like `photo`, which takes the filled one, or `None` for a new one. It
             may be `photo`.
+        lines: bool array like `holes`, or `None`: True on what is drawn into the hole.
 
     Returns:
         uint8 array like `photo`: `out`, or a new one.
@@ -57,7 +61,7 @@ def fill(
         # Others may have filled all of them.
         waiting = [window for window in batch if missing[window.hole.slices].any()]
         for some in _powers_of_two(waiting):
-            _fill_windows(filled, missing, holes, some, predict, feather, detail)
+            _fill_windows(filled, missing, holes, some, predict, feather, detail, lines)
         num_done += len(batch)
         if progress is not None:
             progress(num_done, len(windows))
@@ -100,12 +104,17 @@ def _fill_windows(
     predict: Predict,
     feather: int,
     detail: str,
+    lines: Holes | None,
 ) -> None:
     """Fills windows of one size that do not depend on each other."""
     size = windows[0].size
     small = np.stack([downsample(filled[each.view.slices], size) for each in windows])
     unknown = np.stack([resize_holes(missing[each.view.slices], size) for each in windows])
-    for index, predicted in enumerate(predict(small, unknown)):
+    drawn = []
+    if lines is not None:
+        parts = [resize_holes(lines[each.view.slices], size) for each in windows]
+        drawn = [np.stack(parts)]
+    for index, predicted in enumerate(predict(small, unknown, *drawn)):
         window = windows[index]
         pixels, inside = filled[window.view.slices], holes[window.view.slices]
         weights = _weights(missing[window.view.slices], inside, window, feather)

@@ -72,6 +72,8 @@ class Options:
     turn_mask: bool = False
     all_frames: bool = False
     detail: str = "copy"
+    sketch: str | None = None
+    invert_sketch: bool = False
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS, or_none="the one that suits the photo")
@@ -178,7 +180,9 @@ def inpaint_folder(
             pixels of the largest photo that is read. `invert_mask`, `mask_from_alpha`,
             `grow`: see `keras_inpaint.pictures.read_mask`. `turn_mask`: bool, whether masks
             are turned as EXIF turns their photos. `all_frames`: bool, whether all frames of
-            an animation, or pages of a document, are filled; else the first.
+            an animation, or pages of a document, are filled; else the first. `sketch`: path of
+            what guided generators are to draw into the photos, all of one size, and
+            `invert_sketch`, see `Inpainter.inpaint`.
 
     Returns:
         `FolderReport`.
@@ -208,7 +212,8 @@ def inpaint_folder(
     folder = Path(output)
     check_target(folder, is_folder=True, name="output")
     found = find_jobs(photos, masks, mask_pattern, chosen, leave_out=[folder])
-    jobs, outcomes = _jobs(found.pairs, folder, each_mask)
+    others = list(filter(None, [chosen.sketch]))
+    jobs, outcomes = _jobs(found.pairs, folder, each_mask, others)
     unpaired = {**found.without_mask, **found.without_photo}
     for path, reason in unpaired.items():
         _LOG.warning("%s: %s", path, reason)
@@ -281,9 +286,12 @@ def find_jobs(
 
 
 def _jobs(
-    pairs: Sequence[Any], folder: Path, each_mask: bool
+    pairs: Sequence[Any], folder: Path, each_mask: bool, others: list[str]
 ) -> tuple[list[Job], list[Outcome]]:
-    """What is to be done, and the photos whose filled ones would have one name."""
+    """What is to be done, and the photos whose filled ones would have one name.
+
+    Neither photos nor masks, nor other files that are read, are replaced.
+    """
     jobs: dict[Path, Job] = {}
     clashes = []
     for photo, masks, name in _with_all_masks(pairs, each_mask):
@@ -297,7 +305,8 @@ def _jobs(
             clashes.append(Job(photo, masks, output).ended(FAILED, reason))
         else:
             jobs[key] = Job(photo, masks, output)
-    replaced = _replaced(list(jobs.values()), [path for pair in pairs for path in pair[:2]])
+    inputs = [path for pair in pairs for path in pair[:2]] + others
+    replaced = _replaced(list(jobs.values()), inputs)
     clashes += [
         job.ended(FAILED, f"{path} would be replaced by the filled photo")
         for job, path in replaced.values()
@@ -414,7 +423,8 @@ class Pipeline:
 
     def _read(self, job: Job) -> _Work | None:
         """Reads a photo and its masks; None where an earlier run has done it."""
-        sources = [check_source(path, what="picture") for path in (job.photo, *job.masks)]
+        paths = [job.photo, *job.masks, *filter(None, [self.options.sketch])]
+        sources = [check_source(path, what="picture") for path in paths]
         manifest = None if self.overwrite else self.manifest
         if manifest is not None and manifest.is_done(job.output, sources):
             return None
@@ -504,7 +514,8 @@ class Pipeline:
     def _sees_whole(self, work: _Work) -> bool:
         """Checks whether the network sees the photo as it is, so that several can be seen."""
         options = self.options
-        if len(work.frames) > 1 or options.feather or not work.holes.any():
+        is_plain = not options.feather and options.sketch is None
+        if len(work.frames) > 1 or not is_plain or not work.holes.any():
             return False
         if options.method is not None:
             return options.method == "whole"
@@ -557,6 +568,8 @@ class Pipeline:
                     memory_limit=self._left(_held(work)),
                     progress=self.parts,
                     out=picture.pixels,
+                    sketch=options.sketch,
+                    invert_sketch=options.invert_sketch,
                 )
             frames.append((_with_filling(picture, filled, work.holes), shown))
         work.frames = frames

@@ -269,13 +269,17 @@ class Inpainter:
         grow: int = 0,
         detail: str = "copy",
         out: Bytes | None = None,
+        sketch: Any = None,
+        invert_sketch: bool = False,
     ) -> Any:
         """Fills the hole of one photo.
 
         Args:
             photo: uint8 array of shape `(height, width, 3)`: RGB, any size. Or a file: its
                 path or bytes, or a `PIL.Image.Image`. Arrays of `(height, width)`, grey, and
-                of `(height, width, 4)`, with alpha, are taken for RGB as such files are.
+                of `(height, width, 4)`, with alpha, are taken for RGB as such files are. For
+                a generator of grey images, whose `channels` are 1, it must show no colour;
+                for one of other channels, it has these.
             mask: Array of shape `(height, width)` or `(height, width, 1)`, or of colours as
                 `photo`, or a file as `photo`. Of two values the brighter one is the hole, of
                 more levels those above 127, and of bools True, see
@@ -301,6 +305,9 @@ class Inpainter:
                 leaves it. Nothing is replaced in a photo that is seen as a whole.
             out: uint8 array like `photo` in RGB, which takes the filled one, or `None` for a
                 new one. `photo` itself, where it is such an array, saves a copy of it.
+            sketch: What the hole is to show, for guided generators: lines, brighter than what
+                is around them, in whatever `mask` may be. `None` draws nothing.
+            invert_sketch: bool. Whether the lines are the darker ones.
 
         Returns:
             uint8 array like `photo` in RGB: `out`, or a new one. Of a `PIL.Image.Image`, such
@@ -327,6 +334,7 @@ class Inpainter:
         photo = _pixels(photo, self.generator.channels)
         check_photos(photo[None], self.generator.channels)
         (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
+        lines = None if sketch is None else self._lines(sketch, invert_sketch, holes)
         if out is not None:
             _check_out(out, photo)
         if not holes.any():
@@ -339,7 +347,9 @@ class Inpainter:
             self.generator, holes, size, method, feather, limit, is_copied, detail
         )
         num = affordable_batch(self.generator, holes, windows, limit, is_copied, detail)
-        filled = fill(photo, holes, windows, self._predict, feather, progress, num, detail, out)
+        filled = fill(
+            photo, holes, windows, self._predict, feather, progress, num, detail, out, lines
+        )
         return Image.fromarray(filled) if is_image else filled
 
     def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
@@ -376,17 +386,43 @@ class Inpainter:
         check_batch(self.generator, photos.shape[1:3], len(photos), limit)
         return np.where(holes[..., None], self._predict(photos, holes), photos)
 
-    def _predict(self, photos: Bytes, holes: Holes) -> Bytes:
+    def _lines(self, sketch: Any, is_inverted: bool, holes: Holes) -> Holes:
+        """What a sketch draws into the hole."""
+        if not getattr(self.generator, "guided", False):
+            raise ValueError(
+                "A sketch is for a guided generator, which was made and trained with "
+                f"`guided=True`. Received: sketch, and {self!r}"
+            )
+        try:
+            lines = find_holes(sketch, is_inverted).holes
+        except ValueError as error:
+            raise ValueError(f"`sketch` is read as a mask is. {error}") from error
+        if lines.shape != holes.shape:
+            raise ValueError(
+                "A sketch must be as high and wide as its photo. "
+                f"Received: sketch of {lines.shape[0]} x {lines.shape[1]} pixels, photo of "
+                f"{holes.shape[0]} x {holes.shape[1]}"
+            )
+        return lines & holes
+
+    def _predict(self, photos: Bytes, holes: Holes, lines: Holes | None = None) -> Bytes:
         multiple = self.generator.size_multiple
-        images = pad(to_images(photos), multiple)
+        # Of grey photos in RGB, all three are alike.
+        shown = photos[..., :1] if self.generator.channels == 1 else photos
+        images = pad(to_images(shown), multiple)
         masks = pad(holes[..., None].astype("float32"), multiple)
         corrupted = corrupt(images, masks) if self.corruption is None else images
+        inputs = {"corrupted": corrupted, "masks": masks}
+        if getattr(self.generator, "guided", False):
+            drawn = np.zeros_like(holes) if lines is None else lines
+            inputs["sketches"] = pad(drawn[..., None].astype("float32"), multiple)
         # Compiled; a plain call of the generator would run operation by operation.
         with _one_at_a_time:
-            outputs = self.generator.predict_on_batch({"corrupted": corrupted, "masks": masks})
+            outputs = self.generator.predict_on_batch(inputs)
         num, height, width, _ = photos.shape
         # A generator made under a distribution strategy answers once a replica.
-        return to_photos(np.asarray(outputs["refined"])[:num, :height, :width])
+        predicted = to_photos(np.asarray(outputs["refined"])[:num, :height, :width])
+        return np.broadcast_to(predicted, photos.shape)
 
     def __repr__(self) -> str:
         return f"<Inpainter name={self.name}, generator={self.generator.name}>"
@@ -403,18 +439,22 @@ def _check_generator(generator: Any) -> None:
 
 
 def _pixels(photo: Any, channels: int) -> NDArray[Any]:
-    if isinstance(photo, _FILES):
-        return read_picture(photo).pixels
-    pixels = np.asarray(photo)
+    pixels = read_picture(photo).pixels if isinstance(photo, _FILES) else np.asarray(photo)
     if pixels.dtype.kind in "OSU":
         raise ValueError(
             "`photo` must be one photo: an array of bytes, a path, the bytes of a file, or a "
             "PIL image. Of several, `inpaint_batch` takes a list, and "
             f"`keras_inpaint.inpaint_folder` paths. Received: a {type(photo).__name__}"
         )
-    is_other = pixels.shape[2:] in ((), (1,), (4,)) and pixels.ndim in (2, 3)
-    if channels == 3 and is_other and pixels.dtype == np.uint8 and pixels.size:
-        return Picture.of(pixels, "photo").pixels
+    others = {1: ((), (4,)), 3: ((), (1,), (4,))}.get(channels, ())
+    is_other = pixels.ndim in (2, 3) and pixels.shape[2:] in others
+    if is_other and pixels.dtype == np.uint8 and pixels.size:
+        pixels = Picture.of(pixels, "photo").pixels
+    if channels == 1 and pixels.shape[2:] == (3,) and (pixels != pixels[..., :1]).any():
+        raise ValueError(
+            "The generator fills grey photos alone. Make the photo grey, such as by Pillow's "
+            "`convert('L')`. Received: a photo in colour"
+        )
     return pixels
 
 

@@ -12,14 +12,17 @@ SMALLEST_SIZE = 64
 
 
 def check_photos(photos: Bytes, channels: int) -> None:
-    """Refuses what is not a batch of photos `(num, height, width, channels)` of bytes."""
+    """Refuses what is not a batch of photos `(num, height, width, channels)` of bytes.
+
+    Grey ones, of one channel, may be RGB too.
+    """
     one = photos.shape[1:]
     if photos.dtype != np.uint8:
         raise ValueError(
             "`photo` must hold bytes, 0 to 255. Round and convert it with "
             f'`.astype("uint8")` first. Received: photo.dtype={photos.dtype}'
         )
-    if len(one) != 3 or one[-1] != channels or 0 in one:
+    if len(one) != 3 or one[-1] not in (channels, 3 if channels == 1 else channels) or 0 in one:
         raise ValueError(
             f"`photo` must be of shape (height, width, {channels}), at least one pixel. "
             f"Received: photo.shape={one}"

@@ -48,11 +48,14 @@ class CoarseNetwork(keras.layers.Layer):
             `keras_inpaint.layers.PaddedConv2D`.
         kernel_initializer: str, dict or `None`. See `keras_inpaint.models.Generator`.
         gated_output: bool. Whether the output convolution is gated too.
+        guided: bool. Whether a sketch of what the hole is to show is an input.
 
     Call arguments:
         corrupted: Tensor of shape `(batch, height, width, channels)`, in `[-1, 1]`, 0
             in the hole; height and width are multiples of 4.
         masks: Tensor of shape `(batch, height, width, 1)`: 1 in the hole, else 0.
+        sketches: Tensor like `masks`: 1 on a line, else 0. Of guided networks alone; `None`
+            if nothing is drawn.
 
     Returns:
         Tensor like `corrupted`: the network's view of every pixel.
@@ -78,6 +81,7 @@ class CoarseNetwork(keras.layers.Layer):
         padding="same",
         kernel_initializer=None,
         gated_output=False,
+        guided=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -89,6 +93,7 @@ class CoarseNetwork(keras.layers.Layer):
         self.padding = padding
         self.kernel_initializer = kernel_initializer
         self.gated_output = gated_output
+        self.guided = guided
         chain = {
             "width": width,
             "gated": gated,
@@ -101,15 +106,20 @@ class CoarseNetwork(keras.layers.Layer):
             channels, gated_output, padding, self.dtype_policy, name="conv17"
         )
 
-    def build(self, corrupted_shape, masks_shape=None):
-        self.body.build((*corrupted_shape[:-1], self.channels + 2))
-        self.head.build(self.body.compute_output_shape((None, None, None, self.channels + 2)))
+    def build(self, corrupted_shape, masks_shape=None, sketches_shape=None):
+        shape = (None, None, None, self.channels + self.guided + 2)
+        self.body.build(shape)
+        self.head.build(self.body.compute_output_shape(shape))
 
-    def call(self, corrupted, masks):
-        inputs = ops.concatenate([corrupted, ops.ones_like(masks), masks], axis=-1)
+    def call(self, corrupted, masks, sketches=None):
+        inputs = [corrupted, ops.ones_like(masks), masks]
+        if self.guided:
+            drawn = ops.zeros_like(masks) if sketches is None else sketches * masks
+            inputs.insert(1, drawn)
+        inputs = ops.concatenate(inputs, axis=-1)
         return self.activation(self.head(self.body(inputs)))
 
-    def compute_output_shape(self, corrupted_shape, masks_shape=None):
+    def compute_output_shape(self, corrupted_shape, masks_shape=None, sketches_shape=None):
         return corrupted_shape
 
     def get_config(self):
@@ -122,4 +132,5 @@ class CoarseNetwork(keras.layers.Layer):
             "padding": self.padding,
             "kernel_initializer": self.kernel_initializer,
             "gated_output": self.gated_output,
+            "guided": self.guided,
         }

@@ -53,12 +53,16 @@ class Generator(keras.Model):
         gated_output: bool. Whether the two output convolutions are gated as well.
         key_activation: str. Activation of the features that the attention compares:
             `"relu"` as published, `"elu"` in MMagic.
+        guided: bool. Whether a sketch of what the hole is to show is an input (v2's guided
+            mode). The refine network sees it in the coarse guess alone.
 
     Call arguments:
         inputs: dict of `"corrupted"`, a tensor of shape `(batch, height, width,
             channels)` in `[-1, 1]`, 0 in the hole, and `"masks"`, a tensor of shape
             `(batch, height, width, 1)`: 1 in the hole, else 0. Height and width are
-            multiples of 8.
+            multiples of 8. If guided, also `"sketches"`, a tensor like `masks`: 1 on a line,
+            else 0; what lies outside of the hole is not looked at. Without it, nothing is
+            drawn.
 
     Returns:
         dict: `"coarse"` and `"refined"`, tensors like `corrupted` in `[-1, 1]`, and
@@ -95,6 +99,7 @@ class Generator(keras.Model):
         decoder_width=None,
         gated_output=False,
         key_activation="relu",
+        guided=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -114,6 +119,7 @@ class Generator(keras.Model):
         self.decoder_width = decoder_width
         self.gated_output = gated_output
         self.key_activation = key_activation
+        self.guided = bool(guided)
         network = {
             "width": width,
             "gated": gated,
@@ -124,7 +130,9 @@ class Generator(keras.Model):
             "gated_output": gated_output,
             "dtype": self.dtype_policy,
         }
-        self.coarse_network = CoarseNetwork(**network, name="coarse_network")
+        self.coarse_network = CoarseNetwork(
+            **network, guided=self.guided, name="coarse_network"
+        )
         self.refine_network = RefineNetwork(
             **network,
             sees_mask=refine_sees_mask,
@@ -181,7 +189,8 @@ class Generator(keras.Model):
         corrupted, masks = inputs["corrupted"], inputs["masks"]
         self._check_size(corrupted.shape)
         # Composited in the weights' precision: half precision is for what lies between.
-        coarse = ops.cast(self.coarse_network(corrupted, masks), self.variable_dtype)
+        coarse = self.coarse_network(corrupted, masks, inputs.get("sketches"))
+        coarse = ops.cast(coarse, self.variable_dtype)
         guess = ops.stop_gradient(coarse) if self.stop_coarse_gradient else coarse
         refined, offsets = self.refine_network(composite(corrupted, guess, masks), masks)
         refined = ops.cast(refined, self.variable_dtype)
@@ -224,6 +233,8 @@ class Generator(keras.Model):
             ValueError: On JAX, where sizes are unknown.
         """
         channels = {"corrupted": self.channels, "masks": 1}
+        if self.guided:
+            channels["sketches"] = 1
         input_signature = export_signature(input_signature, channels)
         return super().export(filepath, format, verbose, input_signature, **kwargs)
 
@@ -242,6 +253,7 @@ class Generator(keras.Model):
             "decoder_width": self.decoder_width,
             "gated_output": self.gated_output,
             "key_activation": self.key_activation,
+            "guided": self.guided,
         }
 
 

@@ -21,11 +21,13 @@ class PatchCritic(keras.Model):
         width: int, at least 1. Filters of the first convolution.
         channels: int. Channels of the pictures.
         padding: `"same"` or `"centred"`, see `keras_inpaint.layers.PaddedConv2D`.
+        guided: bool. Whether it also sees the sketch that a guided generator was given.
 
     Call arguments:
         inputs: dict of `"images"`, a tensor of shape `(batch, height, width, channels)`
             in `[-1, 1]`, and `"masks"`, a tensor of shape `(batch, height, width, 1)`:
-            1 in the hole, else 0.
+            1 in the hole, else 0; if guided, also `"sketches"`, a tensor like `masks`: 1 on a
+            line, else 0.
         training: bool. Whether the power iteration's vectors are kept for the next call.
 
     Returns:
@@ -48,12 +50,13 @@ class PatchCritic(keras.Model):
     image_size = None
     patch_size = None
 
-    def __init__(self, width=64, channels=3, padding="same", **kwargs):
+    def __init__(self, width=64, channels=3, padding="same", guided=False, **kwargs):
         super().__init__(**kwargs)
         width = check_int("width", width, "counts the first convolution's filters", at_least=1)
         self.width = width
         self.channels = channels
         self.padding = padding
+        self.guided = bool(guided)
         self.convolutions = [
             SpectralConv2D(
                 multiple * width,
@@ -70,14 +73,15 @@ class PatchCritic(keras.Model):
         self.build()
 
     def build(self, input_shape=None):
-        shape = (None, None, None, self.channels + 1)
+        shape = (None, None, None, self.channels + 1 + self.guided)
         for convolution in self.convolutions:
             convolution.build(shape)
             shape = convolution.compute_output_shape(shape)
         self.built = True
 
     def call(self, inputs, training=False):
-        scores = ops.concatenate([inputs["images"], inputs["masks"]], axis=-1)
+        parts = ("images", "masks", "sketches") if self.guided else ("images", "masks")
+        scores = ops.concatenate([inputs[name] for name in parts], axis=-1)
         for convolution in self.convolutions:
             scores = convolution(scores, training=training)
         # In the weights' precision: losses are sums of what may be large.
@@ -90,4 +94,5 @@ class PatchCritic(keras.Model):
             "width": self.width,
             "channels": self.channels,
             "padding": self.padding,
+            "guided": self.guided,
         }

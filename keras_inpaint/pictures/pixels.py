@@ -11,6 +11,8 @@ Holes = NDArray[np.bool_]
 
 # Of 255: grey levels above this are the hole.
 MASK_THRESHOLD = 127
+# Weights of red, green and blue in the brightness that is seen (ITU-R BT.601, section 2.5.1).
+LUMA = (0.299, 0.587, 0.114)
 _HALF_RANGE = np.float32(127.5)
 
 
@@ -67,6 +69,21 @@ def to_photos(images: Any) -> Bytes:
             f"Received: images.dtype={images.dtype}"
         )
     return np.clip(np.rint(to_levels(images)), 0.0, 255.0).astype(np.uint8)
+
+
+def to_grey(photos: NDArray[Any]) -> NDArray[Any]:
+    """Makes photos grey.
+
+    Args:
+        photos: uint8 or float32 array of shape `(..., 3)`: RGB.
+
+    Returns:
+        Array of the type of `photos` and of shape `(..., 1)`: the brightness that is seen. Of
+        what is grey already, its very values.
+    """
+    grey = photos.astype(np.float32) @ np.asarray(LUMA, np.float32)[:, None]
+    grey = np.rint(grey) if photos.dtype == np.uint8 else grey
+    return np.asarray(grey.astype(photos.dtype))
 
 
 def to_levels(images: Any) -> Images:

@@ -23,8 +23,6 @@ from keras_inpaint.presets import read_network, read_object
 from keras_inpaint.training.settings import Settings
 
 _LOG = logging.getLogger("keras_inpaint.training")
-# Channels of photos, as `keras_inpaint.data.photos` reads them.
-_NUM_CHANNELS = 3
 
 
 def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> Any:
@@ -74,7 +72,8 @@ def build(settings: Settings, report: Callable[[str], None] = _LOG.warning) -> A
 def _check_image_size(gan: Any, settings: Settings) -> None:
     """Refuses images that `fit` would refuse, before a run writes anything."""
     size = settings.image_size
-    images = keras.KerasTensor((settings.batch_size, size, size, _NUM_CHANNELS), "float32")
+    shape = (settings.batch_size, size, size, settings.channels)
+    images = keras.KerasTensor(shape, "float32")
     masks = keras.KerasTensor((settings.batch_size, size, size, 1), "float32")
     try:
         BatchChecker(gan, "fit").check_shapes({"images": images, "masks": masks})
@@ -87,6 +86,8 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
     options = {
         "width": settings.width,
         "critic_width": settings.critic_width,
+        "channels": settings.channels,
+        "guided": settings.guided or None,
         "objective": _objective(settings),
         "masks": None
         if settings.box_share is None
@@ -98,6 +99,7 @@ def _make(settings: Settings, report: Callable[[str], None]) -> Any:
         options["generator"] = _generator_of_preset(generator, settings)
         options["critic"] = _critic_of_preset(folder, settings, report)
         corruption = corruption or read_object(folder, "corruption", optional=True)
+        options["sketch"] = read_object(folder, "sketch", optional=True)
     options = {name: value for name, value in options.items() if value is not None}
     make = getattr(InpaintingGAN, settings.architecture)
     gan = make(
@@ -195,11 +197,13 @@ def _generator_of_preset(generator: Any, settings: Settings) -> Any:
             f"`width` of this preset is {generator.width}. Leave it out, or take another "
             f"preset. Received: width={settings.width}, preset={settings.preset!r}"
         )
-    if generator.channels != _NUM_CHANNELS:
-        raise ValueError(
-            f"Photos are read in colour: `preset` must hold a generator of {_NUM_CHANNELS} "
-            f"channels. Received: channels={generator.channels}, preset={settings.preset!r}"
-        )
+    for name in ("channels", "guided"):
+        if getattr(generator, name) != getattr(settings, name):
+            raise ValueError(
+                f"`{name}` of this preset is {getattr(generator, name)}. Set it so, or take "
+                f"another preset. Received: {name}={getattr(settings, name)}, "
+                f"preset={settings.preset!r}"
+            )
     return _copy_of(generator)
 
 
@@ -226,8 +230,11 @@ def _difference(critic: Any, settings: Settings) -> str | None:
     size = (settings.image_size, settings.image_size)
     if critic.image_size not in (None, size):
         return f"image_size={critic.image_size}, where image_size={settings.image_size}"
-    if critic.channels != _NUM_CHANNELS:
-        return f"channels={critic.channels}, where photos have {_NUM_CHANNELS}"
+    if critic.channels != settings.channels:
+        return f"channels={critic.channels}, where channels={settings.channels}"
+    is_guided = getattr(critic, "guided", False)
+    if is_guided != settings.guided:
+        return f"guided={is_guided}, where guided={settings.guided}"
     return None
 
 

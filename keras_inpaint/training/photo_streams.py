@@ -108,6 +108,7 @@ def training_stream(
         drop_remainder=True,
         min_scale=settings.min_scale,
         start=step,
+        channels=settings.channels,
     )
     return batches if clock is None else clock.watch(batches)
 
@@ -138,6 +139,7 @@ def validation_stream(
         repeat=False,
         drop_remainder=False,
         min_scale=None,
+        channels=settings.channels,
     )
 
 

@@ -170,7 +170,7 @@ CHANGES = (
         _always,
     ),
     Change(
-        ("architecture", "width"),
+        ("architecture", "width", "channels", "guided"),
         "no",
         "the weights fit no other network",
         _always,

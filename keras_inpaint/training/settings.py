@@ -81,6 +81,12 @@ class Settings:
         "the preset's, else 32 for v1, 48 for v2",
         at_least=1,
     )
+    channels: int = _setting("of the images: 3, or 1 to train on grey ones", 3, at_least=1)
+    guided: bool = _setting(
+        "v2: show the networks sketches of the holes, the edges of the photos, so that users "
+        "can draw what is to be filled in",
+        False,
+    )
     image_size: int = _setting("height and width of the images, in pixels", 256, at_least=1)
     batch_size: int = _setting(
         "images in each step, a multiple of critic_steps", 16, at_least=1
@@ -354,6 +360,11 @@ class Settings:
         for name, architecture in (("gamma", "deepfill_v1"), ("box_share", "deepfill_v2")):
             fits = getattr(self, name) is None or self.architecture == architecture
             self._require(name, f"left out: it is for {architecture} alone", fits)
+        self._require("channels", "1 or 3", self.channels in (1, 3))
+        fits = self.perceptual_network is None or self.channels == 3
+        self._require("perceptual_network", "left out of grey images", fits)
+        fits = not self.guided or self.architecture == "deepfill_v2"
+        self._require("guided", "left out: it is for deepfill_v2 alone", fits)
         if self.preset is None:
             self._check_sizes()
         weight = (self.loss_weights or {}).get("perceptual", 0)

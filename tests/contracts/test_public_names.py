@@ -121,6 +121,7 @@ PUBLIC_NAMES = {
     ],
     "masks": [
         "Boxes",
+        "EdgeSketch",
         "Mixture",
         "Mosaic",
         "Strokes",

@@ -130,7 +130,7 @@ def folder(tiny, page, tmp_path, monkeypatch):
     for file in ("photo.jpg", *others):
         photo = rng.integers(0, 256, (40, 48, 3)).astype("uint8")
         Image.fromarray(photo).save(tmp_path / file)
-    for file in ("mask.png", *(f"masks/{number}.png" for number in numbers)):
+    for file in ("mask.png", "lines.png", *(f"masks/{number}.png" for number in numbers)):
         Image.fromarray(mask).save(tmp_path / file)
     tiny.save_to_preset(tmp_path / "bundled" / "photos-128")
     tiny.inpainter.save_to_preset(tmp_path / "my_preset")

@@ -546,7 +546,7 @@ def test_critic_that_does_not_fit_is_replaced(settings, tmp_path, changes, reaso
         (
             lambda width: Generator.deepfill_v2(width, channels=1),
             {},
-            "in colour.*Received: channels=1",
+            "`channels` of this preset is 1.*channels=3",
         ),
         (lambda width: PatchCritic(width), {}, "Generator.*which holds a PatchCritic"),
     ],

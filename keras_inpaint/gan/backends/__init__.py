@@ -101,6 +101,10 @@ class Backend(Protocol):
         """Returns the values that variables have within a step now, whatever they become."""
         return [variable.value for variable in variables]
 
+    def read(self, variable: Any) -> Any:
+        """Returns the value of a variable between steps, as an array of NumPy."""
+        return ops.convert_to_numpy(variable.value)
+
     def assign_unless(
         self, condition: Tensor, variables: Variables, values: list[Tensor]
     ) -> None:

@@ -144,6 +144,10 @@ class TensorFlowBackend(Backend):
         # Copied only once the variable changes.
         return [tf.identity(variable.value) for variable in variables]
 
+    def read(self, variable: Any) -> Any:
+        # NumPy warns of what `ops.convert_to_numpy` does with the variables of TensorFlow.
+        return variable.value.numpy()
+
     def assign_unless(
         self, condition: Tensor, variables: Variables, values: list[Tensor]
     ) -> None:
