@@ -1,8 +1,8 @@
 """From settings to the model that trains, and the devices that it trains on."""
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -248,20 +248,20 @@ def _copy_of(network: Any) -> Any:
 
 
 def devices_scope(
-    settings: Settings, report: Callable[[str], None] = _LOG.info
+    settings: Settings, report: Callable[[str], None] = _LOG.info, strategy: Any = None
 ) -> AbstractContextManager[Any]:
-    """Finds the devices that a run trains on, and the scope for its model.
+    """Finds the devices that a run trains on with TensorFlow, and the scope for its model.
 
     Args:
         settings: `keras_inpaint.training.settings.Settings`.
         report: Function. Called with each message.
+        strategy: The `tf.distribute.Strategy` of several processes, or `None`.
 
     Returns:
-        The scope in which the model is to be made.
+        The scope in which the model is to be made; of nothing on JAX, see `shared_devices`.
 
     Raises:
-        ValueError: If a batch cannot be split between the devices, or the backend has no
-            `"mirrored"`.
+        ValueError: If a batch cannot be split between the devices.
 
     Example:
     >>> from keras_inpaint.training.building import devices_scope
@@ -269,35 +269,76 @@ def devices_scope(
     ...     strategy is None
     True
     """
-    is_wanted = settings.distribution == "mirrored"
-    if keras.backend.backend() != "tensorflow":
-        if is_wanted:
-            raise ValueError(
-                "Runs are spread over devices on the TensorFlow backend alone; in Python, "
-                "`fit` is on JAX under `keras.distribution.DataParallel`. Received: "
-                f"distribution='mirrored' on the backend {keras.backend.backend()!r}"
-            )
+    if keras.backend.backend() != "tensorflow" or settings.distribution == "none":
         return nullcontext()
-    if settings.distribution == "none":
-        return nullcontext()
-    # Late: on JAX, TensorFlow may not be installed.
-    import tensorflow as tf
+    if strategy is None:
+        # Late: on JAX, TensorFlow may not be installed.
+        import tensorflow as tf
 
-    # CPUs only on demand: several logical parts of one are no faster.
-    kinds = ("GPU", "CPU") if is_wanted else ("GPU",)
-    found = [tf.config.list_logical_devices(kind) for kind in kinds]
-    names = tuple(device.name for device in next(filter(None, found), []))
-    if len(names) < 2:
-        if is_wanted:
-            report("There is one device: it does not share with any.")
-        return nullcontext()
+        # CPUs only on demand: several logical parts of one are no faster.
+        kinds = ("GPU", "CPU") if settings.distribution == "mirrored" else ("GPU",)
+        found = [tf.config.list_logical_devices(kind) for kind in kinds]
+        names = tuple(device.name for device in next(filter(None, found), []))
+        if not _shares(settings, len(names), report):
+            return nullcontext()
+        strategy = _strategy(names)
+    else:
+        _shares(settings, strategy.num_replicas_in_sync, report)
+    scope: AbstractContextManager[Any] = strategy.scope()
+    return scope
+
+
+@contextmanager
+def shared_devices(
+    settings: Settings, report: Callable[[str], None] = _LOG.info
+) -> Iterator[int]:
+    """Lets the devices of JAX, of all processes, share each batch for as long as a run does.
+
+    Args:
+        settings: See `devices_scope`, and so the others and what is raised.
+        report: Function.
+
+    Returns:
+        Context manager of an int: how many devices share each batch.
+
+    Example:
+    >>> from keras_inpaint.training.building import shared_devices
+    >>> with shared_devices(keras_inpaint.training.Settings("photos", "run")) as num:
+    ...     num
+    1
+    """
+    if keras.backend.backend() != "jax" or settings.distribution == "none":
+        yield 1
+        return
+    import jax
+
+    # CPUs only on demand, as above.
+    is_wanted = settings.distribution is not None or jax.default_backend() != "cpu"
+    if not is_wanted or not _shares(settings, jax.device_count(), report):
+        yield 1
+        return
+    before = keras.distribution.distribution()
+    # Each process reads its own part already.
+    parallel = keras.distribution.DataParallel(auto_shard_dataset=False)
+    keras.distribution.set_distribution(parallel)
     try:
-        check_equal_parts(settings.batch_size, len(names), max(1, settings.critic_steps))
+        yield jax.device_count()
+    finally:
+        keras.distribution.set_distribution(before)
+
+
+def _shares(settings: Settings, num: int, report: Callable[[str], None]) -> bool:
+    """Checks that devices can share a batch; returns whether there are several."""
+    if num < 2:
+        if settings.distribution is not None:
+            report("There is one device: it does not share with any.")
+        return False
+    try:
+        check_equal_parts(settings.batch_size, num, max(1, settings.critic_steps))
     except ValueError as error:
         raise ValueError(f"{error}. On one device: distribution='none'") from error
-    report(f"{len(names)} devices share each batch.")
-    scope: AbstractContextManager[Any] = _strategy(names).scope()
-    return scope
+    report(f"{num} devices share each batch.")
+    return True
 
 
 @cache

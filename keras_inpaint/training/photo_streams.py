@@ -35,7 +35,8 @@ def find_run_photos(
         source: What `training_source` or `validation_source` returns, or a part of it.
         is_training: bool. Whether they are to train on: at least one batch is needed.
         log: `keras_inpaint.data.SkipLog` or `None`.
-        part: Pair of ints. See `keras_inpaint.data.photos`.
+        part: Pair of ints, see `keras_inpaint.data.photos`: that of one of several processes,
+            which share each batch.
 
     Returns:
         `PhotoFiles`, of which some may turn out to be damaged.
@@ -48,7 +49,7 @@ def find_run_photos(
     is_own = not is_training and settings.validation is not None
     return PhotoFiles(
         files,
-        settings.batch_size,
+        settings.batch_size // part[1],
         is_training,
         masks,
         mask_choice,
@@ -96,10 +97,11 @@ def training_stream(
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
+    files = _found(settings, source, True, log)
     batches = stream(
-        _found(settings, source, True, log),
+        files,
         image_size=settings.image_size,
-        batch_size=settings.batch_size,
+        batch_size=settings.batch_size // files.part[1],
         shuffle=True,
         flip=True,
         crop="random",
@@ -118,26 +120,29 @@ def validation_stream(
     source: PhotoSource | PhotoFiles,
     batch_size: int | None = None,
     log: SkipLog | None = None,
+    drop_remainder: bool = False,
 ) -> Any:
     """Streams the centre squares of photos, always in the same order.
 
     Args:
         settings: As `source` and `log`, see `training_stream`.
         batch_size: int or `None`, for that of the settings.
+        drop_remainder: bool. Whether to leave out a last, smaller batch.
 
     Returns:
         What `keras_inpaint.data.photos` returns.
     """
+    files = _found(settings, source, False, log)
     return stream(
-        _found(settings, source, False, log),
+        files,
         image_size=settings.image_size,
-        batch_size=batch_size or settings.batch_size,
+        batch_size=(batch_size or settings.batch_size) // files.part[1],
         shuffle=False,
         flip=False,
         crop="centre",
         seed=0,
         repeat=False,
-        drop_remainder=False,
+        drop_remainder=drop_remainder,
         min_scale=None,
         channels=settings.channels,
     )

@@ -299,10 +299,11 @@ class Settings:
         at_least=1,
     )
     distribution: str | None = _setting(
-        "mirrored: all accelerators share each batch; none: one device",
+        "mirrored: all accelerators share each batch; multiworker: those of several processes, "
+        "which TF_CONFIG names; none: one device",
         None,
         "mirrored where there are several accelerators",
-        choices=("none", "mirrored"),
+        choices=("none", "mirrored", "multiworker"),
     )
 
     def __post_init__(self) -> None:

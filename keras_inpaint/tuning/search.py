@@ -16,6 +16,7 @@ from keras_inpaint.arguments import check_int
 from keras_inpaint.files import FolderLock, check_target, sweep, write_json
 from keras_inpaint.metrics import PerceptualDistance
 from keras_inpaint.training.building import devices_scope
+from keras_inpaint.training.cluster import tasks_of
 from keras_inpaint.training.settings import BETTER, Settings
 from keras_inpaint.tuning.hypermodel import InpaintingHyperModel, check_photos
 from keras_inpaint.tuning.report import (
@@ -125,6 +126,7 @@ def search(
             ones all failed.
     """
     _check_numbers(settings, max_trials=max_trials, max_failures=max_failures)
+    _check_distribution(settings)
     info = report or _LOG.info
     role = role_of_process()
     hypermodel = InpaintingHyperModel(
@@ -173,6 +175,19 @@ def _check_numbers(settings: Settings, **counts: Any) -> None:
         raise ValueError(
             "`steps` must be a multiple of `save_every`: trials are validated at their end. "
             f"Received: steps={settings.steps}, save_every={settings.save_every}"
+        )
+
+
+def _check_distribution(settings: Settings) -> None:
+    if tasks_of(settings) is not None:
+        raise ValueError(
+            "A trial is trained in one process: let several processes share the trials, see "
+            "KERASTUNER_TUNER_ID. Received: distribution='multiworker'"
+        )
+    if settings.distribution == "mirrored" and keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Trials are spread over devices on the TensorFlow backend alone. Received: "
+            f"distribution='mirrored' on the backend {keras.backend.backend()!r}"
         )
 
 

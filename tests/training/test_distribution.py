@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_inpaint.training.building import devices_scope
+from keras_inpaint.training.building import devices_scope, shared_devices
 from keras_inpaint.training.settings import Settings
 
 
@@ -28,13 +28,20 @@ def test_one_device_says_that_there_is_no_other():
     assert lines == ["There is one device: it does not share with any."]
 
 
-def test_mirrored_is_refused_on_jax(monkeypatch):
-    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    settings = Settings("photos", "run", distribution="mirrored")
-    with pytest.raises(ValueError, match=r"DataParallel.*'mirrored' on the backend 'jax'"):
-        devices_scope(settings)
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX only")
+def test_devices_of_jax_share_batches_for_as_long_as_a_run_does():
+    import jax
+
+    lines = []
+    settings = Settings("photos", "run", distribution="mirrored", batch_size=4)
+    with shared_devices(settings, lines.append):
+        is_shared = keras.distribution.distribution() is not None
+    assert is_shared == (jax.device_count() > 1)
+    assert len(lines) == 1
+    assert keras.distribution.distribution() is None
 
 
 def test_unknown_distributions_are_refused():
-    with pytest.raises(ValueError, match=r"one of none, mirrored.*distribution='multiworker'"):
-        Settings("photos", "run", distribution="multiworker")
+    words = r"one of none, mirrored, multiworker.*distribution='all'"
+    with pytest.raises(ValueError, match=words):
+        Settings("photos", "run", distribution="all")

@@ -381,6 +381,17 @@ def test_devices_of_the_settings_share_the_trials(settings, pretended, monkeypat
     assert made == ["two devices", "three devices"]
 
 
+def test_several_processes_share_trials_and_no_batches(settings, monkeypatch):
+    cluster = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    several = dataclasses.replace(settings, distribution="multiworker")
+    with pytest.raises(ValueError, match="share the trials, see KERASTUNER_TUNER_ID"):
+        search(several, report=str)
+    with pytest.raises(ValueError, match=r"TF_CONFIG.*unset it"):
+        search(settings, report=str)
+    assert not Path(settings.output).exists()
+
+
 def test_photos_are_held_out_to_measure_on(settings, photos):
     learned, measured = _split(settings)
     assert [Path(path).name for path in measured] == ["0.png"]
