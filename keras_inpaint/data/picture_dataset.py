@@ -130,7 +130,8 @@ class PictureDataset(keras.utils.PyDataset):
         pictures = [self._picture(order, epoch, first + position) for position in own]
         # Also of none, which a worker may be left in a last batch.
         shape = (len(pictures), self.image_size, self.image_size)
-        images = np.reshape([image for image, _ in pictures], (*shape, 3)).astype(np.float32)
+        images = np.reshape([image for image, _ in pictures], (*shape, self.channels))
+        images = images.astype(np.float32)
         if self.files.masks is None:
             return images
         masks = np.reshape([mask for _, mask in pictures], (*shape, 1)).astype(np.float32)

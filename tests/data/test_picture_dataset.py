@@ -159,6 +159,12 @@ def test_fit_takes_it(folder, workers, tmp_path_factory):
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_grey_images_have_one_channel(levels):
+    grey, colour = (PictureDataset(levels, 16, 2, channels=number)[0] for number in (1, 3))
+    assert grey.shape == (2, 16, 16, 1)
+    np.testing.assert_allclose(grey, colour[..., :1], atol=1e-5)
+
+
 def test_arguments_out_of_bounds_are_refused(folder):
     with pytest.raises(ValueError, match=r"at least 1.*image_size=0"):
         PictureDataset(folder, image_size=0)
