@@ -56,7 +56,8 @@ test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
 		$(JAX_TESTS)
 	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/python -m pytest -n $(WORKERS) \
-		-m 'not slow' $(PYTEST_OPTIONS) tests/gan/test_data_contract.py
+		-m 'not slow' $(PYTEST_OPTIONS) \
+		tests/gan/test_data_contract.py tests/gan/test_guided.py
 
 test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) \
