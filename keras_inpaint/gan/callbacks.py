@@ -124,7 +124,7 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
     Example:
     >>> gan = keras_inpaint.InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=8)
     >>> gan.compile(run_eagerly=True)
-    >>> images = np.zeros((3, 64, 64, 3), "float32")
+    >>> images = np.full((3, 64, 64, 3), -0.5, "float32")
     >>> images[1] = np.nan
     >>> stop = keras_inpaint.gan.TerminateOnNonFinite(every=1, report=print)
     >>> options = {"batch_size": 1, "shuffle": False, "verbose": 0, "callbacks": [stop]}
@@ -234,7 +234,8 @@ class PictureSheets(keras.callbacks.Callback):
     >>> import os, tempfile
     >>> gan = keras_inpaint.InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=8)
     >>> gan.compile(run_eagerly=True)
-    >>> images, masks = np.zeros((2, 64, 64, 3), "float32"), np.ones((2, 64, 64, 1), "float32")
+    >>> images = np.full((2, 64, 64, 3), -0.5, "float32")
+    >>> masks = np.ones((2, 64, 64, 1), "float32")
     >>> masks[:, :32] = 0
     >>> folder = tempfile.mkdtemp()
     >>> sheets = keras_inpaint.gan.PictureSheets(images, masks, folder, every=2)

@@ -117,7 +117,8 @@ class InpaintingGAN(keras.Model):
     Example:
     >>> gan = keras_inpaint.InpaintingGAN.deepfill_v2(width=8, image_size=64, critic_width=8)
     >>> gan.compile()
-    >>> history = gan.fit(np.zeros((4, 64, 64, 3), "float32"), batch_size=2, verbose=0)
+    >>> images = np.full((4, 64, 64, 3), -0.5, "float32")
+    >>> history = gan.fit(images, batch_size=2, verbose=0)
     >>> "loss" in history.history, gan.metrics_names[0]
     (True, 'loss')
 

@@ -253,7 +253,7 @@ class BatchChecker:
         images = np.asarray(batch["images"])
         self.image_shape, self.has_masks = images.shape, "masks" in batch
         if self.is_training and self.has_masks:
-            _warn_of_extremes(batch["masks"], "The masks of the first batch", stacklevel=7)
+            _warn_of_extremes(batch["masks"], "The masks of the first batch", stacklevel=8)
         if self.is_training and images.min() >= 0:
             warnings.warn(
                 "All images of the first batch lie within [0, 1]: they are probably not in "

@@ -254,8 +254,10 @@ def test_masks_without_a_hole_and_without_an_image_are_warned_of(factor, found):
     with pytest.warns(UserWarning, match=f"Sampler draws {found}|Sampler draws leave {found}"):
         train(make(masks=Sampler(everywhere)))
     masks = np.full((2, SIZE, SIZE, 1), factor, "float32")
-    with pytest.warns(UserWarning, match=f"first batch.*{found}"):
+    with pytest.warns(UserWarning, match=f"first batch.*{found}") as caught:
         train(make(), (make_images(2), masks))
+    # The line that called `fit`.
+    assert caught[0].filename == __file__
 
 
 class ExtraTerm(HingeObjective):
