@@ -20,6 +20,7 @@ class Checked:
     compiled, critic_steps, check_values, optimizer = True, 1, False, None
     reconstruction_steps = critic_only_steps = 0
     masks = Boxes(16, 16, jitter=2)
+    sketch = None
 
     def __init__(self, image_size=None, patch_size=None):
         self.generator = SimpleNamespace(channels=3, size_multiple=8)
