@@ -175,19 +175,24 @@ def serve_on_ray(
 
     Args:
         preset: As all others but the last three, see `serve`.
-        device: str or `None`. As `keras-inpaint serve --device`, of the networks.
+        device: `"cpu"`, `"gpu"`, or `None` for what the backend chooses. Of the networks.
         address: str or `None`. As `keras_inpaint.inpainting.on_ray.connected` takes.
         max_networks: int. Networks at once, each of one processor or one GPU at least.
 
     Raises:
         OSError: If the address cannot be listened on, or the cluster not be reached or not
             hold the networks.
-        ValueError: If there is no such port.
+        ValueError: If there is no such port, or `device` is another one.
     """
     limits = limits or Limits()
     if not 1 <= port < 2**16:
         raise ValueError(
             f"With the engine 'ray', `port` must be one from 1 to 65535. Received: {port}"
+        )
+    if device not in (None, "cpu", "gpu"):
+        raise ValueError(
+            "With the engine 'ray', `device` must be cpu or gpu: Ray gives each network a GPU "
+            f"of its own. Received: {device!r}"
         )
     if max_networks < 1:
         raise ValueError(
@@ -221,7 +226,7 @@ def _deploy(
     device: str | None,
     max_networks: int,
 ) -> Any:
-    on_gpu = device is not None and device.startswith("gpu")
+    on_gpu = device == "gpu"
     deployment: Any = serve.deployment
     networks = deployment(
         Network,
@@ -232,7 +237,7 @@ def _deploy(
             "max_replicas": max_networks,
             "target_ongoing_requests": 1,
         },
-    ).bind(preset, model, name, limits, "gpu" if on_gpu else device)
+    ).bind(preset, model, name, limits, device)
     requests = deployment(
         serve.ingress()(Requests),
         name="Requests",

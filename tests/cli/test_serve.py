@@ -53,6 +53,7 @@ def test_the_key_comes_from_the_environment_or_a_file(asked, monkeypatch, tmp_pa
         (["--address", "auto"], "--address is for the engine ray.*auto"),
         (["--max-networks", "2"], "--max-networks is for the engine ray.*2"),
         (["--engine", "ray", "--port", "0"], "--port must be one from 1 to 65535.*0"),
+        (["--engine", "ray", "--device", "gpu:1"], "--device must be cpu or gpu:.*'gpu:1'"),
         (["--engine", "ray", "--max-networks", "0"], "--max-networks must be at least 1.*0"),
         (["--engine", "ray", "--preset", "none-of-this-name"], "none-of-this-name"),
     ],
