@@ -6,10 +6,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
 
 
 class WaitClock:
@@ -43,12 +45,15 @@ class WaitClock:
             `tf.data.Dataset`, or a generator, whose batches threads read ahead.
         """
         self.is_used = True
+        # Not before it is used: the command line reads its arguments without Keras.
+        import keras
+
         if isinstance(dataset, keras.utils.PyDataset):
             # Keras's own threads do not say when they are waited for.
             return self._read_ahead(dataset)
         return self._watch_dataset(dataset)
 
-    def _read_ahead(self, dataset: keras.utils.PyDataset) -> Iterator[Any]:
+    def _read_ahead(self, dataset: "keras.utils.PyDataset") -> Iterator[Any]:
         pool = ThreadPoolExecutor(dataset.workers)
         try:
             numbers = itertools.count()
