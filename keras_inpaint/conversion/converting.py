@@ -20,7 +20,7 @@ from keras_inpaint.conversion.networks import (
 from keras_inpaint.conversion.reading import Source, read_source
 from keras_inpaint.files import sha256
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
-from keras_inpaint.masks import Boxes, Strokes, Union
+from keras_inpaint.masks import Boxes, EdgeSketch, Strokes, Union
 from keras_inpaint.models import GlobalLocalCritic
 from keras_inpaint.presets.writing import check_replaceable, write_preset
 
@@ -90,7 +90,7 @@ def convert(
     if order == "bgr" and channels == 3:
         reverse_colours(weights, channels)
     _report(found, networks["model"], why_no_critic, channel_order, report)
-    objects = _training(found, networks["critic"]) if "critic" in networks else None
+    objects = _training(found, **networks) if "critic" in networks else None
     write_preset(folder, networks, _metadata(found, networks, order), objects=objects)
     return folder
 
@@ -191,7 +191,7 @@ def _assign(weights: Arrays, variables: dict[str, Any]) -> None:
         variable.assign(weights[name])
 
 
-def _training(source: Source, critic: Any) -> dict[str, Any]:
+def _training(source: Source, model: Any, critic: Any) -> dict[str, Any]:
     """Objective and masks of the published programs, for `InpaintingGAN.from_preset`."""
     if isinstance(critic, GlobalLocalCritic):
         height, width = critic.patch_size
@@ -199,7 +199,8 @@ def _training(source: Source, critic: Any) -> dict[str, Any]:
             "objective": WassersteinObjective(variant=source.layout.dialect),
             "masks": Boxes.published(height, width),
         }
-    return {"objective": HingeObjective(), "masks": Union([Boxes(), Strokes()])}
+    sketch = {"sketch": EdgeSketch()} if model.guided else {}
+    return {"objective": HingeObjective(), "masks": Union([Boxes(), Strokes()]), **sketch}
 
 
 def _metadata(source: Source, networks: dict[str, Any], order: str) -> dict[str, Any]:

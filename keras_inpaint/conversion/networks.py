@@ -137,8 +137,8 @@ def make_generator(weights: Arrays, dialect: str, spell: Any) -> Any:
     width = _most_common(kernel[-1] for kernel in first)
     gated = _most_common(kernel[2] < width for kernel in second)
     channels = _most_common(last)
-    shown = _kernels(weights, _FIRST[:1])
-    gated_output = gated and bool(shown) and channels == 2 * (shown[0][2] - _NUM_OTHER_INPUTS)
+    others = [shape[2] - _NUM_OTHER_INPUTS for shape in _kernels(weights, _FIRST[:1])]
+    gated_output = gated and others == [channels // 2] and channels % 2 == 0
     channels //= 2 if gated_output else 1
     refine = _kernels(weights, _FIRST[1:])
     decoder = [
@@ -155,6 +155,8 @@ def make_generator(weights: Arrays, dialect: str, spell: Any) -> Any:
         if refine
         else not gated,
         gated_output=gated_output,
+        # Of the guided mode, the sketch too.
+        guided=gated and others == [channels + 1],
         decoder_width=None if decoder_width in (0, width) else decoder_width,
     )
 
@@ -210,11 +212,14 @@ def make_critic(
     channels = generator.channels
     common = {"channels": channels, "padding": generator.padding}
     if "patch" in parts:
-        chain = _filters(weights, "patch", _NUM_PATCH_CONVOLUTIONS, channels + 1)
+        sketched = (_KERNEL, _KERNEL, channels + 2)
+        first = weights.get("patch/conv1/kernel", _NONE)
+        guided = generator.guided and first.shape[:-1] == sketched
+        chain = _filters(weights, "patch", _NUM_PATCH_CONVOLUTIONS, channels + 1 + guided)
         expected = [layer.filters * chain[0] for layer in PatchCritic(1).convolutions]
         if chain != expected:
             raise ValueError(f"its convolutions have {chain} filters and must have {expected}")
-        return PatchCritic(chain[0], **common)
+        return PatchCritic(chain[0], **common, guided=guided)
     if not parts & set(_SIDES):
         return None
     filters = {side: _filters(weights, side, _NUM_CONVOLUTIONS, channels) for side in _SIDES}

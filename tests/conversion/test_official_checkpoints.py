@@ -162,6 +162,26 @@ def test_generator_alone_is_converted(tmp_path):
     assert "parts" not in json.loads((tmp_path / "preset" / "config.json").read_text())
 
 
+@pytest.mark.parametrize("is_critic_guided", [True, False])
+def test_guided_networks_are_converted(rng, tmp_path, is_critic_guided):
+    variables = official_arrays("official_v2")
+    # [corrupted | sketch * mask | ones | mask], and [picture | mask | sketch] of the critic.
+    first, shown = "inpaint_net/conv1/kernel", "discriminator/sn_patch_gan/conv1/kernel"
+    plain = dict(variables)
+    variables[first] = np.insert(plain[first], 3, rng.normal(0, 0.1, (5, 5, 8)), axis=2)
+    if is_critic_guided:
+        variables[shown] = np.insert(plain[shown], 4, 0.1, axis=2)
+    source = write_checkpoint(tmp_path / "source", variables)
+    ki.convert(source, tmp_path / "preset", report=lambda line: None)
+    gan = ki.InpaintingGAN.from_preset(tmp_path / "preset")
+    assert (gan.generator.guided, gan.critic.guided) == (True, is_critic_guided)
+    assert isinstance(gan.sketch, ki.masks.EdgeSketch)
+    kernel = generator_weights(gan.generator)["conv1/kernel"]
+    np.testing.assert_array_equal(kernel, variables[first][:, :, [2, 1, 0, 3, 4, 5]])
+    # Of a sketch without lines, the filling is that of the network without it.
+    assert_outputs(gan.generator, *official_references("official_v2"))
+
+
 def test_latest_of_several_checkpoints_is_taken(tmp_path):
     variables = official_arrays("official_v2")
     other = {**variables, "inpaint_net/conv5/bias": np.full(32, 7, "float32")}

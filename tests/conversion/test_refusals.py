@@ -114,13 +114,6 @@ def test_weights_that_are_no_numbers(refused, tmp_path, name, value):
     assert message.endswith(f"not finite: {name}")
 
 
-def test_guided_network_is_none_of_ours(refused, tmp_path):
-    variables = official_arrays("official_v2")
-    variables["inpaint_net/conv1/kernel"] = np.zeros((5, 5, 6, 8), "float32")
-    message = refused(write_checkpoint(tmp_path / "source", variables))
-    assert "conv1/kernel is (5, 5, 6, 8) and must be (5, 5, 5, 8)" in message
-
-
 def test_checkpoint_of_another_program(refused, tmp_path):
     source = write_checkpoint(tmp_path / "source", {"dense/kernel": np.zeros((2, 2), "f4")})
     assert "with ['dense/kernel']" in refused(source)
