@@ -129,9 +129,11 @@ def _open_folder(
         with gan.backend.alone():
             source = build(settings, warn)
     if cluster.is_chief:
-        folder = stack.enter_context(RunFolder(settings, gan, warn))
-        if folder.restore(source, warn):
-            info(f"Going on from step {source.num_steps} of {folder.path}.")
+        # It makes networks of its checkpoint, and on JAX all would have to make them.
+        with gan.backend.alone():
+            folder = stack.enter_context(RunFolder(settings, gan, warn))
+            if folder.restore(source, warn):
+                info(f"Going on from step {source.num_steps} of {folder.path}.")
     cluster.copy_from_chief(gan, source)
     return folder
 
