@@ -22,9 +22,11 @@ def pytest_addoption(parser):
 
 
 def pytest_configure():
-    # Shells have what they start in the background ignore Ctrl-C, and so would its children.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Shells have what they start in the background ignore Ctrl-C, and `nohup` a closed
+    # terminal: so would its children, of which tests see how they end.
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        if signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+            signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture
