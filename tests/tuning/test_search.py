@@ -216,7 +216,7 @@ def test_keras_tuner_exports_the_status_of_a_trial_under_the_name_that_one_file_
 def test_folder_of_another_search_is_refused(settings, pretended):
     search(settings, max_trials=1, report=str)
     for changes, options, advice in [
-        ({"width": 9}, {}, r"`settings\.width`.*settings\.width=8.*settings\.width=9"),
+        ({"width": 12}, {}, r"`settings\.width`.*settings\.width=8.*settings\.width=12"),
         ({}, {"objective": "val_psnr"}, "objective='val_psnr'"),
         ({}, {"bounds": {"hole": (1, 2)}}, r"`ranges\.hole\.high`.*10\.0.*=2"),
         ({}, {"names": ["adversarial"]}, r"`ranges\.coarse`"),
