@@ -154,6 +154,8 @@ def test_full_disk_leaves_what_was_there_and_is_told_in_one_line(name, gan, smal
 @pytest.fixture
 def commands(tmp_path, disk, monkeypatch):
     """Commands that write onto the disk, and what of it they write."""
+    # Of which a source is made.
+    pytest.importorskip("torch")
     port = write_pytorch(tmp_path / "gen.pt", stripped(port_state("netG"), "netG."))
     monkeypatch.setattr(presets, "check_preset", lambda preset: None)
     monkeypatch.setattr(presets, "load_inpainter", lambda preset: Inpainter(Echo()))
