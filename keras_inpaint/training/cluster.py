@@ -228,8 +228,8 @@ class Cluster:
             if name not in _OF_ONE_MACHINE
         }
         described = json.dumps([shared, photos], sort_keys=True)
-        # As exact in float32.
-        checksum = zlib.crc32(described.encode()) % 2**20
+        # As an int32 holds it.
+        checksum = zlib.crc32(described.encode()) % 2**31
         index, count = self.part
         checksums = np.zeros(count, np.int32)
         checksums[index] = checksum
