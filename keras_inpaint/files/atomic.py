@@ -97,7 +97,8 @@ def atomic_write(
             _swept.add(target.parent)
         reserve_room(target.parent, size, path)
         with _temporary_folder(target.parent) as folder:
-            draft = folder / target.name
+            # As it is called, and not what a link leads to: many writers go by the suffix.
+            draft = folder / os.path.basename(os.path.abspath(path))
             if is_folder:
                 draft.mkdir()
             yield draft

@@ -147,7 +147,9 @@ def inpaint_folder(
     While some photos are filled, others are read and written. Those of one size that the
     network sees as a whole are filled at once. What an earlier call has done is left as it
     is: a manifest in the folder of filled photos knows the sizes and times of all files, the
-    weights and the arguments. So a call that was cut off, however it was, goes on.
+    weights and the arguments. So a call that was cut off, however it was, goes on. Files that
+    are there already, and are not as an earlier call has left them, are not replaced: their
+    photos fail.
 
     A photo that fails does not end the call: it is in the report, with the reason.
 
@@ -163,7 +165,7 @@ def inpaint_folder(
         mask_pattern: str or None. What masks are called, such as `"{name}_hole"`.
         each_mask: bool. Of a photo with several masks, whether each makes a filled photo,
             named like the mask; else the holes of all are filled in one.
-        overwrite: bool. Whether to do again what is done.
+        overwrite: bool. Whether to do again what is done, and replace files that others made.
         workers: int or None. Threads that read, and threads that write; None for one per
             processor, at most 4. With `engine="ray"`, processes; None for as many as the
             cluster has room for.
@@ -428,6 +430,11 @@ class Pipeline:
         manifest = None if self.overwrite else self.manifest
         if manifest is not None and manifest.is_done(job.output, sources):
             return None
+        if manifest is not None and manifest.is_others(job.output):
+            raise ValueError(
+                f"{job.output} is there already, and not as an earlier run has left it. Choose "
+                "another folder for the filled photos, or have it replaced (--overwrite)."
+            )
         options = self.options
         header, mask_memory = read_header(job.photo), 0
         for mask in job.masks:

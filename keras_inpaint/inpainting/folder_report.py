@@ -134,12 +134,16 @@ class Manifest:
     def is_done(self, output: Path, sources: list[os.stat_result]) -> bool:
         """Checks whether an earlier run has written `output`, and nobody changed anything."""
         entry = self._lines.get(self._name(output))
-        if entry is None or entry != {**entry, **self._facts(sources)}:
-            return False
+        is_current = entry is not None and entry == {**entry, **self._facts(sources)}
+        return is_current and os.path.lexists(output) and not self.is_others(output)
+
+    def is_others(self, output: Path) -> bool:
+        """Checks whether `output` is there, and not as an earlier run has left it."""
         try:
-            return bool(entry.get("made") == _stamp(output.stat()))
+            made = _stamp(output.stat())
         except OSError:
-            return False
+            return os.path.lexists(output)
+        return bool(self._lines.get(self._name(output), {}).get("made") != made)
 
     def add(self, output: Path, sources: list[os.stat_result], made: os.stat_result) -> None:
         """Notes that `output` is about to appear, made of files of these sizes and times."""
