@@ -105,8 +105,8 @@ def _add_folder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="of a folder, fill again what an earlier run has done, and replace files there that "
-        "it has not made",
+        help="of a folder, fill again what an earlier run has done, and replace files there "
+        "that it has not made",
     )
     parser.add_argument(
         "--report",
