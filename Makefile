@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # Processes that tests run in, most of the time on one core each. 0 runs them in the first one.
 WORKERS ?= 2
+# A file's tests stay in one process, which makes its fixtures once, until another has none left.
+PYTEST_WORKERS := -n $(WORKERS) --dist worksteal
 PYTEST_OPTIONS ?=
 
 export TF_CPP_MIN_LOG_LEVEL = 2
@@ -48,19 +50,19 @@ inpaint: $(INSTALLED) ## Fill the hole of a bundled photo and print where the pi
 	@echo "The filled picture: $(CURDIR)/$(FILLED)"
 
 test: $(INSTALLED_TOOLS) ## Run all tests but the slow ones and those in a browser
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) \
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_WORKERS) \
 		-m 'not slow and not browser' $(PYTEST_OPTIONS)
 
 # What `fit` may be given are steps that run once: to compile them well takes longer than it saves.
 test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again, on JAX
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
 		$(JAX_TESTS)
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/python -m pytest -n $(WORKERS) \
+	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/python -m pytest $(PYTEST_WORKERS) \
 		-m 'not slow' $(PYTEST_OPTIONS) \
 		tests/gan/test_data_contract.py tests/gan/test_guided.py
 
 test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) \
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_WORKERS) \
 		-m 'slow and not browser' $(PYTEST_OPTIONS)
 
 # In one process: its tests share two browsers. Chromium is the system's, as is Node.
@@ -69,7 +71,7 @@ test-browser: $(INSTALLED_TOOLS) ## Run the tests of the page in Chromium
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 0 -m browser $(PYTEST_OPTIONS)
 
 test-floors: $(FLOORS)/.installed ## Run the contract tests with the oldest libraries allowed
-	KERAS_BACKEND=tensorflow $(FLOORS)/bin/python -m pytest -n $(WORKERS) -m 'not slow' \
+	KERAS_BACKEND=tensorflow $(FLOORS)/bin/python -m pytest $(PYTEST_WORKERS) -m 'not slow' \
 		$(PYTEST_OPTIONS) $(FLOOR_TESTS)
 	KERAS_BACKEND=jax $(FLOORS)/bin/python -m pytest -n 0 -m slow $(PYTEST_OPTIONS) \
 		tests/contracts/test_without_tensorflow.py
