@@ -239,9 +239,9 @@ class PictureSheets(keras.callbacks.Callback):
     >>> masks[:, :32] = 0
     >>> folder = tempfile.mkdtemp()
     >>> sheets = keras_inpaint.gan.PictureSheets(images, masks, folder, every=2)
-    >>> history = gan.fit(images, batch_size=1, epochs=2, callbacks=[sheets], verbose=0)
-    >>> sorted(os.listdir(folder))
-    ['step-000000002.png', 'step-000000004.png']
+    >>> history = gan.fit(images, batch_size=1, callbacks=[sheets], verbose=0)
+    >>> os.listdir(folder)
+    ['step-000000002.png']
     """
 
     def __init__(

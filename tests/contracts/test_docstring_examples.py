@@ -51,6 +51,22 @@ def modules_with_examples():
             yield pytest.param(path, id=str(path.relative_to(ROOT)))
 
 
+@pytest.fixture(scope="module")
+def eagerly():
+    """Nothing is compiled on TensorFlow: that takes longer than what the examples compute."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+# Photos are read compiled all the same.
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("path", list(modules_with_examples()))
 def test_examples_print_what_they_say(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
