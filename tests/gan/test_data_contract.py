@@ -64,7 +64,7 @@ def gan():
 @pytest.fixture(scope="module")
 def compiled_gan(gan):
     """One whose steps are compiled, on TensorFlow for sizes that are not known."""
-    return make_gan(PatchCritic(4), attends=True) if ON_TENSORFLOW else gan
+    return make_gan(attends=True) if ON_TENSORFLOW else gan
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from gan.tiny import TinyGenerator
 from keras import ops
 
 from keras_inpaint.losses import HingeObjective, LossWeights, WassersteinObjective
@@ -22,18 +23,22 @@ pytestmark = pytest.mark.skipif(
 SIZE = 32
 
 
-def make_gan(version="v1", seed=0, **compile_arguments):
+def make_gan(version="v1", seed=0, generator=None, **compile_arguments):
     from keras_inpaint.gan import InpaintingGAN
 
     masks = Boxes(16, 16, jitter=2)
     if version == "v1":
         parts = (
-            Generator.deepfill_v1(width=4),
+            generator or Generator.deepfill_v1(width=4),
             GlobalLocalCritic(4, image_size=SIZE, patch_size=16),
             WassersteinObjective(),
         )
     else:
-        parts = (Generator.deepfill_v2(width=4), PatchCritic(4), HingeObjective())
+        parts = (
+            generator or Generator.deepfill_v2(width=4),
+            PatchCritic(4),
+            HingeObjective(),
+        )
     gan = InpaintingGAN(*parts, masks=masks, seed=seed)
     # To compile two networks' gradients takes longer than a few small steps.
     gan.compile(**{"run_eagerly": True, **compile_arguments})
@@ -140,7 +145,7 @@ def test_without_critic_steps_the_critic_stays_as_it_is(images):
 
 
 def test_fit_takes_masks_and_boxes_that_are_given(images):
-    gan = make_gan()
+    gan = make_gan(generator=TinyGenerator())
     masks = np.zeros((4, SIZE, SIZE, 1), "float32")
     masks[:, 4:12, 6:20] = 1
     boxes = np.tile([2, 5, 16, 16], (4, 1)).astype("int32")
@@ -156,16 +161,16 @@ def test_fit_takes_masks_and_boxes_that_are_given(images):
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(images, tmp_path):
     straight = make_gan("v2")
     start = straight.get_weights()
-    straight.fit(images, batch_size=2, shuffle=False, epochs=2, verbose=0)
+    straight.fit(images, batch_size=4, shuffle=False, epochs=2, verbose=0)
 
     stopped = make_gan("v2")
     stopped.set_weights(start)
-    stopped.fit(images, batch_size=2, shuffle=False, verbose=0)
+    stopped.fit(images, batch_size=4, shuffle=False, verbose=0)
     stopped.save_weights(tmp_path / "run.weights.h5")
     resumed = make_gan("v2")
     resumed.load_weights(tmp_path / "run.weights.h5")
-    assert int(resumed.steps) == 2
-    resumed.fit(images, batch_size=2, shuffle=False, verbose=0)
+    assert int(resumed.steps) == 1
+    resumed.fit(images, batch_size=4, shuffle=False, verbose=0)
     assert_all_equal(values(resumed.weights), values(straight.weights))
     assert_all_equal(values(resumed.optimizer.variables), values(straight.optimizer.variables))
 
@@ -217,7 +222,7 @@ def test_every_step_and_every_picture_has_masks_of_its_own(images):
 
 
 def test_validation_masks_depend_on_the_picture_alone(images):
-    gan = make_gan()
+    gan = make_gan(generator=TinyGenerator())
 
     def measure(batch_size):
         # All weights are zero, so that only the masks make a difference.
@@ -333,22 +338,6 @@ def test_what_lies_in_the_hole_is_not_looked_at(images):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_compiled_steps_give_the_same_weights(images):
-    gan = make_gan("v2", generator_optimizer="sgd", critic_optimizer="sgd")
-    other = make_gan(
-        "v2",
-        generator_optimizer="sgd",
-        critic_optimizer="sgd",
-        run_eagerly=False,
-        steps_per_execution=2,
-    )
-    other.set_weights(gan.get_weights())
-    for model in (gan, other):
-        model.fit(images, batch_size=2, shuffle=False, verbose=0)
-    for one, two in zip(gan.weights, other.weights, strict=True):
-        np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
-
-
 def test_half_precision_trains_with_scaled_losses(images, tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     # So small a scale that the first step does not overflow and is not skipped.
@@ -374,7 +363,7 @@ def test_a_batch_that_does_not_divide_names_the_size_needed(images):
 
 
 def test_a_hole_larger_than_the_patch_is_refused_with_both_sizes(images):
-    gan = make_gan(run_eagerly=False)
+    gan = make_gan(generator=TinyGenerator(), run_eagerly=False)
     masks = np.zeros((4, SIZE, SIZE, 1), "float32")
     masks[2, 4:30] = 1
     with pytest.raises(Exception, match=r"local patch of 16 x 16 (.|\n)*26"):
