@@ -74,34 +74,41 @@ def test_reconstruction_is_that_of_a_training_without_a_critic():
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.fixture(scope="module")
+def straight():
+    """A model as it starts, and its weights after a training in one go."""
+    start = make_gan()
+    gan = make_gan(like=start)
+    gan.compile("adam", **PHASES, **QUICKLY)
+    fit(gan)
+    return start, gan.get_weights()
+
+
 @pytest.mark.parametrize("first_steps", [1, 3, 5])
-def test_training_goes_on_in_its_phase(first_steps, tmp_path):
-    straight = make_gan()
-    stopped, resumed = make_gan(like=straight), make_gan()
-    for gan in (straight, stopped, resumed):
+def test_training_goes_on_in_its_phase(first_steps, straight, tmp_path):
+    start, trained = straight
+    stopped, resumed = make_gan(like=start), make_gan()
+    for gan in (stopped, resumed):
         gan.compile("adam", **PHASES, **QUICKLY)
-    fit(straight)
     num = 2 * first_steps
     fit(stopped, IMAGES[:num], MASKS[:num])
     stopped.save_weights(tmp_path / "gan.weights.h5")
     resumed.load_weights(tmp_path / "gan.weights.h5")
     fit(resumed, IMAGES[num:], MASKS[num:])
-    for found, expected in zip(resumed.get_weights(), straight.get_weights(), strict=True):
+    for found, expected in zip(resumed.get_weights(), trained, strict=True):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_single_batches_and_several_steps_an_execution_are_in_their_phase():
-    whole = make_gan()
-    single, several = make_gan(like=whole), make_gan(like=whole)
-    whole.compile("adam", **PHASES, **QUICKLY)
+def test_single_batches_and_several_steps_an_execution_are_in_their_phase(straight):
+    start, trained = straight
+    single, several = make_gan(like=start), make_gan(like=start)
     single.compile("adam", **PHASES, **QUICKLY)
     several.compile("adam", steps_per_execution=2, **PHASES)
-    fit(whole)
     for start in range(0, 12, 2):
         single.train_on_batch(IMAGES[start : start + 2], MASKS[start : start + 2])
     fit(several)
     for gan in (single, several):
-        for found, expected in zip(gan.get_weights(), whole.get_weights(), strict=True):
+        for found, expected in zip(gan.get_weights(), trained, strict=True):
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
 
 
