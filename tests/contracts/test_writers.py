@@ -159,6 +159,10 @@ def commands(tmp_path, disk, monkeypatch):
     port = write_pytorch(tmp_path / "gen.pt", stripped(port_state("netG"), "netG."))
     monkeypatch.setattr(presets, "check_preset", lambda preset: None)
     monkeypatch.setattr(presets, "load_inpainter", lambda preset: Inpainter(Echo()))
+    # Of what is written, which takes longer than to write it.
+    monkeypatch.setattr(
+        "keras_inpaint.export.parity.check_saved_model", lambda inpainter, folder: None
+    )
     words = {
         "convert": ["convert", port, disk / "preset", "--channel-order", "rgb", "--replace"],
         "export": ["export", "--preset", "echo", "--output", disk / "model"],

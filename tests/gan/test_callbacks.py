@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from gan.tiny import TinyCritic
 
 from keras_inpaint.gan import InpaintingGAN, PictureSheets
 from keras_inpaint.losses import HingeObjective
 from keras_inpaint.masks import Boxes, Mosaic
-from keras_inpaint.models import Generator, PatchCritic
+from keras_inpaint.models import Generator
 from keras_inpaint.ops.mosaic import mosaic
 from keras_inpaint.ops.offset_colors import offset_colors
 from keras_inpaint.pictures import read_picture, sheet
@@ -133,15 +134,12 @@ def test_sheets_are_drawn_at_multiples_whatever_an_epoch_or_an_execution_holds(
 )
 def test_fit_draws_what_the_network_makes_of_the_pictures(images, masks, tmp_path):
     generator = Generator.deepfill_v2(width=4)
-    gan = InpaintingGAN(generator, PatchCritic(4), HingeObjective(), Boxes(16, 16, jitter=2))
+    gan = InpaintingGAN(generator, TinyCritic(), HingeObjective(), Boxes(16, 16, jitter=2))
     gan.compile(run_eagerly=True)
     sheets = PictureSheets(images, masks, tmp_path, every=2)
-    gan.fit(images, batch_size=1, epochs=2, verbose=0, callbacks=[sheets])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "step-000000002.png",
-        "step-000000004.png",
-    ]
-    shown = columns_of(tmp_path / "step-000000004.png", 2)
+    gan.fit(images, batch_size=1, verbose=0, callbacks=[sheets])
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000002.png"]
+    shown = columns_of(tmp_path / "step-000000002.png", 2)
     completed = gan.predict_on_batch({"images": images, "masks": masks})["completed"]
     np.testing.assert_array_equal(shown["completed"], as_bytes(completed))
 
