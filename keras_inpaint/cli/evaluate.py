@@ -109,9 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
     if evaluation.failed:
         num = len(evaluation.failed)
         _LOG.warning("%d of %d photos failed.", num, num + len(evaluation.pictures))
+    # First: what was measured is told where the file cannot be written after all.
+    print(evaluation.table(), flush=True)
     if arguments.json is not None:
         evaluation.save(arguments.json)
-    print(evaluation.table())
     for path in (arguments.json, arguments.sheet):
         if path is not None:
             print_result(path)

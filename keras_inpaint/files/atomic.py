@@ -18,6 +18,8 @@ import filelock
 
 from keras_inpaint.files.room import (
     DiskFullError,
+    KnownFolder,
+    LostFolderError,
     is_full,
     no_room,
     reserve_room,
@@ -75,7 +77,8 @@ def atomic_write(
         Path of the same name on the same disk. If anything fails, it is removed.
 
     Raises:
-        OSError: If it cannot be written; a `DiskFullError` if there is no room.
+        OSError: If it cannot be written; a `DiskFullError` if there is no room, a
+            `LostFolderError` if its folder is lost meanwhile.
         ValueError: If `path` names a device, a FIFO or a socket.
 
     Example:
@@ -89,9 +92,11 @@ def atomic_write(
     check_target(path, is_folder=is_folder)
     target = Path(os.path.realpath(path))
     missing = [each for each in target.parents if not each.exists()] if is_folder else []
+    known = None
     try:
         if is_folder:
             target.parent.mkdir(parents=True, exist_ok=True)
+        known = KnownFolder(target.parent, "Then write again: what was there before is whole.")
         if target.parent not in _swept:
             sweep(target.parent)
             _swept.add(target.parent)
@@ -105,10 +110,16 @@ def atomic_write(
             _to_disk(draft)
             _publish(draft, target, is_folder, next_path)
     except BaseException as error:
-        _remove_empty(missing)
-        if not isinstance(error, DiskFullError) and is_full(error):
-            raise no_room(path, error, size or None) from error
-        raise
+        try:
+            # Those were explained before, where one writes inside of another.
+            if not isinstance(error, DiskFullError | LostFolderError):
+                if is_full(error):
+                    raise no_room(path, error, size or None) from error
+                if known is not None:
+                    known.check_error(error)
+            raise
+        finally:
+            _remove_empty(missing)
 
 
 @contextmanager

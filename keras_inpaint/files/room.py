@@ -1,4 +1,4 @@
-"""Room on the disk, made sure of before a library writes that cannot bear to run out of it."""
+"""The disk: its room, made sure of before a library writes, and whether it is still there."""
 
 import errno
 import math
@@ -17,8 +17,81 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CANNOT_RESERVE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+# Of disks that were taken away: a cable, a network, the program behind a mount.
+_LOST = (errno.EIO, errno.ENOTCONN, errno.ESTALE)
+
+
 class DiskFullError(OSError):
     """The one error of this package for a disk that is full, with its `errno`."""
+
+
+class LostFolderError(OSError):
+    """The one error of this package for a folder that is not there any more."""
+
+
+class KnownFolder:
+    """A folder that is written to later, and that may be lost before: unmounted, or moved.
+
+    What is in its place then, such as the empty folder that a disk was mounted on, is another.
+
+    Args:
+        path: str or path of the folder.
+        advice: str. What to do once it is brought back.
+
+    Raises:
+        OSError: If it is not there.
+
+    Example:
+    >>> import tempfile
+    >>> from keras_inpaint.files.room import KnownFolder
+    >>> KnownFolder(tempfile.mkdtemp(), "Start again.").check()
+    """
+
+    def __init__(self, path: str | os.PathLike[str], advice: str) -> None:
+        self._path, self._advice = path, advice
+        self._identity = self._identify()
+
+    def check(self) -> None:
+        """Refuses to go on where it is lost.
+
+        Raises:
+            LostFolderError: If it is.
+        """
+        reason = "another folder is in its place"
+        try:
+            if self._identify() == self._identity:
+                return
+        except OSError as error:
+            reason = str(error)
+        raise self._lost(reason)
+
+    def check_error(self, error: BaseException) -> None:
+        """Explains an error of writing to it where it is lost.
+
+        Args:
+            error: The exception, of whatever library.
+
+        Raises:
+            LostFolderError: If that is why.
+        """
+        if not isinstance(error, Exception):
+            return
+        if _tells(error, _LOST):
+            raise self._lost(" ".join(str(error).split())) from error
+        try:
+            self.check()
+        except LostFolderError as lost:
+            raise lost from error
+
+    def _identify(self) -> tuple[int, int]:
+        status = os.stat(self._path)
+        return status.st_dev, status.st_ino
+
+    def _lost(self, reason: str) -> LostFolderError:
+        return LostFolderError(
+            f"The folder is not there any more ({reason}): its disk was taken away, or it was "
+            f"moved. Bring it back. {self._advice} Received: folder={str(self._path)!r}"
+        )
 
 
 def reserve_room(
@@ -88,9 +161,13 @@ def is_full(error: BaseException) -> bool:
 
     Libraries in C++ tell it in words of their own kinds of errors.
     """
+    return _tells(error, _FULL)
+
+
+def _tells(error: BaseException, numbers: tuple[int, ...]) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in _FULL
-    return any(os.strerror(number) in str(error) for number in _FULL)
+        return error.errno in numbers
+    return any(os.strerror(number) in str(error) for number in numbers)
 
 
 def no_room(

@@ -25,7 +25,7 @@ from keras_inpaint.files import (
     write_table,
 )
 from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
-from keras_inpaint.files.room import DiskFullError
+from keras_inpaint.files.room import DiskFullError, KnownFolder
 from keras_inpaint.gan.step_guard import NonFiniteStep
 from keras_inpaint.presets import read_object
 from keras_inpaint.presets.writing import check_replaceable
@@ -121,7 +121,9 @@ class RunFolder:
             for folder in (self.path, self.checkpoints.folder, self.sheets):
                 sweep(folder)
             write_json(self.settings_file, settings.to_dict())
-            self._identity = _identity(self.path)
+            self._known = KnownFolder(
+                self.path, "Then start the run again: it goes on from its newest checkpoint."
+            )
         except OSError as error:
             raise OSError(
                 "`output` must be a folder that can be written to. Choose another, or change "
@@ -256,17 +258,7 @@ class RunFolder:
         Raises:
             OSError: If it is not the one that the run began in.
         """
-        reason = "another folder is in its place"
-        try:
-            if _identity(self.path) == self._identity:
-                return
-        except OSError as error:
-            reason = str(error)
-        raise OSError(
-            f"The run's folder is not there any more ({reason}): its disk was taken away, or "
-            "it was moved. Bring it back and start the run again: it goes on from its newest "
-            f"checkpoint. Received: output={str(self.path)!r}"
-        )
+        self._known.check()
 
     @contextmanager
     def writing(self, gan: Any, step: int) -> Iterator[None]:
@@ -282,6 +274,7 @@ class RunFolder:
             yield
         # HDF5 raises RuntimeErrors too where a disk is full.
         except (OSError, RuntimeError) as error:
+            self._known.check_error(error)
             reason = " ".join(str(error).split())
             if isinstance(error, DiskFullError):
                 # Without its advice: that for a run follows.
@@ -332,12 +325,6 @@ class RunFolder:
         """Describes where the run goes on when it is started again."""
         step = self.checkpoints.newest_step()
         return "anew" if step is None else f"from step {step}"
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    """What no other folder has, also where it is moved."""
-    status = folder.stat()
-    return status.st_dev, status.st_ino
 
 
 def _differing(network: Any, other: Any) -> list[str]:

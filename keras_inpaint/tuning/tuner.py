@@ -21,6 +21,7 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from keras_inpaint.arguments import check_choice
 from keras_inpaint.files import reserve_room, write_text
+from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.tuning.report import FAILURE, TRIALS, TrialStatus
 
 # Keras Tuner's own names.
@@ -85,6 +86,9 @@ class InpaintingTuner(keras_tuner.Tuner):
     ) -> None:
         self.fit_verbose = fit_verbose
         self.on_end = on_end
+        self._known = KnownFolder(
+            folder, "Then start the search again: it goes on with the trial under way."
+        )
         super().__init__(
             oracle,
             hypermodel,
@@ -95,8 +99,9 @@ class InpaintingTuner(keras_tuner.Tuner):
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         # In place of Keras Tuner's own, which writes the weights of every best epoch.
-        folder = Path(self.get_trial_dir(trial.trial_id))
-        with _fatal():
+        with self._writing():
+            # Which makes the folder.
+            folder = Path(self.get_trial_dir(trial.trial_id))
             reserve_room(folder, _ROOM)
             (folder / FAILURE).unlink(missing_ok=True)
         # Of a run that was cut off: with those of this one, they would be averaged.
@@ -112,14 +117,23 @@ class InpaintingTuner(keras_tuner.Tuner):
             # Raised, Keras Tuner would print where in the code it came from. What is not a
             # number it takes for a failure.
             is_known = isinstance(error, FailedTrialError)
-            with _fatal():
+            with self._writing():
                 write_text(folder / FAILURE, str(error) if is_known else traceback.format_exc())
             return {self.oracle.objective.name: math.nan}
-        with _fatal():
+        with self._writing():
             reserve_room(folder, _ROOM)
             if "tuner/epochs" in trial.hyperparameters.values:
                 self._save(model, trial.trial_id)
         return results
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Ends the search where its folder is lost, or cannot be written to."""
+        try:
+            self._known.check()
+            yield
+        except OSError as error:
+            raise _CannotWriteError(str(error)) from error
 
     def _build(self, hp: Any) -> Any:
         strategy = self.distribution_strategy
@@ -215,14 +229,6 @@ def make_oracle(
 
 class _CannotWriteError(FatalError, OSError):
     """Ends the search, where Keras Tuner would take another error for a failed trial."""
-
-
-@contextmanager
-def _fatal() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _CannotWriteError(str(error)) from error
 
 
 @contextmanager

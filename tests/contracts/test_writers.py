@@ -31,6 +31,7 @@ ROOT = pathlib.Path(keras_inpaint.__file__).parent
 NEEDS_TENSORFLOW = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow only"
 )
+SLOW = pytest.mark.slow
 KINDS = ["FIFO", "character device, at the end of a symbolic link"]
 
 
@@ -152,6 +153,67 @@ def test_full_disk_leaves_what_was_there_and_is_told_in_one_line(name, gan, smal
 
 
 @pytest.fixture
+def lost_disk(tmp_path, monkeypatch):
+    """A disk that is taken away in the middle of what is first written, and what it holds."""
+    kept, folder = tmp_path / "kept", tmp_path / "mounted"
+    for each in (kept, folder):
+        each.mkdir()
+    mount_other(kept, folder)
+    to_disk, is_there = atomic._to_disk, [True]
+
+    def lose(draft):
+        if is_there:
+            is_there.clear()
+            # While files of it are open.
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+        to_disk(draft)
+
+    monkeypatch.setattr(atomic, "_to_disk", lose)
+    try:
+        yield folder, kept
+    finally:
+        subprocess.run(["umount", str(folder)], check=False, capture_output=True)
+
+
+def mount_other(kept, folder):
+    try:
+        subprocess.run(["mount", "--bind", kept, folder], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"only root can mount a folder, and not everywhere: {error}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Which is traced twice.
+        pytest.param(
+            name, marks=[NEEDS_TENSORFLOW, pytest.mark.slow] if name == "model" else []
+        )
+        for name in WRITERS
+    ],
+)
+def test_disk_that_is_lost_keeps_what_was_there_and_is_told_in_one_line(name, gan, lost_disk):
+    folder, kept = lost_disk
+    is_folder = name in ("generator", "gan")
+    if is_folder:
+        (folder / name).mkdir()
+    elif name != "model":
+        (folder / name).write_text("before")
+    with pytest.raises(OSError, match=r"not there any more.*Bring it back") as caught:
+        WRITERS[name](folder / name, gan)
+    assert "\n" not in str(caught.value)
+    # Nothing is written where it was mounted.
+    assert not list(folder.iterdir())
+    if is_folder:
+        assert not list((kept / name).iterdir())
+    elif name != "model":
+        assert (kept / name).read_text() == "before"
+    mount_other(kept, folder)
+    WRITERS[name](folder / name, gan)
+    assert (kept / name).exists()
+
+
+@pytest.fixture
 def commands(tmp_path, disk, monkeypatch):
     """Commands that write onto the disk, and what of it they write."""
     # Of which a source is made.
@@ -163,7 +225,14 @@ def commands(tmp_path, disk, monkeypatch):
     monkeypatch.setattr(
         "keras_inpaint.export.parity.check_saved_model", lambda inpainter, folder: None
     )
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(numbers(64 * 64 * 3).reshape(64, 64, 3).astype("uint8")).save(
+        photos / "photo.png"
+    )
+    report = disk / "evaluation.json"
     words = {
+        "evaluate": ["evaluate", "--data", photos, "--preset", "echo", "--json", report],
         "convert": ["convert", port, disk / "preset", "--channel-order", "rgb", "--replace"],
         "export": ["export", "--preset", "echo", "--output", disk / "model"],
     }
@@ -185,7 +254,7 @@ def contents(folder):
 
 
 @NEEDS_TENSORFLOW
-@pytest.mark.parametrize("verb", ["convert", "export"])
+@pytest.mark.parametrize("verb", ["convert", "evaluate", "export"])
 def test_command_on_a_disk_that_is_full_or_read_only_leaves_what_was_there(
     verb, commands, disk, capfd
 ):
@@ -196,7 +265,8 @@ def test_command_on_a_disk_that_is_full_or_read_only_leaves_what_was_there(
         capfd.readouterr()
         assert main(commands[verb]) == 2
         told = capfd.readouterr()
-        assert told.out == ""
+        # What was measured is printed all the same, where the disk turns out to be full.
+        assert (told.out == "") == (verb != "evaluate" or "room" not in advice)
         # What is converted is said before.
         *_, line = told.err.splitlines()
         assert told.err.count("keras-inpaint: ") == 1

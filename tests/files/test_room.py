@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_inpaint.files import atomic_write, reserve_room, weights_size, write_text
+from keras_inpaint.files.room import LostFolderError
 
 
 @contextlib.contextmanager
@@ -85,6 +86,32 @@ def test_disk_that_is_full_while_something_is_written_is_told_in_one_line(tmp_pa
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.__cause__ is error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOTCONN, errno.ESTALE])
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+def test_disk_that_is_taken_away_is_told_in_one_line(tmp_path, number, kind):
+    arguments = (number, os.strerror(number)) if kind is OSError else (os.strerror(number),)
+    (tmp_path / "file").write_text("before")
+    with (
+        pytest.raises(LostFolderError, match=r"not there any more.*Bring it back") as caught,
+        atomic_write(tmp_path / "file"),
+    ):
+        raise kind(*arguments)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_folder_that_is_another_one_by_now_is_told(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    writing = atomic_write(folder / "file")
+    writing.__enter__().write_text("after")
+    folder.rename(tmp_path / "moved")
+    folder.mkdir()
+    with pytest.raises(LostFolderError, match=r"another folder is in its place.*folder='"):
+        writing.__exit__(None, None, None)
+    assert not list(folder.iterdir())
 
 
 def test_other_errors_stay_what_they_are(tmp_path):

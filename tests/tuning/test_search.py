@@ -295,6 +295,37 @@ def test_full_disk_ends_the_search_before_the_trial_is_run(settings, pretended, 
     monkeypatch.undo()
 
 
+def test_folder_that_is_lost_ends_the_search_and_is_left_as_it_was(settings, pretended):
+    folder = Path(settings.output)
+    away = folder.with_name("away")
+
+    def lose(numbers):
+        if len(pretended) == 2:
+            folder.rename(away)
+
+    pretended.before = lose
+    with pytest.raises(OSError, match=r"not there any more.*start the search again") as caught:
+        search(settings, max_trials=3, report=str)
+    assert "\n" not in str(caught.value)
+    # Nothing is written in its place.
+    assert not folder.exists()
+    away.rename(folder)
+    search(settings, max_trials=3, report=str)
+    assert pretended[1] == pretended[2]
+    assert [row["status"] for row in trials_of(settings)] == ["completed"] * 3
+
+
+def test_read_only_disk_is_told_before_the_first_trial(settings, pretended, monkeypatch):
+    def refuse(*args, **options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OSError, match="Read-only file system") as caught:
+        search(settings, report=str)
+    assert "\n" not in str(caught.value)
+    assert not pretended
+
+
 @pytest.mark.parametrize("method", ["create_trial", "end_trial"])
 @pytest.mark.parametrize("of_tensorflow", [False, True])
 def test_state_that_cannot_be_written_is_told(
