@@ -36,7 +36,11 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	tests/gan/test_own_parts.py tests/gan/test_perceptual_loss.py \
 	tests/gan/test_averaging.py tests/gan/test_phases.py tests/gan/test_waiting.py \
 	tests/gan/test_step_guard.py tests/gan/test_freezing.py \
+	tests/gan/test_data_contract.py tests/gan/test_guided.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
+
+# What tests compile runs once or twice: to compile it well takes JAX longer than it saves.
+test-jax test-slow: export JAX_DISABLE_MOST_OPTIMIZATIONS = 1
 
 .DEFAULT_GOAL := help
 .PHONY: help inpaint test test-jax test-slow test-browser test-floors lint format types site notebooks wheel-check clean
@@ -53,13 +57,9 @@ test: $(INSTALLED_TOOLS) ## Run all tests but the slow ones and those in a brows
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_WORKERS) \
 		-m 'not slow and not browser' $(PYTEST_OPTIONS)
 
-# What `fit` may be given are steps that run once: to compile them well takes longer than it saves.
 test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again, on JAX
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
 		$(JAX_TESTS)
-	KERAS_BACKEND=jax JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/python -m pytest $(PYTEST_WORKERS) \
-		-m 'not slow' $(PYTEST_OPTIONS) \
-		tests/gan/test_data_contract.py tests/gan/test_guided.py
 
 test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_WORKERS) \
