@@ -1,6 +1,7 @@
 """The page as a folder for any web space: it fills in the browser, without a server."""
 
 import json
+import lzma
 import os
 import shutil
 from os import PathLike
@@ -24,8 +25,8 @@ Put this folder on any web space, or try it here:
 and open http://127.0.0.1:8000/. It must come over HTTP: browsers run no modules of files that
 are opened from the disk. Photos are filled by the browser itself; nothing is sent anywhere.
 
-The network runs in one thread, in several where the web space sends these headers with every
-file:
+The network runs on the GPU where the browser has WebGPU, else on the CPU: in one thread, in
+several where the web space sends these headers with every file:
 
     Cross-Origin-Opener-Policy: same-origin
     Cross-Origin-Embedder-Policy: require-corp
@@ -64,8 +65,7 @@ def export_page(inpainter: Any, folder: str | PathLike[str]) -> Path:
     with atomic_write(folder, is_folder=True) as draft:
         # First: it refuses what cannot be exported.
         export_onnx(inpainter, draft / _MODEL)
-        shutil.copytree(PAGE, draft / "page", ignore=shutil.ignore_patterns(_INDEX))
-        shutil.copyfile(PAGE / _INDEX, draft / _INDEX)
+        copy_page(draft)
         settings = {
             "engine": "browser",
             "model": _MODEL,
@@ -75,3 +75,14 @@ def export_page(inpainter: Any, folder: str | PathLike[str]) -> Path:
         (draft / _SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
         (draft / "README.md").write_text(_README, encoding="utf-8")
     return folder
+
+
+def copy_page(folder: Path) -> None:
+    """Copies the page and its runtime, without a network and `page.json`, into a folder."""
+    shutil.copytree(PAGE, folder / "page", ignore=shutil.ignore_patterns(_INDEX))
+    shutil.copyfile(PAGE / _INDEX, folder / _INDEX)
+    # Packed, as wheels compress half as well.
+    for packed in folder.rglob("*.xz"):
+        with lzma.open(packed) as source, packed.with_suffix("").open("wb") as target:
+            shutil.copyfileobj(source, target)
+        packed.unlink()

@@ -3,7 +3,6 @@
 import functools
 import http.server
 import json
-import pathlib
 import shutil
 import socket
 import threading
@@ -17,7 +16,10 @@ from onnx import TensorProto, helper
 from selenium import webdriver
 from serving.fake_server import Served
 
-PAGE = pathlib.Path(__file__).parents[2] / "keras_inpaint" / "serving" / "page"
+from keras_inpaint.serving.static_page import copy_page
+
+# A GPU that the CPU imitates: as slow as it is, it shows that the network runs on one.
+IMITATED_GPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 # Noise that neither engine paints: the fake server 191, the fake network what it sees, negated.
 DARKEST, BRIGHTEST = 5, 150
 
@@ -39,8 +41,11 @@ def write_negative(path):
     sizes = ["num", "height", "width"]
     graph = helper.make_graph(
         [
-            helper.make_node("Sub", ["white", "images"], ["predicted"]),
-            helper.make_node("Identity", ["masks"], ["seen"]),
+            helper.make_node("Cast", ["images"], ["seen"], to=TensorProto.FLOAT),
+            # In floats, as GPUs compute.
+            helper.make_node("Sub", ["white", "seen"], ["negative"]),
+            helper.make_node("Cast", ["negative"], ["predicted"], to=TensorProto.UINT8),
+            helper.make_node("Identity", ["masks"], ["holes"]),
         ],
         "negative",
         [
@@ -49,9 +54,9 @@ def write_negative(path):
         ],
         [
             helper.make_tensor_value_info("predicted", TensorProto.UINT8, [*sizes, 3]),
-            helper.make_tensor_value_info("seen", TensorProto.UINT8, [*sizes, 1]),
+            helper.make_tensor_value_info("holes", TensorProto.UINT8, [*sizes, 1]),
         ],
-        [helper.make_tensor("white", TensorProto.UINT8, [], [255])],
+        [helper.make_tensor("white", TensorProto.FLOAT, [], [255.0])],
     )
     opsets = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
@@ -80,8 +85,7 @@ def show_folder():
 def static_folder(tmp_path_factory):
     """The page without a server, over a network that paints negatives."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copytree(PAGE, folder / "page")
-    (folder / "page" / "index.html").rename(folder / "index.html")
+    copy_page(folder)
     write_negative(folder / "model.onnx")
     settings = {"engine": "browser", "model": "model.onnx", "imageSize": 128}
     (folder / "page.json").write_text(json.dumps(settings), encoding="utf-8")
@@ -127,11 +131,12 @@ def open_browser(tmp_path_factory):
     """Starts Chromium; mobile ones are as narrow as a phone, and have fingers for a mouse."""
     drivers = []
 
-    def start(width=1280, height=800, is_phone=False):
+    def start(width=1280, height=800, is_phone=False, arguments=()):
         downloads = tmp_path_factory.mktemp("downloads")
         options = webdriver.ChromeOptions()
         options.binary_location = shutil.which("chromium")
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        always = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage")
+        for argument in (*always, *arguments):
             options.add_argument(argument)
         options.add_argument(f"--window-size={width},{height}")
         options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})

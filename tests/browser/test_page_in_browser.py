@@ -1,8 +1,12 @@
 """The page as a user has it, in a real browser, with both engines."""
 
+import json
+import shutil
+
 import keras
 import numpy as np
 import pytest
+from browser.conftest import IMITATED_GPU
 from browser.page import distances, save
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -248,11 +252,18 @@ def test_the_network_has_threads_where_the_page_is_isolated(
     np.testing.assert_array_equal(result[hole], 255 - photo[hole])
 
 
-def test_an_exported_page_fills_as_its_inpainter(desktop, show_folder, rng, tmp_path):
-    """A network of Keras, exported, in windows that are made smaller, with copied detail."""
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A network of Keras, and the page that it is exported to."""
     keras.utils.set_random_seed(3)
     inpainter = Inpainter(Generator.deepfill_v2(width=8), "tiny", image_size=64)
-    url = show_folder(export_page(inpainter, tmp_path / "site"))
+    return inpainter, export_page(inpainter, tmp_path_factory.mktemp("exported") / "site")
+
+
+def test_an_exported_page_fills_as_its_inpainter(desktop, exported, show_folder, rng, tmp_path):
+    """In windows that are made smaller, with copied detail."""
+    inpainter, site = exported
+    url = show_folder(site)
     noise = rng.integers(0, 256, (30, 42, 3), np.uint8)
     photo = upsample(noise, (300, 420))
     mask = np.zeros(photo.shape[:2], np.uint8)
@@ -267,3 +278,38 @@ def test_an_exported_page_fills_as_its_inpainter(desktop, show_folder, rng, tmp_
     # Sums are rounded differently: now and then another patch is the most alike.
     assert np.mean(np.abs(result - expected)[mask > 0] > 2) < 0.01
     assert changed(photo, result)[mask > 0].mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def gpu_site(static_folder, show_folder, tmp_path_factory):
+    """A page that takes a GPU, or says why it cannot."""
+    folder = tmp_path_factory.mktemp("gpu") / "site"
+    shutil.copytree(static_folder, folder)
+    settings = json.loads((folder / "page.json").read_text(encoding="utf-8"))
+    (folder / "page.json").write_text(json.dumps({**settings, "device": "webgpu"}))
+    return show_folder(folder)
+
+
+def test_the_network_runs_on_a_gpu_by_webgpu(
+    open_browser, gpu_site, static_site, photo, tmp_path
+):
+    page = open_browser(arguments=IMITATED_GPU)
+    # On the first, because it is asked for; not on the second, because it is imitated.
+    for url in (gpu_site, static_site):
+        open_photo(page, url, photo, tmp_path)
+        page.stroke((30, 40), (80, 55))
+        page.fill()
+        result = page.download()
+        hole = changed(photo, result)
+        assert hole[50, 60]
+        np.testing.assert_array_equal(result[hole], 255 - photo[hole])
+    adapter = "return (await navigator.gpu.requestAdapter()).info.isFallbackAdapter"
+    assert page.driver.execute_script(adapter)
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_said(desktop, gpu_site, photo, tmp_path):
+    open_photo(desktop, gpu_site, photo, tmp_path)
+    desktop.stroke((30, 40), (80, 55))
+    desktop.click("fill")
+    desktop.wait(lambda: desktop.find("error").text)
+    assert "GPU" in desktop.find("error").text

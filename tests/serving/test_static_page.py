@@ -1,5 +1,6 @@
 """The page as a folder: whole or not at all, and in the place of no other folder."""
 
+import hashlib
 import json
 
 import pytest
@@ -37,7 +38,12 @@ def test_the_folder_holds_all_that_the_page_needs(inpainter, written, tmp_path):
     assert settings["imageSize"] == 64
     assert (folder / settings["model"]).read_bytes() == b"network"
     assert 'src="page/main.js"' in (folder / "index.html").read_text(encoding="utf-8")
-    assert (folder / "page" / "vendor" / "LICENSE").is_file()
+    vendor = folder / "page" / "vendor"
+    assert (vendor / "LICENSE").is_file()
+    (runtime,) = vendor.glob("*.wasm*")
+    digest = hashlib.sha256(runtime.read_bytes()).hexdigest()
+    # What its README says of the file as it was published.
+    assert digest in (vendor / "README.md").read_text(encoding="utf-8")
     assert "http.server" in (folder / "README.md").read_text(encoding="utf-8")
 
 

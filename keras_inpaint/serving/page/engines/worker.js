@@ -1,6 +1,6 @@
 /** The network and all that is done around it, beside the page, which goes on answering. */
 
-import * as ort from "../vendor/ort.wasm.min.mjs";
+import * as ort from "../vendor/ort.webgpu.min.mjs";
 import { fill } from "../filling/filling.js";
 import { chooseMethod, plan } from "../filling/planning.js";
 
@@ -11,6 +11,7 @@ ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? cores : 1;
 
 const MIB = 2 ** 20;
 let loading = null;
+let network = null;
 
 onmessage = async ({ data }) => {
   try {
@@ -22,8 +23,8 @@ onmessage = async ({ data }) => {
 };
 
 async function filled({ settings, width, height, pixels, holes: marked }) {
-  loading ??= load(settings.model);
-  const session = await loading;
+  loading ??= load(settings);
+  await loading;
   const holes = { height, width, data: marked };
   const photo = { height, width, channels: 3, data: colours(pixels) };
   const windows = plan(chooseMethod(holes, settings.imageSize), holes, settings.imageSize);
@@ -32,7 +33,7 @@ async function filled({ settings, width, height, pixels, holes: marked }) {
     postMessage({ kind: "progress", text, fraction: num === 1 ? undefined : numDone / num });
   };
   report(0, windows.length);
-  await fill(photo, holes, windows, (picture, mask) => predict(session, picture, mask), report);
+  await fill(photo, holes, windows, predict, report);
   const result = new Uint8ClampedArray(pixels);
   for (let place = 0; place < marked.length; place++) {
     if (!marked[place]) continue;
@@ -51,25 +52,57 @@ function colours(pixels) {
   return data;
 }
 
-async function predict(session, picture, mask) {
+async function predict(picture, mask) {
   const size = [1, picture.height, picture.width];
   const masks = mask.data.map((isHole) => isHole * 255);
   // A mask of one value marks nothing: two levels mark all of it.
   if (!masks.includes(0)) masks[0] = 254;
-  const outputs = await session.run(
-    {
-      images: new ort.Tensor("uint8", picture.data, [...size, picture.channels]),
-      masks: new ort.Tensor("uint8", masks, [...size, 1]),
-    },
-    ["predicted"],
-  );
+  const inputs = {
+    images: new ort.Tensor("uint8", picture.data, [...size, picture.channels]),
+    masks: new ort.Tensor("uint8", masks, [...size, 1]),
+  };
+  const outputs = await run(inputs);
   return { ...picture, data: outputs.predicted.data };
 }
 
-async function load(model) {
+async function run(inputs) {
+  try {
+    return await network.session.run(inputs, ["predicted"]);
+  } catch (error) {
+    if (!network.mayFail) throw error;
+    // Of memory, the CPU has more, and drivers have faults.
+    network = await prepare(network.file, "wasm");
+    return network.session.run(inputs, ["predicted"]);
+  }
+}
+
+async function load({ model, device }) {
   const file = await download(new URL(`../../${model}`, import.meta.url));
   postMessage({ kind: "progress", text: "Preparing the network" });
-  return ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
+  const provider = device ?? ((await hasGpu()) ? "webgpu" : "wasm");
+  // One that was asked for is taken, or the error told.
+  const mayFail = !device && provider === "webgpu";
+  try {
+    network = await prepare(file, provider, mayFail);
+  } catch (error) {
+    if (!mayFail) throw error;
+    network = await prepare(file, "wasm");
+  }
+}
+
+async function prepare(file, provider, mayFail = false) {
+  const session = await ort.InferenceSession.create(file, { executionProviders: [provider] });
+  return { session, mayFail, file };
+}
+
+/** Whether there is a GPU: one that the CPU imitates is slower than WebAssembly. */
+async function hasGpu() {
+  try {
+    const adapter = await navigator.gpu?.requestAdapter();
+    return Boolean(adapter) && !adapter.info.isFallbackAdapter;
+  } catch {
+    return false;
+  }
 }
 
 async function download(url) {
