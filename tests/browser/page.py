@@ -1,5 +1,6 @@
 """What a user does on the page, by Selenium; waits for conditions, never for a time."""
 
+import base64
 import pathlib
 
 import numpy as np
@@ -7,9 +8,20 @@ from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+# A file as the clipboard and other programs hand it over.
+GIVE = """
+const [kind, name, text] = arguments;
+const data = new DataTransfer();
+const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+data.items.add(new File([bytes], name, { type: "image/png" }));
+const options = { bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data };
+const event = new (kind === "paste" ? ClipboardEvent : DragEvent)(kind, options);
+return document.body.dispatchEvent(event);
+"""
 AXE = pathlib.Path(__file__).parent / "vendor" / "axe.min.js"
 
 
@@ -37,6 +49,11 @@ class Page:
     def open(self, path):
         self.find("photo-file").send_keys(str(path))
         self.wait_for("Paint over what should go")
+
+    def give(self, kind, path):
+        """Lets an event bring a file; returns whether the page leaves it to the browser."""
+        text = base64.b64encode(path.read_bytes()).decode()
+        return self.driver.execute_script(GIVE, kind, path.name, text)
 
     def wait_for(self, text):
         def is_said():
@@ -79,12 +96,40 @@ class Page:
         width = self.find("brush-cursor").value_of_css_property("width")
         return float(width.removesuffix("px")) / 2 / self.scale
 
+    @property
+    def corner(self):
+        """Of the photo on the screen, as x and y."""
+        script = "const b = arguments[0].getBoundingClientRect(); return [b.left, b.top]"
+        return self.driver.execute_script(script, self.find("frame"))
+
+    def on_screen(self, place):
+        """Where a place of the photo is."""
+        scale = self.scale
+        return [round(side + at * scale) for side, at in zip(self.corner, place, strict=True)]
+
+    def wheel(self, place, pixels):
+        """Turns the wheel over a place of the photo."""
+        x, y = self.on_screen(place)
+        origin = ScrollOrigin.from_viewport(x, y)
+        ActionChains(self.driver).scroll_from_origin(origin, 0, pixels).perform()
+
+    def pinch(self, place, before, after):
+        """Moves two fingers apart around a place, from one distance to another, in pixels."""
+        x, y = self.on_screen(place)
+        fingers = [PointerInput("touch", name) for name in ("left", "right")]
+        builder = ActionBuilder(self.driver, fingers[0], duration=20)
+        builder.devices.append(fingers[1])
+        for finger, side in zip(fingers, (-1, 1), strict=True):
+            finger.create_pointer_move(0, x + side * before // 2, y)
+            finger.create_pointer_down(button=0)
+            finger.create_pointer_move(20, x + side * after // 2, y)
+            finger.create_pointer_up(0)
+        builder.perform()
+        builder.clear_actions()
+
     def stroke(self, start, end, kind="mouse"):
         """Paints from one place of the photo to another, each as x and y."""
-        frame, scale = self.find("frame"), self.scale
-        box = self.driver.execute_script(
-            "const b = arguments[0].getBoundingClientRect(); return [b.left, b.top]", frame
-        )
+        scale, box = self.scale, self.corner
         places = [
             [round(side + at * scale) for side, at in zip(box, place, strict=True)]
             for place in (start, np.mean([start, end], axis=0), end)

@@ -48,6 +48,103 @@ def test_a_stroke_is_filled_and_nothing_else_changes(desktop, url, engine, photo
     np.testing.assert_array_equal(result[hole], painted(engine, photo)[hole])
 
 
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_photo_is_dropped_or_pasted(desktop, url, engine, photo, tmp_path, kind):
+    desktop.visit(url)
+    path = save(tmp_path / "photo.png", photo)
+    if kind == "drop":
+        assert not desktop.give("dragover", path)
+        assert desktop.find("drop-hint").is_displayed()
+        # Not opened by the browser in place of the page.
+        assert not desktop.give("drop", path)
+        assert not desktop.find("drop-hint").is_displayed()
+    else:
+        desktop.give("paste", path)
+    desktop.wait_for("Paint over what should go")
+    desktop.stroke((30, 40), (80, 55))
+    desktop.fill()
+    result = desktop.download()
+    hole = changed(photo, result)
+    assert hole[50, 60]
+    np.testing.assert_array_equal(result[hole], painted(engine, photo)[hole])
+
+
+def test_what_is_dropped_and_no_picture_is_refused(desktop, static_site, tmp_path):
+    desktop.visit(static_site)
+    (tmp_path / "note.png").write_text("no picture")
+    desktop.give("drop", tmp_path / "note.png")
+    desktop.wait(lambda: desktop.find("error").text)
+    assert "note.png" in desktop.find("error").text
+
+
+def check_painting(page, photo, start, end, kind="mouse"):
+    """Paints, fills, and compares the hole with where the pointer was."""
+    start, end = page.stroke(start, end, kind)
+    radius, scale = page.radius, page.scale
+    page.fill()
+    hole = changed(photo, page.download())
+    away = distances(hole.shape, start, end)
+    # Of a pixel of the photo, one of the screen is `1 / scale`.
+    assert hole[away < radius - 1 / scale].all()
+    assert not hole[away > radius + 1 / scale].any()
+    return hole
+
+
+def test_the_wheel_zooms_at_the_pointer_and_painting_stays_exact(
+    desktop, static_site, photo, tmp_path
+):
+    open_photo(desktop, static_site, photo, tmp_path)
+    whole, place = desktop.scale, (40, 30)
+    desktop.wheel(place, -300)
+    desktop.wait(lambda: desktop.find("zoom").text == "200 %")
+    assert desktop.scale == 2 * whole
+    before = desktop.on_screen(place)
+    # As large as it gets: a pixel of the photo is 16 of the screen.
+    desktop.wheel(place, -900)
+    desktop.wait(lambda: desktop.scale == 16)
+    np.testing.assert_allclose(desktop.on_screen(place), before, atol=1)
+    check_painting(desktop, photo, (30, 25), (45, 35))
+    desktop.click("fit")
+    desktop.wait(lambda: desktop.scale == whole)
+    assert not desktop.find("fit").is_displayed()
+
+
+def test_keys_zoom_and_the_brush_stays_in_sight(desktop, static_site, photo, tmp_path):
+    open_photo(desktop, static_site, photo, tmp_path)
+    whole, stage = desktop.scale, desktop.find("stage").rect
+    desktop.press("[", "[", "+", "=", "+", "-")
+    np.testing.assert_allclose(desktop.scale / whole, 1.5**2, rtol=0.01)
+    desktop.press("+", "+")
+    # To the corner, which is out of sight.
+    for _ in range(80):
+        desktop.press(Keys.ARROW_LEFT, Keys.ARROW_UP)
+    brush = desktop.find("brush-cursor").rect
+    middle = [brush[side] + brush[size] / 2 for side, size in (("x", "width"), ("y", "height"))]
+    np.testing.assert_allclose(middle, [stage["x"], stage["y"]], atol=2)
+    np.testing.assert_allclose(desktop.corner, [stage["x"], stage["y"]], atol=1)
+    desktop.press(" ")
+    desktop.fill()
+    hole = changed(photo, desktop.download())
+    assert hole[0, 0]
+    assert hole.mean() < 0.05
+    desktop.press("0")
+    assert desktop.scale == whole
+
+
+def test_two_fingers_zoom_and_do_not_paint(open_browser, static_site, photo, tmp_path):
+    # Its own: what the driver knows of a second finger outlasts the page.
+    phone = open_browser(390, 844, is_phone=True)
+    phone.visit(static_site)
+    phone.open(save(tmp_path / "photo.png", photo))
+    whole, place = phone.scale, (60, 45)
+    before = phone.on_screen(place)
+    phone.pinch(place, 80, 200)
+    np.testing.assert_allclose(phone.scale / whole, 200 / 80, rtol=0.05)
+    np.testing.assert_allclose(phone.on_screen(place), before, atol=1)
+    assert not phone.find("fill").is_enabled()
+    check_painting(phone, photo, (55, 40), (66, 50), kind="touch")
+
+
 def test_a_finger_paints_on_a_phone_and_nothing_scrolls_sideways(
     phone, url, engine, photo, tmp_path
 ):

@@ -1,4 +1,4 @@
-/** The stage: the photo, what is painted over it, the brush by pointer and by keys. */
+/** The stage: the photo, how large it is shown, what is painted over it, the brush. */
 
 import { showPhoto } from "./photo.js";
 
@@ -6,6 +6,10 @@ import { showPhoto } from "./photo.js";
 const [SMALLEST, LARGEST] = [0.004, 0.35];
 // Pixels of the screen for one of the photo, at most: small photos are shown larger.
 const LARGEST_SCALE = 3;
+// And where it is zoomed into.
+const LARGEST_ZOOMED = 16;
+// Pixels of what is painted over it, on the longer side.
+const LONGEST_OVERLAY = 4096;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Editor {
@@ -15,14 +19,23 @@ export class Editor {
   #pointer = null;
   #cursor = { x: 0, y: 0 };
   #size = 55;
+  // Times as large as all of it fits, and where its corner then is on the stage.
+  #zoom = 1;
+  #corner = { x: 0, y: 0 };
+  // Fingers on the stage: two of them zoom and move.
+  #fingers = new Map();
+  // The place between them when they came, and the zoom for each pixel of their distance.
+  #pinch = null;
 
   /**
    * @param {HTMLElement} stage the element with `#frame` and its canvases.
    * @param {(stroke: object) => void} onStroke called with each stroke that is finished.
+   * @param {(zoom: number) => void} onZoom called with each new zoom, 1 where all of it fits.
    */
-  constructor(stage, onStroke) {
+  constructor(stage, onStroke, onZoom) {
     this.stage = stage;
     this.onStroke = onStroke;
+    this.onZoom = onZoom;
     this.erases = false;
     this.isEnabled = true;
     this.frame = stage.querySelector("#frame");
@@ -42,7 +55,7 @@ export class Editor {
     this.#marks = [];
     this.#cursor = { x: photo.width / 2, y: photo.height / 2 };
     await Promise.all([showPhoto(this.after, photo), showPhoto(this.before, photo)]);
-    this.#fit();
+    this.zoomBy(0);
   }
 
   /** Shows the photo again after its pixels have changed. */
@@ -70,19 +83,71 @@ export class Editor {
     return Math.max(diameter, 2) / 2;
   }
 
+  /**
+   * Shows the photo larger or smaller, at least as large as fits.
+   *
+   * @param {number} factor 0 for all of it.
+   * @param {{clientX: number, clientY: number}} at what stays where it is; the middle by default.
+   */
+  zoomBy(factor, at = this.#middle) {
+    if (this.#photo) this.#show({ zoom: this.#zoom * factor, place: this.#place(at), at });
+  }
+
+  /** Shows a place of the photo at one of the screen. */
+  #show({ zoom, place: { x, y }, at }) {
+    if (!this.stage.clientWidth) return;
+    this.#zoom = Math.min(Math.max(zoom, 1), Math.max(LARGEST_ZOOMED / this.#fitting, 1));
+    this.#fit();
+    const box = this.stage.getBoundingClientRect();
+    this.#move(at.clientX - box.left - x * this.#scale, at.clientY - box.top - y * this.#scale);
+    this.onZoom(this.#zoom);
+  }
+
+  get #middle() {
+    const box = this.stage.getBoundingClientRect();
+    return { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+  }
+
+  /** Pixels of the screen for one of the photo. */
   get #scale() { return this.frame.clientWidth / this.#photo.width; }
+
+  /** Those at which all of it fits. */
+  get #fitting() {
+    const { width, height } = this.#photo;
+    return Math.min(this.stage.clientWidth / width, this.stage.clientHeight / height, LARGEST_SCALE);
+  }
 
   #fit() {
     if (!this.#photo || !this.stage.clientWidth) return;
     const { width, height } = this.#photo;
-    const scale = Math.min(this.stage.clientWidth / width, this.stage.clientHeight / height, LARGEST_SCALE);
+    const scale = this.#fitting * this.#zoom;
     this.frame.style.width = `${Math.max(1, Math.floor(width * scale))}px`;
     this.frame.style.height = `${Math.max(1, Math.floor(height * scale))}px`;
-    const density = Math.min(window.devicePixelRatio || 1, 2);
+    this.frame.classList.toggle("is-magnified", scale > LARGEST_SCALE);
+    const density = Math.min(window.devicePixelRatio || 1, 2, LONGEST_OVERLAY / (Math.max(width, height) * scale));
     this.overlay.width = Math.max(1, Math.round(width * scale * density));
     this.overlay.height = Math.max(1, Math.round(height * scale * density));
+    this.#move(this.#corner.x, this.#corner.y);
     this.#drawMarks();
     this.#placeBrush();
+  }
+
+  /** Moves the photo's corner: in the middle where it fits, else without a gap at its sides. */
+  #move(x, y) {
+    // Whole pixels: between them, all would be blurred.
+    const limited = (at, size, room) => Math.round(size <= room ? (room - size) / 2 : Math.min(Math.max(at, room - size), 0));
+    this.#corner.x = limited(x, this.frame.clientWidth, this.stage.clientWidth);
+    this.#corner.y = limited(y, this.frame.clientHeight, this.stage.clientHeight);
+    this.frame.style.left = `${this.#corner.x}px`;
+    this.frame.style.top = `${this.#corner.y}px`;
+  }
+
+  /** Moves the photo so that the brush, moved by keys, is seen. */
+  #reveal() {
+    const missing = (at, room) => Math.max(-at, 0) + Math.min(room - at, 0);
+    const x = this.#corner.x + this.#cursor.x * this.#scale;
+    const y = this.#corner.y + this.#cursor.y * this.#scale;
+    this.#move(this.#corner.x + missing(x, this.stage.clientWidth), this.#corner.y + missing(y, this.stage.clientHeight));
   }
 
   #drawMarks() {
@@ -151,6 +216,65 @@ export class Editor {
   }
 
   #listen() {
+    this.#listenToBrush();
+    this.#listenToView();
+  }
+
+  /** Wheels, two fingers and the middle button, which choose what is seen of the photo. */
+  #listenToView() {
+    const { stage } = this;
+    stage.addEventListener("wheel", (event) => {
+      if (!this.#photo) return;
+      event.preventDefault();
+      // Lines and pages of wheels that count in them.
+      const unit = [1, 30, 300][event.deltaMode];
+      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        this.#moveBy(-unit * (event.deltaX || event.deltaY), 0);
+      } else {
+        // Fingers on a touch pad come as a wheel with Ctrl, in smaller steps.
+        this.zoomBy(2 ** ((-unit * event.deltaY) / (event.ctrlKey ? 60 : 300)), event);
+      }
+    }, { passive: false });
+    stage.addEventListener("pointerdown", (event) => {
+      if (event.pointerType !== "touch") return;
+      this.#fingers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
+      if (this.#fingers.size !== 2 || !this.#photo) return;
+      this.#drop();
+      const middle = between(this.#fingers);
+      this.#pinch = { zoom: this.#zoom / Math.max(middle.distance, 1), place: this.#place(middle) };
+    });
+    stage.addEventListener("pointermove", (event) => {
+      if (event.buttons & 4) this.#moveBy(event.movementX, event.movementY);
+      if (!this.#fingers.has(event.pointerId)) return;
+      this.#fingers.set(event.pointerId, { clientX: event.clientX, clientY: event.clientY });
+      if (this.#fingers.size !== 2 || !this.#pinch) return;
+      // From how it began, not from move to move: nothing adds up.
+      const at = between(this.#fingers);
+      this.#show({ zoom: this.#pinch.zoom * at.distance, place: this.#pinch.place, at });
+    });
+    for (const kind of ["pointerup", "pointercancel"]) {
+      addEventListener(kind, (event) => {
+        if (this.#fingers.delete(event.pointerId)) this.#pinch = null;
+      });
+    }
+    // Else the middle button scrolls or pastes, as systems have it.
+    for (const kind of ["mousedown", "auxclick"]) {
+      stage.addEventListener(kind, (event) => { if (event.button === 1) event.preventDefault(); });
+    }
+  }
+
+  #moveBy(x, y) {
+    if (this.#photo) this.#move(this.#corner.x + x, this.#corner.y + y);
+  }
+
+  /** Forgets a stroke that has begun. */
+  #drop() {
+    this.#stroke = this.#pointer = null;
+    this.#drawMarks();
+    this.#showBrush(false);
+  }
+
+  #listenToBrush() {
     const { frame, stage } = this;
     frame.addEventListener("pointerdown", (event) => {
       if (!this.isEnabled || this.#pointer !== null || event.button !== 0) return;
@@ -163,7 +287,7 @@ export class Editor {
     });
     frame.addEventListener("pointermove", (event) => {
       this.#cursor = this.#place(event);
-      this.#show(event.pointerType !== "touch" || this.#pointer !== null);
+      this.#showBrush(event.pointerType !== "touch" || this.#pointer !== null);
       if (event.pointerId !== this.#pointer) return;
       // Those between two frames of the screen too: fast strokes stay round.
       const events = event.getCoalescedEvents?.() ?? [];
@@ -172,13 +296,13 @@ export class Editor {
     for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) {
       frame.addEventListener(kind, (event) => { if (event.pointerId === this.#pointer) this.#finish(); });
     }
-    frame.addEventListener("pointerleave", () => this.#show(false));
-    stage.addEventListener("focus", () => { if (stage.matches(":focus-visible")) this.#show(true); });
-    stage.addEventListener("blur", () => this.#show(false));
+    frame.addEventListener("pointerleave", () => this.#showBrush(false));
+    stage.addEventListener("focus", () => { if (stage.matches(":focus-visible")) this.#showBrush(true); });
+    stage.addEventListener("blur", () => this.#showBrush(false));
     stage.addEventListener("keydown", (event) => this.#onKey(event));
   }
 
-  #show(isShown) {
+  #showBrush(isShown) {
     this.stage.classList.toggle("shows-brush", isShown);
     this.#placeBrush();
   }
@@ -205,6 +329,17 @@ export class Editor {
       this.#extend(arrow ? [from, this.#cursor] : [from]);
       this.#finish();
     }
-    this.#show(true);
+    this.#reveal();
+    this.#showBrush(true);
   }
+}
+
+/** The middle between two fingers, and their distance. */
+function between(fingers) {
+  const [first, second = first] = fingers.values();
+  return {
+    clientX: (first.clientX + second.clientX) / 2,
+    clientY: (first.clientY + second.clientY) / 2,
+    distance: Math.hypot(first.clientX - second.clientX, first.clientY - second.clientY),
+  };
 }

@@ -9,6 +9,7 @@ import { cut, openPhoto, paste } from "./photo.js";
 import { encodePhoto } from "./png.js";
 
 const SIZE_STEP = 5;
+const ZOOM_STEP = 1.5;
 const element = (id) => document.getElementById(id);
 const { body } = document;
 
@@ -22,6 +23,9 @@ let isSaved = true;
 const editor = new Editor(element("stage"), (stroke) => {
   history.push(stroke);
   changed();
+}, (zoom) => {
+  element("fit").hidden = zoom === 1;
+  element("zoom").textContent = `${Math.round(zoom * 100)} %`;
 });
 
 // What is said
@@ -261,9 +265,16 @@ const actions = {
   eraser: () => setTool(true),
   smaller: () => setSize(editor.size - SIZE_STEP),
   larger: () => setSize(editor.size + SIZE_STEP),
+  zoomIn: () => editor.zoomBy(ZOOM_STEP),
+  zoomOut: () => editor.zoomBy(1 / ZOOM_STEP),
+  fit: () => {
+    editor.zoomBy(0);
+    element("stage").focus({ focusVisible: false });
+  },
 };
 const KEYS = {
   o: "open", m: "mask", d: "download", b: "brush", e: "eraser", c: "compare", "[": "smaller", "]": "larger", "?": "help",
+  "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", 0: "fit",
   Delete: "clear", Backspace: "clear", Escape: "cancel",
 };
 
@@ -289,7 +300,7 @@ document.addEventListener("keydown", (event) => {
 
 for (const [id, name] of Object.entries({
   open: "open", choose: "open", "load-mask": "mask", download: "download", undo: "undo", redo: "redo", clear: "clear",
-  fill: "fill", cancel: "cancel", compare: "compare", help: "help", brush: "brush", eraser: "eraser",
+  fill: "fill", cancel: "cancel", compare: "compare", help: "help", brush: "brush", eraser: "eraser", fit: "fit",
 })) {
   element(id).addEventListener("click", () => actions[name]());
 }

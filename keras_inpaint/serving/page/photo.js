@@ -2,8 +2,8 @@
 
 // Pixels of a canvas that are read at once; some browsers have none of more than 16 million.
 const STRIP = 2 ** 22;
-// The longest side of what is shown. What is filled and downloaded has all pixels.
-const LONGEST_SHOWN = 2400;
+// The longest side of what is shown and zoomed into. What is filled and downloaded has all pixels.
+const LONGEST_SHOWN = 4096;
 
 /**
  * Decodes a picture file: upright, in sRGB, 8 bits a channel.
