@@ -34,6 +34,8 @@ LENGTH_HEADER = "Inference-Header-Content-Length"
 _TYPES = {ARRAYS: "UINT8", FILES: "BYTES"}
 # What tensors may have beside what they must.
 _OPTIONAL = frozenset(("parameters", "data"))
+# KServe's client repeats the model's name, which the path has.
+_BESIDE_INPUTS = frozenset(("id", "parameters", "outputs", "model_name", "model_version"))
 _LENGTH = struct.Struct("<I")
 
 
@@ -53,7 +55,7 @@ def parse(body: bytes, header_length: str | None, limits: Limits) -> Request:
     """
     length = _header_length(header_length, len(body))
     document = read_json(body[:length], limits)
-    check_names(document, "body", {"inputs"}, frozenset(("id", "parameters", "outputs")))
+    check_names(document, "body", {"inputs"}, _BESIDE_INPUTS)
     named = _inputs(document["inputs"])
     signature = next((each for each in INPUTS if set(INPUTS[each]) == set(named)), None)
     if signature is None:

@@ -203,6 +203,11 @@ def test_tensors_in_json_are_filled_flat_or_nested(client, pair, is_flat):
     np.testing.assert_array_equal(filled[0], expected(*pair))
 
 
+def test_the_name_that_clients_of_kserve_repeat_is_taken(client, pair):
+    document = infer_json(pair, model_name="fake", id=None)
+    assert client.post(INFER, content=json.dumps(document)).status_code == 200
+
+
 def test_files_travel_as_base64_in_json(client, pair):
     inputs = [
         {"name": name, "shape": [1], "datatype": "BYTES", "data": [b64(encode(each))["b64"]]}
