@@ -22,6 +22,8 @@ INSTALLED_TOOLS := $(VENV)/.installed-tools
 # newer Pythons came later: it takes the oldest Python.
 FLOORS_PYTHON ?= python3.11
 FLOORS := .venv-floors
+# The client of kserve, which holds protobuf below TensorFlow's; a test looks for it there.
+KSERVE := .venv-kserve
 # Not those that need PyTorch: of its old versions pip finds builds with CUDA alone.
 FLOOR_EXTRAS := addons,baselines,bayesian,cluster,heif,hub,jax,litert,onnx,remote,serving,shards,tuning
 FLOOR_TESTS := tests/contracts tests/gan/test_data_contract.py
@@ -43,7 +45,7 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 test-jax test-slow: export JAX_DISABLE_MOST_OPTIMIZATIONS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help inpaint test test-jax test-slow test-browser test-floors lint format types site notebooks wheel-check clean
+.PHONY: help inpaint test test-jax test-slow test-browser test-kserve test-floors lint format types site notebooks wheel-check clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +71,10 @@ test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds ea
 test-browser: $(INSTALLED_TOOLS) ## Run the tests of the page in Chromium
 	@bash .ci/browsers
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 0 -m browser $(PYTEST_OPTIONS)
+
+test-kserve: $(INSTALLED_TOOLS) $(KSERVE)/.installed ## Ask the server by the client of kserve
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 0 -k kserve $(PYTEST_OPTIONS) \
+		tests/serving/test_process.py
 
 test-floors: $(FLOORS)/.installed ## Run the contract tests with the oldest libraries allowed
 	KERAS_BACKEND=tensorflow $(FLOORS)/bin/python -m pytest $(PYTEST_WORKERS) -m 'not slow' \
@@ -101,6 +107,11 @@ notebooks: $(INSTALLED_TOOLS) ## Run the notebooks, and keep copies with their p
 # DIST keeps what was built and passed: `make wheel-check DIST=dist`.
 wheel-check: $(INSTALLED_TOOLS) ## Build sdist and wheel and try both away from the sources
 	bash .ci/check_wheel $(BIN)/python $(DIST)
+
+$(KSERVE)/.installed: tests/serving/kserve.txt
+	$(FLOORS_PYTHON) -m venv --clear $(KSERVE)
+	$(KSERVE)/bin/python -m pip install --quiet --no-deps --requirement $<
+	@touch $@
 
 $(FLOORS)/.installed: $(SETTINGS) .ci/floors.py
 	@command -v $(FLOORS_PYTHON) >/dev/null || { \

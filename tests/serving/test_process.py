@@ -1,8 +1,10 @@
 """The process itself: signals, slow and idle connections, an independent client, load."""
 
+import base64
 import contextlib
 import json
 import os
+import pathlib
 import resource
 import signal
 import socket
@@ -324,6 +326,34 @@ def test_the_client_of_triton_gets_the_filling_of_arrays_and_of_files(server, is
     np.testing.assert_array_equal(decode(content), expected(photo, mask))
     with pytest.raises(Exception, match="There is no model 'other'"):
         client.infer("other", inputs)
+
+
+@pytest.mark.slow  # As above.
+def test_the_client_of_kserve_gets_the_filling_in_both_protocols(server):
+    """In an environment of its own: what it needs does not go with TensorFlow."""
+    root = pathlib.Path(__file__).parents[2]
+    python = root / ".venv-kserve" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("`make test-kserve` installs kserve and runs this test")
+    photo, mask = photo_and_mask()
+    files = {"image_bytes": encode(photo), "mask_bytes": encode(mask)}
+    given = {
+        "address": url(server[0], ""),
+        "arrays": {"images": [photo.tolist()], "masks": mask[None, ..., None].tolist()},
+        "files": {name: base64.b64encode(file).decode() for name, file in files.items()},
+    }
+    client = pathlib.Path(__file__).with_name("kserve_client.py")
+    done = subprocess.run(
+        [python, client], input=json.dumps(given), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    assert "There is no model 'other'" in answers.pop("error")
+    assert len(answers) == 5
+    for name, answer in answers.items():
+        is_file = name.endswith("files")
+        filled = decode(base64.b64decode(answer)) if is_file else np.squeeze(answer)
+        np.testing.assert_array_equal(filled, expected(photo, mask), err_msg=name)
 
 
 @pytest.mark.slow  # As above.
