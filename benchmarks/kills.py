@@ -1,10 +1,11 @@
 """Kills a run again and again, and compares its end with that of one that was not killed.
 
-    KERAS_BACKEND=jax python benchmarks/kills.py [--kills 30] [--steps 12] [--seed 0]
+    KERAS_BACKEND=jax python benchmarks/kills.py [--kills 30] [--steps 12] [--width 4]
 
-Small networks are trained on drawn photos, a checkpoint each step. Each process is killed
-(SIGKILL) up to a second after a random step, so that some are while they write, and the next
-one goes on. Where a run has ended and kills are left, another one is begun. Prints a line per
+Networks of a few layers are trained on drawn photos, or those of DeepFill v2 with `--width`, a
+checkpoint each step. Each process is killed (SIGKILL) up to two seconds after a random step has
+begun, so that some are while they write, and the next one goes on. Where a run has ended and
+kills are left, another one is begun. On JAX the processes have no TensorFlow. Prints a line per
 kill, and as JSON how many runs ended with the arrays of the one that was not killed, bit for
 bit. Exits with 1 where one has others.
 """
@@ -23,13 +24,86 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import numpy as np
+from keras import layers, ops
 from PIL import Image
 
+from keras_inpaint import InpaintingGAN
+from keras_inpaint.layers import GatedConv2D, SpectralConv2D
+from keras_inpaint.losses import HingeObjective
+from keras_inpaint.masks import Boxes
+
 # Seconds after a step: it may be a later one by then, or the checkpoint be written.
-LATEST = 1.0
-# Of a process, before the step in which it is killed: else runs would end before.
+LATEST = 2.0
+# Of a process, the one in which it is killed included: else runs would end before.
 MOST_STEPS = 3
+
+
+@keras.saving.register_keras_serializable(package="kills")
+class SmallGenerator(keras.Model):
+    """A first guess, and a second one made of it."""
+
+    channels, size_multiple = 3, 1
+
+    def __init__(self, width: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.width = width
+        self.first = GatedConv2D(width, 5)
+        self.coarse = layers.Conv2D(3, 3, padding="same", activation="tanh")
+        self.refined = layers.Conv2D(3, 3, padding="same", activation="tanh")
+        for layer, channels in ((self.first, 4), (self.coarse, width), (self.refined, 4)):
+            layer.build((None, None, None, channels))
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        seen = ops.concatenate([inputs["corrupted"], inputs["masks"]], axis=-1)
+        coarse = self.coarse(self.first(seen))
+        refined = self.refined(ops.concatenate([coarse, inputs["masks"]], axis=-1))
+        return {"coarse": coarse, "refined": refined}
+
+    def get_config(self) -> Any:
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="kills")
+class SmallCritic(keras.Model):
+    """Two layers, of which one has the state of a spectral norm."""
+
+    image_size = patch_size = None
+
+    def __init__(self, width: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.width = width
+        self.first = SpectralConv2D(width, 5, strides=4)
+        self.scores = layers.Conv2D(1, 1)
+        self.first.build((None, None, None, 4))
+        self.scores.build((None, None, None, width))
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        seen = ops.concatenate([inputs["images"], inputs["masks"]], axis=-1)
+        return layers.Flatten()(self.scores(self.first(seen)))
+
+    def get_config(self) -> Any:
+        return {**super().get_config(), "width": self.width}
+
+
+def make_small(
+    width: int, critic_width: int, image_size: int, channels: int, **options: Any
+) -> InpaintingGAN:
+    """Makes networks of a few layers, which are compiled and saved in a moment."""
+    networks = SmallGenerator(width), SmallCritic(critic_width)
+    masks = Boxes(image_size // 2, image_size // 2, jitter=4)
+    return InpaintingGAN(*networks, HingeObjective(), masks, **options)
+
+
+class NoTensorFlow:
+    """Finds no TensorFlow, whose import and streams of photos would take most of the time."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name.split(".")[0] == "tensorflow":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def draw_photos(folder: Path) -> None:
@@ -40,18 +114,26 @@ def draw_photos(folder: Path) -> None:
         Image.fromarray(pixels.astype("uint8")).save(folder / f"{number}.png")
 
 
-def run(folder: Path, name: str, steps: int, kill_after: tuple[int, float] | None) -> None:
+def run(
+    folder: Path,
+    name: str,
+    steps: int,
+    kill_after: tuple[int, float] | None,
+    width: int | None = None,
+) -> None:
     """Trains, in a process of its own; `kill_after` so many steps of it and seconds."""
-    import keras
-
     from keras_inpaint.training import Settings, train
     from keras_inpaint.training.run import StopRequest
 
+    if width is None:
+        InpaintingGAN.deepfill_v2 = make_small
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         # Compiling would take most of the time.
         tf.config.run_functions_eagerly(True)
+    else:
+        sys.meta_path.insert(0, NoTensorFlow())
 
     class Killed(StopRequest):
         """Dies some time after a step."""
@@ -73,7 +155,7 @@ def run(folder: Path, name: str, steps: int, kill_after: tuple[int, float] | Non
         Settings(
             folder / "photos",
             folder / name,
-            width=4,
+            width=width or 4,
             critic_width=4,
             image_size=32,
             batch_size=2,
@@ -121,10 +203,12 @@ def differing(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> 
     )
 
 
-def kill_runs(folder: Path, num_kills: int, steps: int, seed: int) -> list[list[str]]:
+def kill_runs(
+    folder: Path, num_kills: int, steps: int, seed: int, width: int | None = None
+) -> list[list[str]]:
     """Returns for each run that was killed which arrays are not those of one that was not."""
     draw_photos(folder / "photos")
-    start(folder, "unbroken", steps, None)
+    start(folder, "unbroken", steps, None, width)
     last, rng = Path("checkpoint", f"step-{steps:09d}"), random.Random(seed)
     expected = arrays_of(folder / "unbroken" / last)
     runs, num_killed = [], 0
@@ -134,7 +218,9 @@ def kill_runs(folder: Path, num_kills: int, steps: int, seed: int) -> list[list[
             whole = sorted(path.name for path in output.glob("checkpoint/step-*"))
             left = steps - int(whole[-1].removeprefix("step-")) if whole else steps
             after = (rng.randint(1, min(left, MOST_STEPS)), rng.uniform(0, LATEST))
-            if start(folder, output.name, steps, after if num_killed < num_kills else None):
+            # Not the last step again and again, where a run lasts longer than it lives.
+            is_killed = num_killed < num_kills and left > 1
+            if start(folder, output.name, steps, after if is_killed else None, width):
                 num_killed += 1
                 num_drafts = len([*output.rglob("*.unfinished")])
                 print(
@@ -151,12 +237,14 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, help="of DeepFill v2, in place of small networks")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         # What JAX has compiled for one process serves the next.
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(folder, "compiled"))
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-        runs = kill_runs(Path(folder), arguments.kills, arguments.steps, arguments.seed)
+        options = (arguments.kills, arguments.steps, arguments.seed, arguments.width)
+        runs = kill_runs(Path(folder), *options)
     result = {
         "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
         "kills": arguments.kills,
