@@ -87,17 +87,23 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     settings = _checked(chosen_settings(arguments))
     with quiet_start():
-        from keras_inpaint.training.cluster import tasks_of
+        from keras_inpaint.training.cluster import leave_at_exit, tasks_of
         from keras_inpaint.training.run import repeat_step, train
     if arguments.repeat_step is not None:
         for name, value in repeat_step(settings, arguments.repeat_step).items():
             print_result(f"{name} {value:g}")
         return 0
     tasks = tasks_of(settings)
-    if tasks is not None and tasks.index:
-        # Of several processes, the chief alone writes, and draws a line.
-        return 0 if train(settings) == settings.steps else 130
-    steps = train(settings, verbose=int(shows_progress()))
+    # Of several processes, the chief alone writes, and draws a line.
+    is_chief = tasks is None or tasks.index == 0
+    try:
+        steps = train(settings, verbose=int(is_chief and shows_progress()))
+    except ConnectionError:
+        if tasks is not None:
+            leave_at_exit(2)
+        raise
+    if not is_chief:
+        return 0 if steps == settings.steps else 130
     if steps < settings.steps:
         config = Path(settings.output) / "settings.json"
         _LOG.warning(

@@ -4,13 +4,16 @@ TensorFlow and JAX have their own services for processes that train together. Th
 process that has ended or cannot be reached any more, and end what others wait for.
 """
 
+import atexit
 import dataclasses
 import json
 import os
 import re
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -21,6 +24,12 @@ from keras_inpaint.training.settings import Settings
 # Of JAX, in seconds: until a machine that was cut off is missed, and until a process that
 # ends gives up to wait for the others. TensorFlow has ten seconds for the first.
 _HEARTBEAT = _SHUTDOWN = 30
+# Says something if its standard input ends before something has come of it.
+_WITNESS = "import sys; sys.stdin.read() or print(sys.argv[1], file=sys.stderr)"
+_ADVICE = (
+    "Start the same command on all machines again: the run goes on from the chief's last "
+    "checkpoint."
+)
 # Words of either library's errors where another process is lost.
 _LOST = re.compile("Collective ops is aborted|Gloo|NCCL|heartbeat|UNAVAILABLE|Connection reset")
 # Each machine may have its photos elsewhere, and less memory.
@@ -284,11 +293,16 @@ class Cluster:
     def finding_lost(self) -> Iterator[None]:
         """Says in one line, and what to do, where another process has ended.
 
+        On JAX also where the library ends this process, with a message of its own, before it
+        can say anything.
+
         Raises:
             ConnectionError: In place of the libraries' errors.
         """
+        is_on_jax = self.tasks is not None and self.strategy is None
         try:
-            yield
+            with _witnessed(self.tasks) if is_on_jax else nullcontext():
+                yield
         except Exception as error:
             found = _LOST.search(str(error))
             if self.tasks is None or found is None:
@@ -296,9 +310,46 @@ class Cluster:
             reason = " ".join(str(error)[found.start() :].split())[:200]
             raise ConnectionError(
                 "Another process of this training has ended, or cannot be reached any more. "
-                "Start the same command on all machines again: the run goes on from the "
-                f"chief's last checkpoint. Received: in {self.tasks}: {reason}"
+                f"{_ADVICE} Received: in {self.tasks}: {reason}"
             ) from error
+
+
+@contextmanager
+def _witnessed(tasks: Tasks | None) -> Iterator[None]:
+    """Lets another process say what to do where this one is ended from outside of Python."""
+    message = (
+        f"keras-inpaint: Another process of this training has ended, or cannot be reached any "
+        f"more, or this one was killed. {_ADVICE} Received: {tasks} has not ended by itself"
+    )
+    witness = subprocess.Popen(
+        [sys.executable, "-ISc", _WITNESS, message],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        # Ctrl-C is for the training alone.
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        witness.communicate(b"It has ended by itself.")
+
+
+def leave_at_exit(code: int) -> None:
+    """Lets this process end as Python does, without waiting for processes that are lost.
+
+    JAX would try to reach them for half a minute, and then abort the process.
+
+    Args:
+        code: int. The exit code.
+    """
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    # Before those of JAX, which was imported earlier.
+    atexit.register(leave)
 
 
 def _join_on_jax(tasks: Tasks) -> None:

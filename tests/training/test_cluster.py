@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -15,6 +18,8 @@ from PIL import Image
 from keras_inpaint.training.cluster import Cluster, Tasks, read_tasks, tasks_of
 from keras_inpaint.training.run import StopRequest
 from keras_inpaint.training.settings import Settings
+
+BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 
 
 def tf_config(index, addresses=("one:1", "two:2"), kind="worker"):
@@ -119,12 +124,24 @@ with cluster.finding_lost():
         cluster.any(False)
 """
 
-TRAINS = """
+# Small networks, of which nothing takes long.
+TRAINS = f"""
 import sys
 
-import tensorflow
+import keras
 
-tensorflow.config.run_functions_eagerly(True)
+sys.path.insert(0, {BENCHMARKS!r})
+from kills import NoTensorFlow, make_small
+
+from keras_inpaint import InpaintingGAN
+
+InpaintingGAN.deepfill_v2 = make_small
+if keras.backend.backend() == "jax":
+    sys.meta_path.insert(0, NoTensorFlow())
+else:
+    import tensorflow
+
+    tensorflow.config.run_functions_eagerly(True)
 from keras_inpaint.cli.main import main
 
 sys.exit(main(sys.argv[1:]))
@@ -142,6 +159,8 @@ def start(program, environment, *words):
             "KERAS_BACKEND": keras.backend.backend(),
             "CUDA_VISIBLE_DEVICES": "",
             "TF_CPP_MIN_LOG_LEVEL": "3",
+            # What JAX has compiled for one process serves the next.
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             **environment,
         },
     )
@@ -172,8 +191,12 @@ def read_until(process, word):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", [0, 1])
-def test_process_that_is_killed_ends_the_other_with_a_line(lost):
+@pytest.mark.parametrize(
+    ("lost", "fault"),
+    # What is stopped holds its connections and answers nothing, as behind a cable that is cut.
+    [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)],
+)
+def test_process_that_is_lost_ends_the_other_with_a_line(lost, fault):
     processes = [start(EXCHANGES, environment) for environment in environments()]
     try:
         sums = read_until(processes[1 - lost], "float32")[-1]
@@ -181,19 +204,24 @@ def test_process_that_is_killed_ends_the_other_with_a_line(lost):
             f"[({np.float32([1.1, -2]).tolist()}, 'float32'), ([7], 'int64'), "
             "([True], 'bool')]\n"
         )
-        processes[lost].kill()
+        processes[lost].send_signal(fault)
         told = processes[1 - lost].communicate(timeout=60)[0]
     finally:
         end(processes)
     assert processes[1 - lost].returncode not in (0, None)
-    assert "Another process of this training has ended" in told
+    assert "Another process of this training has ended, or cannot be reached" in told
     assert "Start the same command on all machines again" in told
+
+
+IS_ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+# JAX may abort the process before it says anything.
+ENDED = (2,) if IS_ON_TENSORFLOW else (2, -signal.SIGABRT)
 
 
 def train(folder, output, steps, environment, *words):
     options = {
         "data": folder / "photos",
-        "validation": folder / "photos",
+        "validation": folder / "others",
         "output": folder / output,
         "width": 4,
         "critic-width": 4,
@@ -205,6 +233,7 @@ def train(folder, output, steps, environment, *words):
         "steps": steps,
     }
     words += tuple(f"--{name}={value}" for name, value in options.items())
+    environment = {**environment, "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     return start(TRAINS, environment, "train", *words)
 
 
@@ -220,36 +249,50 @@ def read_log(folder):
         return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
+def weights_of(folder, step):
+    """Every array of a checkpoint: both networks, and the state of both optimizers."""
+    path = folder / "checkpoint" / f"step-{step:09d}" / "training.weights.h5"
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]} if hasattr(item, "dtype") else {})
+        )
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="JAX compiles for a minute per process"
-)
 def test_worker_that_is_killed_ends_the_chief_and_the_run_goes_on(tmp_path):
-    (tmp_path / "photos").mkdir()
-    for number in range(7):
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), "uint8")
-        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
+    # On JAX, several processes leave out a last, smaller batch in validation.
+    for name, count in (("photos", 7), ("others", 7 if IS_ON_TENSORFLOW else 4)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            pixels = np.random.default_rng(number).integers(0, 256, (40, 48, 3), "uint8")
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
     chief, worker = train_both(tmp_path, 1000)
     processes = [chief, worker]
     try:
         read_until(chief, "step 2/")
         worker.kill()
         told = chief.communicate(timeout=60)[0]
-        assert chief.returncode == 2, told
-        last = told.splitlines()[-1]
-        assert "Another process of this training has ended" in last
-        assert "Start the same command on all machines again" in last
+        assert chief.returncode in ENDED, told
+        assert "Another process of this training has ended, or cannot be reached" in told
+        assert "Start the same command on all machines again" in told
         made = int(read_log(tmp_path / "two-0")[-1]["step"])
-        processes += [train(tmp_path, "one", 2, {}), *train_both(tmp_path, made + 1)]
+        processes += [train(tmp_path, "one", made + 1, {}), *train_both(tmp_path, made + 1)]
         # The chief's, as it goes on.
-        told = [each.communicate(timeout=300)[0] for each in processes[2:]]
+        told = [each.communicate(timeout=600)[0] for each in processes[2:]]
         assert [each.returncode for each in processes[2:]] == [0, 0, 0], told
         assert f"Going on from step {made}" in told[1]
     finally:
         end(processes)
-    log = read_log(tmp_path / "two-0")
+    one, two = tmp_path / "one", tmp_path / "two-0"
+    log = read_log(two)
     assert [row["step"] for row in log] == list(range(1, made + 2))
-    for one, two in zip(read_log(tmp_path / "one"), log, strict=False):
-        assert two == pytest.approx(one, rel=1e-4, abs=1e-5)
+    for ours, theirs in zip(log, read_log(one), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4, abs=1e-5)
+    found, expected = (weights_of(folder, made + 1) for folder in (two, one))
+    assert found.keys() == expected.keys()
+    for name, array in found.items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
     # The chief alone writes.
     assert not (tmp_path / "two-1").exists()
