@@ -101,6 +101,18 @@ def test_two_devices_take_data_of_every_kind(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_two_devices_are_guided_as_one_is(kind, tmp_path):
+    pytest.importorskip("torch")
+    found = run("guided", kind, tmp_path)
+    for name in ("dataset", "loader", "blank"):
+        assert found[name]["weights"] < 1e-5, name
+        assert found[name]["learned"] > 1e-4, name
+    # The same sketches, and none at all.
+    assert found["loader"]["beside_first"] < 1e-5
+    assert found["blank"]["beside_first"] > 1e-4
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_devices_update_as_one_does_where_steps_are_compiled(kind, tmp_path):
     found = run("compiled", kind, tmp_path)["sgd"]
     assert_same_updates(found, tolerance=1e-5)
@@ -131,6 +143,11 @@ def test_two_devices_clip_and_guard_steps_as_one_does(kind, tmp_path):
     for name in ("ours", "stop", "skip"):
         assert found[name]["weights"] < 1e-6, name
         assert min(found[name]["moved"]) > 1e-3, name
+    assert found["frozen"]["weights"] < 1e-6
+    # The second layer of the generator alone, on one device as on two.
+    assert [[change > 0 for change in way] for way in found["frozen"]["moved"]] == [
+        [False, False, True, True, False, False]
+    ] * 2
     # Each device clips its own part of the sum there.
     assert found["of_keras"]["weights"] > 1e-3
     assert (found["stop"]["steps"], found["skip"]["steps"]) == ([1, 1], [3, 3])

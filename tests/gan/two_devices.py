@@ -19,6 +19,7 @@ from tiny import make_images, make_masks
 
 from keras_inpaint.cli.main import main as command
 from keras_inpaint.gan import InpaintingGAN, PictureSheets
+from keras_inpaint.gan.freezing import freeze
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic
@@ -268,7 +269,10 @@ def half_precision(strategy, folder):
 
 
 def guarded(strategy, folder):
-    """Clipping by norm, ours and Keras's, and a step that one device alone finds not finite."""
+    """Clipping by norm, ours and Keras's, what is frozen, and a step that is not finite.
+
+    One device alone finds that.
+    """
     images, masks = make_images(12), make_masks(12)
     poisoned = images.copy()
     poisoned[7, 6, 6] = np.nan  # In the second device's part of the second batch.
@@ -276,6 +280,7 @@ def guarded(strategy, folder):
     for name, data, clips, options in (
         ("ours", images, {}, {"global_clipnorm": 0.05}),
         ("of_keras", images, {"global_clipnorm": 0.05}, {}),
+        ("frozen", images, {}, {}),
         ("stop", poisoned, {}, {}),
         ("skip", poisoned, {}, {"on_nonfinite": "skip"}),
     ):
@@ -283,12 +288,17 @@ def guarded(strategy, folder):
         for scope in (nullcontext(), strategy.scope()):
             with scope:
                 gan = make_tiny(seed=3)
+                if name == "frozen":
+                    networks = {"generator": gan.generator, "critic": gan.critic}
+                    freeze(networks, ["generator/conv2d*", "critic"])
+                    gan.generator.second.trainable = True
                 gan.compile(keras.optimizers.SGD(0.5, **clips), run_eagerly=True, **options)
             start = start or gan.get_weights()
             gan.set_weights(start)
             gan.fit(data, masks, batch_size=4, shuffle=False, verbose=0)
             ends.append(gan.get_weights())
-            moved.append(largest(ends[-1], start))
+            changes = [largest([one], [two]) for one, two in zip(ends[-1], start, strict=True)]
+            moved.append(changes if name == "frozen" else max(changes))
             steps.append(gan.num_steps)
         found[name] = {"weights": largest(*ends), "moved": moved, "steps": steps}
     return found
@@ -357,6 +367,45 @@ def make_loader(images, masks):
     return torch.utils.data.DataLoader(data, batch_size=4)
 
 
+def guided(strategy, folder):
+    """Sketches of one's own, as a dataset of each library brings them."""
+    import torch
+
+    images, masks = pictures(8), np.zeros((8, SIZE, SIZE, 1), "float32")
+    masks[:, 8:24, 8:24] = 1
+    sketches = (pictures(8, seed=5)[..., :1] > 0.5).astype("float32")
+    batch = {"images": images, "masks": masks, "sketches": sketches}
+    items = [{name: array[index] for name, array in batch.items()} for index in range(8)]
+    rows = {
+        "dataset": lambda: tf.data.Dataset.from_tensor_slices(batch).batch(
+            4, drop_remainder=True
+        ),
+        # A list is a dataset of PyTorch's too.
+        "loader": lambda: torch.utils.data.DataLoader(items, batch_size=4),
+        "blank": lambda: tf.data.Dataset.from_tensor_slices(
+            {**batch, "sketches": 0 * sketches}
+        ).batch(4, drop_remainder=True),
+    }
+    found, start = {}, None
+    for name, make_row in rows.items():
+        ends = []
+        for scope in (nullcontext(), strategy.scope()):
+            with scope:
+                gan = InpaintingGAN.deepfill_v2(
+                    width=4, image_size=SIZE, critic_width=2, guided=True
+                )
+                gan.compile(sgd(), run_eagerly=True)
+            start = start or gan.get_weights()
+            gan.set_weights(start)
+            gan.fit(make_row(), verbose=0)
+            ends.append(gan.get_weights())
+        found[name] = {"weights": largest(*ends), "learned": largest(ends[0], start)}
+        found.setdefault("first", ends[0])
+        found[name]["beside_first"] = largest(ends[0], found["first"])
+    del found["first"]
+    return found
+
+
 def command_line(folder):
     """The same run on one device and, begun anew and gone on with, on two."""
     photos = folder / "photos"
@@ -403,6 +452,7 @@ PARTS = {
         half_precision,
         guarded,
         kinds_of_data,
+        guided,
     )
 }
 

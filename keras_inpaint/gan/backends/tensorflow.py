@@ -228,10 +228,11 @@ class TensorFlowBackend(Backend):
         return tf.distribute.get_replica_context().all_reduce("SUM", values)
 
     def _sums_over_devices(self, gradients: list[Tensor]) -> list[Tensor]:
-        if _replica()[1] == 1:
-            return gradients
-        # All at once, in few messages.
         present = [each for each in gradients if each is not None]
+        # TensorFlow cannot sum none, which a frozen network has.
+        if _replica()[1] == 1 or not present:
+            return present
+        # All at once, in few messages.
         sums: list[Tensor] = tf.distribute.get_replica_context().all_reduce("SUM", present)
         return sums
 
