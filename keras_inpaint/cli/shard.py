@@ -19,8 +19,8 @@ def add_verb(verbs: Any) -> None:
         help="write photos into few large files to train on",
         description="Writes photos, byte for byte, into TFRecord files, with an index of sizes "
         "and checksums, which `keras-inpaint train --data` takes like a folder. Files whose "
-        "header is no picture's are left out and named. Started again with the same words, it goes "
-        "on where it was killed. Needs the extra `shards`.",
+        "header is no picture's are left out and named. Started again with the same words, it "
+        "goes on where it was killed. Needs the extra `shards`.",
     )
     parser.add_argument(
         "--data",

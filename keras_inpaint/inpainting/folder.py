@@ -263,6 +263,10 @@ def _check_engine(engine: str, address: str | None, inpainter: Any, workers: Any
             "With engine='ray', `inpainter` must be what each process can load: the name or "
             "the path of a preset, or a function that returns one. Received: an Inpainter"
         )
+    if engine == "ray":
+        from keras_inpaint.inpainting.on_ray import check_address
+
+        check_address(address)
 
 
 def _loader(inpainter: Any, is_checked: bool) -> Callable[[], Inpainter]:

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ _LOG = logging.getLogger("keras_inpaint.inpainting")
 _PHOTOS_AT_ONCE = 32
 # A network gains little from more.
 _MOST_CPUS = 4
+# For a machine in the same network to take a connection.
+_SECONDS_TO_ANSWER = 20
 
 
 @contextmanager
@@ -43,6 +46,7 @@ def connected(address: str | None = None) -> Iterator[Any]:
     """
     ray = check_ray()
     options = {"include_dashboard": False} if address is None else {}
+    check_address(address)
     try:
         ray.init(
             address=address or "local",
@@ -51,15 +55,34 @@ def connected(address: str | None = None) -> Iterator[Any]:
             **options,
         )
     except (ConnectionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise OSError(
-            "There is no Ray cluster at this address. Start one by `ray start --head`, or "
-            f"leave --address out to use this machine: {reason}. Received: --address {address}"
-        ) from error
+        raise _no_cluster(address, error) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def check_address(address: str | None) -> None:
+    """Connects to the port of an address once: Ray would wait for minutes, and say nothing.
+
+    Raises:
+        OSError: If nothing answers there.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str | None, error: Exception) -> OSError:
+    reason = " ".join(str(error).split())
+    return OSError(
+        "There is no Ray cluster at this address. Start one by `ray start --head`, or leave "
+        f"--address out to use this machine: {reason}. Received: --address {address}"
+    )
 
 
 def check_ray() -> Any:

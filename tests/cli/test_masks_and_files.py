@@ -643,6 +643,8 @@ def test_what_holds_for_folders_is_refused_of_one_photo(typed, capsys):
         ("--address auto", "choose the engine 'ray'.*'auto'"),
         ("--workers 0", "--workers .* at least 1.*0"),
         ("--engine ray --preset nowhere/preset", "nowhere/preset"),
+        ("--engine ray --address 127.0.0.1:1", "no Ray cluster.*refused.*127.0.0.1:1"),
+        ("--engine ray --address ray://[::1]:1", r"no Ray cluster.*\[::1\]:1"),
     ],
 )
 def test_a_cluster_that_is_asked_for_wrongly_is_not_started(typed, message, capsys):
