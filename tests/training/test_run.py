@@ -670,9 +670,10 @@ def test_best_step_by_a_metric_is_kept_as_a_preset(settings, photos, tmp_path, m
     for array in written:
         assert any(each.shape == array.shape and (each == array).all() for each in best)
     # Which a run is begun from as from any.
-    other = dataclasses.replace(settings, output=str(tmp_path / "next"), keep_best=None)
-    values = iter([0.1] * 4)
-    assert train(dataclasses.replace(other, preset=str(run / "best")), report=str) == 4
+    other = dataclasses.replace(
+        settings, output=str(tmp_path / "next"), steps=1, keep_best=None, validation=None
+    )
+    assert train(dataclasses.replace(other, preset=str(run / "best")), report=str) == 1
     with pytest.raises(ValueError, match="`keep_best` must be None without photos"):
         dataclasses.replace(settings, validation=None)
 
