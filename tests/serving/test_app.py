@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from serving.fake_server import (
+    FakeGenerator,
     check_answers_rightly,
     decode,
     encode,
@@ -54,6 +55,19 @@ def test_the_answer_is_of_the_kind_that_the_client_accepts(client, pair, accept,
     tolerance = 40 if kind == "image/jpeg" else 0
     difference = decode(answer.content).astype(int) - expected(photo, mask)
     assert np.abs(difference).mean() <= tolerance
+
+
+def test_a_photo_larger_than_the_network_is_filled_in_the_windows_of_inpaint(serve):
+    served = serve(max_batch_size=2)
+    photo, mask = photo_and_mask(500, 700)
+    mask[300:420, 200:500] = mask[40:44, 600:603] = mask[480:, 5:9] = 255
+    answer = post_pair(served, (photo, mask))
+    assert answer.status_code == 200, answer.text
+    alone = FakeGenerator()
+    filled = Inpainter(alone, image_size=64).inpaint(photo, mask > 127)
+    np.testing.assert_array_equal(decode(answer.content), filled)
+    np.testing.assert_array_equal(filled[mask == 0], photo[mask == 0])
+    assert sum(served.generator.batch_sizes) == sum(alone.batch_sizes) > 3
 
 
 def test_a_client_that_accepts_no_picture_gets_406(client, pair):
