@@ -266,6 +266,7 @@ def _check_engine(engine: str, address: str | None, inpainter: Any, workers: Any
     if engine == "ray":
         from keras_inpaint.inpainting.on_ray import check_address
 
+        # Before the folder is made, and the photos are found.
         check_address(address)
 
 
