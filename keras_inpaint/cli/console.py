@@ -184,6 +184,20 @@ def _descriptor(file: Any) -> int | None:
         return None
 
 
+class _Meanwhile:
+    """A file in the place of standard error, which it is itself once the file is closed.
+
+    Libraries make loggers while they load, which write to what they found for as long as the
+    process lasts.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr if self._file.closed else self._file, name)
+
+
 @contextmanager
 def quiet_start() -> Iterator[None]:
     """Keeps what libraries say in Python while they load from the terminal.
@@ -195,7 +209,7 @@ def quiet_start() -> Iterator[None]:
         return
     CONSOLE.file = sys.stderr
     try:
-        with tempfile.TemporaryFile("w+") as said, redirect_stderr(said):
+        with tempfile.TemporaryFile("w+") as said, redirect_stderr(_Meanwhile(said)):
             try:
                 yield
             except (OSError, ValueError, ModuleNotFoundError):

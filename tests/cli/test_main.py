@@ -12,6 +12,7 @@ import pytest
 
 import keras_inpaint
 from keras_inpaint.cli import evaluate, inpaint, presets, train
+from keras_inpaint.cli.console import quiet_start
 from keras_inpaint.cli.main import _parser, main
 from keras_inpaint.files import atomic_write
 from keras_inpaint.training import settings
@@ -294,3 +295,11 @@ def test_sizes_that_settings_refuse_are_those_that_networks_refuse(architecture)
             make(**smaller, critic_width=4)({"images": half, "masks": half[..., :1]})
         with pytest.raises(ValueError, match=rf"multiple of \d+ for {architecture}.*{name}="):
             settings.Settings("photos", "run", architecture=architecture, **smaller)
+
+
+def test_what_libraries_log_later_is_told_and_what_they_say_as_they_load_is_not(capsys):
+    with quiet_start():
+        handler = logging.StreamHandler()
+        handler.emit(logging.makeLogRecord({"msg": "loaded"}))
+    handler.emit(logging.makeLogRecord({"msg": "later"}))
+    assert capsys.readouterr().err == "later\n"
