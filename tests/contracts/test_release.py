@@ -76,6 +76,22 @@ def test_checks_run_all_that_a_change_must_pass():
     assert "bash .ci/run" in [step.get("run") for step in job["steps"]]
 
 
+def test_every_target_of_make_for_changes_is_explained():
+    targets = re.findall(r"^([a-z-]+):.* ## ", text("Makefile"), re.M)
+    table = set(re.findall(r"`make ([a-z-]+)`", text(".github/CONTRIBUTING.md")))
+    assert table == set(targets) - {"help", "inpaint", "clean"}
+
+
+def test_coverage_has_a_floor_that_the_forge_asks_for_on_one_python(settings):
+    assert 0 < settings.getfloat("coverage:report", "fail_under") <= 100
+    (job,) = yaml.safe_load(text(".github/workflows/checks.yml"))["jobs"].values()
+    (step,) = [each for each in job["steps"] if each.get("run") == "make coverage"]
+    assert step["if"] == "matrix.python == '3.13'"
+    assert step["env"]["COVERAGE_CORE"] == "sysmon"
+    # It costs time, and the same tests run there.
+    assert "coverage" not in text(".ci/run")
+
+
 def test_release_has_no_secret_and_publishes_what_was_checked():
     workflow = yaml.safe_load(text(".github/workflows/release.yml"))
     assert "secrets." not in text(".github/workflows/release.yml")
