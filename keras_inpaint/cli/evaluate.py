@@ -8,6 +8,8 @@ from typing import Any
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import Progress, check_report, print_result, quiet_start
 from keras_inpaint.cli.options import add_option
+from keras_inpaint.data.sources import check_exists, find_files
+from keras_inpaint.files import check_source
 from keras_inpaint.pictures import check_writable
 from keras_inpaint.training.settings import MASK_SETTINGS, mask_options
 
@@ -80,12 +82,11 @@ def add_verb(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     _check_outputs(arguments)
-    presets.check_preset(arguments.preset)
+    _check_inputs(arguments)
     with quiet_start():
-        from keras_inpaint.data.sources import find_files
         from keras_inpaint.evaluation import evaluate
 
-        photos = find_files(arguments.data, name="data").paths
+    photos = find_files(arguments.data, name="data").paths
     inpainter = presets.load_inpainter(arguments.preset)
     with Progress(len(photos)) as progress:
         evaluation = evaluate(
@@ -125,6 +126,18 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         check_writable(arguments.sheet, name="sheet")
     if arguments.json is not None:
         check_report(arguments.json, "--json")
+
+
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    """Refuses what is not there, before anything large is loaded."""
+    for name in ("data", "masks"):
+        source = getattr(arguments, name)
+        if source is not None:
+            check_exists(source, name)
+    for network in arguments.features or ():
+        if network.endswith(".npz"):
+            check_source(network, what="NPZ file", name="features")
+    presets.check_preset(arguments.preset)
 
 
 def _area(text: str) -> tuple[float, float]:

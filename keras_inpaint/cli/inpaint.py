@@ -12,6 +12,9 @@ from typing import Any
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import Progress, check_report, print_result, quiet_start
 from keras_inpaint.cli.options import add_option, number_of_pixels
+from keras_inpaint.data.sources import check_exists
+from keras_inpaint.files import check_source
+from keras_inpaint.files.remote import is_remote
 from keras_inpaint.pictures import check_writable, read_header
 from keras_inpaint.training.settings import MASK_SETTINGS
 
@@ -199,6 +202,8 @@ def _check_files(arguments: argparse.Namespace) -> None:
             continue
         _check_is_other(arguments.output, path, name)
         if name != "mask" or not os.path.isdir(path):
+            if not is_remote(path):
+                check_source(path, what="picture", name=name)
             read_header(path)
 
 
@@ -247,7 +252,15 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
 
 
 def _check_folder(arguments: argparse.Namespace) -> None:
+    """Refuses what can be seen to fail, as `_check_files`."""
     output = arguments.output
+    for name, source in (
+        ("photos", arguments.photo),
+        ("masks", arguments.mask),
+        ("sketch", arguments.sketch),
+    ):
+        if source is not None:
+            check_exists(source, name)
     for name in ("photo", "mask"):
         path = getattr(arguments, name)
         if path is not None and _is_same(output, path):

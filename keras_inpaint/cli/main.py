@@ -42,7 +42,12 @@ class _Parser(argparse.ArgumentParser):
         return self._noted(super().add_argument(*args, **kwargs))
 
     def add_argument_group(self, *args: Any, **kwargs: Any) -> Any:
-        group: Any = super().add_argument_group(*args, **kwargs)
+        return self._noting(super().add_argument_group(*args, **kwargs))
+
+    def add_mutually_exclusive_group(self, *args: Any, **kwargs: Any) -> Any:
+        return self._noting(super().add_mutually_exclusive_group(*args, **kwargs))
+
+    def _noting(self, group: Any) -> Any:
         add = group.add_argument
         group.add_argument = lambda *args, **kwargs: self._noted(add(*args, **kwargs))
         return group

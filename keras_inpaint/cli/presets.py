@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
+from keras_inpaint.conversion.files import find_source
 
 DEFAULT_PRESET = "photos-128"
 # Formats of `export` and the options of each; why others have them not.
@@ -104,6 +105,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def run_convert(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
+    find_source(arguments.source)
     with quiet_start():
         from keras_inpaint.conversion import convert
 

@@ -11,6 +11,11 @@ from keras_inpaint.cli.options import size_in_bytes
 
 KEY_VARIABLE = "KERAS_INPAINT_API_KEY"
 ENGINES = ("uvicorn", "ray")
+_WHAT = {
+    "--model": "the folder of an exported model, or an ONNX file, as `keras-inpaint export` "
+    "writes them",
+    "--api-key-file": "a file that holds the key",
+}
 
 
 def add_verb(verbs: Any) -> None:
@@ -85,8 +90,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
-    if arguments.model is None:
-        presets.check_preset(arguments.preset)
+    _check_files(arguments)
     with quiet_start():
         from keras_inpaint.serving import Limits, server
 
@@ -104,6 +108,18 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _serve_on_ray(arguments, *wanted)
     return 0
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    """Refuses what is not there, before Keras is loaded."""
+    if arguments.model is None:
+        presets.check_preset(arguments.preset)
+    for name, path in zip(_WHAT, (arguments.model, arguments.api_key_file), strict=True):
+        if path is not None and not path.exists():
+            raise FileNotFoundError(
+                f"{name} must name {_WHAT[name]}; there is nothing of this name. "
+                f"Received: {name}={str(path)!r}"
+            )
 
 
 def _check_one_process(arguments: argparse.Namespace) -> None:

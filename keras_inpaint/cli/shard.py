@@ -52,7 +52,7 @@ def add_verb(verbs: Any) -> None:
     )
     for name in ("max_pixels", "memory_limit"):
         add_option(parser, name)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, typed={"source": "--data"})
 
 
 def run(arguments: argparse.Namespace) -> int:

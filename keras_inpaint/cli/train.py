@@ -144,7 +144,9 @@ def _read_config(path: Path | None, names: list[str]) -> dict[str, Any]:
     try:
         content = read_source(path, _LARGEST_CONFIG, what="JSON", name="--config")
     except FileNotFoundError as error:
-        raise ValueError(f"--config must name a file. Received: {str(path)!r}") from error
+        raise ValueError(
+            f"--config must name a file. Received: --config={str(path)!r}"
+        ) from error
     try:
         config = json.loads(content)
     except (RecursionError, ValueError) as error:
@@ -213,6 +215,8 @@ def run_tune(arguments: argparse.Namespace) -> int:
     names = [name for name, *_ in _TUNE_OPTIONS] + ["names", "bounds"]
     options = {name: value for name, value in vars(arguments).items() if name in names}
     settings = _checked(chosen)
+    if arguments.network is not None:
+        check_source(arguments.network, what="model", name="--network")
     with quiet_start():
         from keras_inpaint.tuning.search import search
     if arguments.network is not None:
@@ -254,7 +258,6 @@ def _bounds(text: str) -> dict[str, tuple[float, float]]:
 def _read_network(path: Path) -> Callable[[Any], Any]:
     import keras
 
-    check_source(path, what="model", name="--network")
     try:
         network: Callable[[Any], Any] = keras.models.load_model(path, compile=False)
     # Keras has many kinds of errors for what is no model.

@@ -1,8 +1,17 @@
 """Conversion: published weights become presets."""
 
-from keras_inpaint.conversion.converting import convert
+from typing import Any
 
 __all__ = ["convert"]
+
+
+def __getattr__(name: str) -> Any:
+    # Keras, which it needs, takes seconds: finding files must not wait for it.
+    if name == "convert":
+        from keras_inpaint.conversion.converting import convert
+
+        return convert
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -19,14 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_inpaint.conversion.files import WHAT, checkpoint_files, find_source
 from keras_inpaint.conversion.layouts import Layout, find_layout, holds_critics
 from keras_inpaint.conversion.networks import Arrays
 
-_INDEX = ".index"
-_WHAT = (
-    "a TensorFlow checkpoint, its folder or prefix, or a file of weights that PyTorch or "
-    "safetensors wrote"
-)
 # Dicts within dicts, and entries in all, of a file that holds networks.
 _DEEPEST, _MOST_ENTRIES = 8, 100_000
 # What programs keep beside the weights: settings, numbers of steps, logs.
@@ -144,19 +140,10 @@ def read_source(path: Path, select: str | None = None) -> Source:
         ValueError: If it cannot be read, is of no known kind, or holds several generators of
             which none is selected.
     """
-    prefix = find_checkpoint(path)
+    prefix = find_source(path)
     if prefix is not None:
         arrays = read_checkpoint(prefix)
         return _source(prefix, checkpoint_files(prefix), arrays, frozenset(), True, select)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"`source` must be {_WHAT}. Received: source={str(path)!r}, which does not exist"
-        )
-    if path.is_dir():
-        raise ValueError(
-            f"`source` must be {_WHAT}. Received: source={str(path)!r}, which holds "
-            f"{sorted(p.name for p in path.iterdir())[:5]}"
-        )
     arrays, groups = read_file(path)
     files = [path]
     # The port of v1 keeps its critics in a file of their own.
@@ -212,55 +199,6 @@ def _selected(prefixes: list[str], select: str | None, path: Path) -> str:
     )
 
 
-def find_checkpoint(source: Path) -> Path | None:
-    """Finds the prefix that the files of a checkpoint have in common.
-
-    Args:
-        source: Path of a folder, a prefix, or one of the files.
-
-    Returns:
-        Path, `None` if the source is no checkpoint.
-
-    Raises:
-        ValueError: If a folder has several, and no file `checkpoint` names one of them.
-    """
-    if source.is_dir():
-        return _latest(source)
-    for prefix in (source, source.with_name(re.sub(r"\.(index|data-.*)$", "", source.name))):
-        if prefix.with_name(prefix.name + _INDEX).is_file():
-            return prefix
-    return None
-
-
-def _latest(folder: Path) -> Path | None:
-    prefixes = sorted(path.with_suffix("") for path in folder.glob(f"*{_INDEX}"))
-    if len(prefixes) < 2:
-        return prefixes[0] if prefixes else None
-    index = folder / "checkpoint"
-    text = index.read_text(encoding="utf-8", errors="replace") if index.is_file() else ""
-    match = re.search(r'^model_checkpoint_path: "(.*)"$', text, re.M)
-    # Only the name: the folder may be that of the machine where it was written.
-    latest = folder / Path(match[1]).name if match else None
-    if latest not in prefixes:
-        names = ", ".join(prefix.name for prefix in prefixes)
-        raise ValueError(
-            "The folder must hold one checkpoint, or a file `checkpoint` that names one of "
-            "them. Name one with its prefix instead. "
-            f"Received: {str(folder)!r}, which holds {names}"
-        )
-    return latest
-
-
-def checkpoint_files(prefix: Path) -> list[Path]:
-    """Lists the files of a checkpoint."""
-    data = sorted(prefix.parent.glob(f"{_escaped(prefix.name)}.data-*"))
-    return [prefix.with_name(prefix.name + _INDEX), *data]
-
-
-def _escaped(name: str) -> str:
-    return re.sub(r"([*?\[])", r"[\1]", name)
-
-
 def read_checkpoint(prefix: Path) -> Arrays:
     """Reads all floating-point variables of a TensorFlow checkpoint.
 
@@ -313,7 +251,7 @@ def read_file(path: Path) -> tuple[Arrays, frozenset[str]]:
     """
     if not path.is_file():
         raise ValueError(
-            f"`source` must be {_WHAT}. Received: source={str(path)!r}, a device or a FIFO"
+            f"`source` must be {WHAT}. Received: source={str(path)!r}, a device or a FIFO"
         )
     with path.open("rb") as file:
         start = file.read(512)
@@ -326,7 +264,7 @@ def read_file(path: Path) -> tuple[Arrays, frozenset[str]]:
     ):
         return _read_pytorch(path)
     raise ValueError(
-        f"`source` must be {_WHAT}. Received: source={str(path)!r}, {_kind(path, start)}"
+        f"`source` must be {WHAT}. Received: source={str(path)!r}, {_kind(path, start)}"
     )
 
 

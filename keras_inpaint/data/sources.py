@@ -22,6 +22,7 @@ HIDDEN = "hidden, or in a folder of helpers"
 TWICE = "in a folder that was searched before"
 APART = "of the output or the masks"
 LOCKED = "in a folder that may not be read"
+_NO_MATCH = "No picture file matches the pattern."
 # Folders that file systems, cameras' programs and network disks keep beside what people put
 # there, in small letters. Those whose name begins with a dot are hidden anyway.
 _HELPERS = frozenset(
@@ -82,11 +83,15 @@ def find_photos(source: Source, leave_out: Sequence[str | os.PathLike[str]] = ()
 
 
 def check_exists(source: Source, name: str = "source") -> None:
-    """Raises a FileNotFoundError where no photos can be found, without looking for any.
+    """Raises an error where no photos can be found, without looking for more than one.
 
     Args:
         source: See `find_photos`.
         name: str. What the caller calls it, for the error.
+
+    Raises:
+        FileNotFoundError: If there is nothing of its name.
+        ValueError: If it is a pattern that nothing matches.
 
     Example:
     >>> from keras_inpaint.data.sources import check_exists
@@ -102,11 +107,19 @@ def check_exists(source: Source, name: str = "source") -> None:
     is_pattern = not is_remote(source) and (
         not os.path.lexists(source) and glob.has_magic(os.fspath(source))
     )
+    if is_pattern and next(glob.iglob(os.fspath(source), recursive=True), None) is None:
+        raise _no_photos(source, name, _NO_MATCH)
     if not (os.path.isfile(source) or is_pattern):
         raise FileNotFoundError(
             f"`{name}` must be a folder, a list of paths, a pattern, or a text file that "
             f"lists paths; there is nothing of this name. Received: {name}={str(source)!r}"
         )
+
+
+def _no_photos(source: Source, name: str, advice: str, left_out: str = "") -> ValueError:
+    return ValueError(
+        f"`{name}` holds no photos. {advice} Received: {name}={source!r}{left_out}"
+    )
 
 
 def find_files(
@@ -148,12 +161,10 @@ def find_files(
         advice = "The text file lists no paths; write one per line."
     else:
         search.pattern(os.fspath(source))
-        advice = "No picture file matches the pattern."
+        advice = _NO_MATCH
     if not search.paths:
-        raise ValueError(
-            f"`{name}` holds no photos. {advice} Received: {name}={source!r}"
-            + describe_left_out(search.left_out, start=", where these were left out: ")
-        )
+        left_out = describe_left_out(search.left_out, start=", where these were left out: ")
+        raise _no_photos(source, name, advice, left_out)
     return Found(search.paths, search.left_out)
 
 

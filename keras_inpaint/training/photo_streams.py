@@ -7,6 +7,7 @@ from keras_inpaint.data.photo_files import PhotoFiles, seed_at_step
 from keras_inpaint.data.photos import stream
 from keras_inpaint.data.sources import Source, check_exists
 from keras_inpaint.data.wait_clock import WaitClock
+from keras_inpaint.files import check_source
 from keras_inpaint.training.settings import Settings, mask_options
 
 # Photos, mask files or `None`, and how these are chosen, see `keras_inpaint.data.photos`.
@@ -14,11 +15,14 @@ PhotoSource = tuple[Source, Source | None, str]
 
 
 def check_sources(settings: Settings) -> None:
-    """Raises a FileNotFoundError where photos or masks that settings name are missing."""
+    """Raises an error where photos, masks or weights that settings name are missing."""
     for name in ("data", "masks", "validation", "validation_masks"):
         source = getattr(settings, name)
         if source is not None:
             check_exists(source, name)
+    network = settings.perceptual_network
+    if network is not None and network.endswith(".npz"):
+        check_source(network, what="NPZ file", name="perceptual_network")
 
 
 def find_run_photos(
