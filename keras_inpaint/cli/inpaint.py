@@ -82,9 +82,10 @@ def _add_filling_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sketch",
-        metavar="FILE",
+        metavar="SKETCH",
         help="lines, brighter than what is around them, that a guided preset is to follow in "
-        "the hole; as large as the photo",
+        "the hole: a file as large as the photo, for all photos of a folder, or a folder of "
+        "files that have the photos' names, or these and then `_sketch`",
     )
     parser.add_argument(
         "--invert-sketch", action="store_true", help="the lines of the sketch are darker"
@@ -156,16 +157,21 @@ def _fill_file(arguments: argparse.Namespace) -> int:
         from keras_inpaint.inpainting.folder_report import FAILED, FolderReport
 
     options = _options(arguments, Options)
-    found = find_jobs(arguments.photo, arguments.mask, arguments.mask_pattern, options).pairs
-    masks = tuple(pair.mask for pair in found)
+    found, sketches = find_jobs(
+        arguments.photo, arguments.mask, arguments.mask_pattern, options, arguments.sketch
+    )
+    if not found.pairs:
+        raise ValueError(f"{arguments.photo}: {found.without_mask[arguments.photo]}")
+    photo, masks = found.pairs[0].photo, tuple(pair.mask for pair in found.pairs)
     if arguments.each_mask and len(masks) > 1:
         raise ValueError(
             "--each-mask makes several files: let PHOTO be a folder or a pattern, and OUT a "
             f"folder. Received: {arguments.photo!r}, of {len(masks)} masks"
         )
-    for mask in masks:
-        _check_is_other(arguments.output, mask, "mask")
-    job = Job(found[0].photo, masks, arguments.output)
+    job = Job(photo, masks, arguments.output, sketches.get(photo))
+    for name, paths in (("mask", masks), ("sketch", sketches.values())):
+        for path in paths:
+            _check_is_other(arguments.output, path, name)
     with Progress(1) as progress:
         progress.begin(arguments.photo)
         (outcome,) = Pipeline(
@@ -201,7 +207,7 @@ def _check_files(arguments: argparse.Namespace) -> None:
         if path is None:
             continue
         _check_is_other(arguments.output, path, name)
-        if name != "mask" or not os.path.isdir(path):
+        if name == "photo" or not os.path.isdir(path):
             if not is_remote(path):
                 check_source(path, what="picture", name=name)
             read_header(path)
@@ -235,6 +241,7 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
             arguments.photo,
             arguments.mask,
             arguments.output,
+            sketch=arguments.sketch,
             mask_pattern=arguments.mask_pattern,
             each_mask=arguments.each_mask,
             overwrite=arguments.overwrite,
@@ -254,18 +261,16 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
 def _check_folder(arguments: argparse.Namespace) -> None:
     """Refuses what can be seen to fail, as `_check_files`."""
     output = arguments.output
-    for name, source in (
-        ("photos", arguments.photo),
-        ("masks", arguments.mask),
-        ("sketch", arguments.sketch),
+    for what, name, source in (
+        ("photos", "photos", arguments.photo),
+        ("masks", "masks", arguments.mask),
+        ("sketches", "sketch", arguments.sketch),
     ):
         if source is not None:
             check_exists(source, name)
-    for name in ("photo", "mask"):
-        path = getattr(arguments, name)
-        if path is not None and _is_same(output, path):
+        if source is not None and _is_same(output, source):
             raise ValueError(
-                f"--output must be another folder than that of the {name}s. "
+                f"--output must be another folder than that of the {what}. "
                 f"Received: {str(output)!r} for both"
             )
     if output.exists() and not output.is_dir():

@@ -10,16 +10,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from keras_inpaint.arguments import check_choice
 from keras_inpaint.data.shards import is_shards
 from keras_inpaint.data.sources import Source, describe_left_out, find_files
 from keras_inpaint.files import FilePart
 from keras_inpaint.pictures import is_picture_file, is_picture_name
 
-_MASKS = "named like the mask of another"
-# `_mask`, `-mask`, `_mask001`, ` mask (2)`, `.masks`.
-_ENDS_IN_MASK = re.compile(
-    r"(?P<name>.+?)[ ._-]+masks?[ ._-]*(\d+|\(\d+\))?", re.IGNORECASE | re.DOTALL
-)
+# What is paired with photos, and how its name ends after theirs: `_mask`, `-mask`, `_mask001`,
+# ` mask (2)`, `.masks`.
+_ENDINGS = {
+    kind: re.compile(
+        rf"(?P<name>.+?)[ ._-]+{word}[ ._-]*(\d+|\(\d+\))?", re.IGNORECASE | re.DOTALL
+    )
+    for kind, word in (("mask", "masks?"), ("sketch", "sketch(?:es)?"))
+}
+_PLURALS = {"mask": "masks", "sketch": "sketches"}
+# What to do where a photo has none, and where it is given as its own.
+_ADVICE = {
+    "mask": "call a mask as its photo, or as that and `_mask`, or say how masks are called by "
+    "`mask_pattern`",
+    "sketch": "or call a sketch as its photo, or as that and `_sketch`",
+}
+_OTHER = {
+    "mask": "Name another file, or take what is transparent for the hole by `mask_from_alpha`",
+    "sketch": "Name another file",
+}
 
 
 class Pair(NamedTuple):
@@ -72,8 +87,9 @@ def find_pairs(
     pattern: str | None = None,
     leave_out: Sequence[str | os.PathLike[str]] = (),
     names: tuple[str, str] = ("photos", "masks"),
+    kind: str = "mask",
 ) -> Pairs:
-    """Finds the mask of each photo.
+    """Finds the mask of each photo, or its sketch.
 
     One mask file goes with all photos. Of several, a photo's mask has its name but for the
     suffix, or its name and then `_mask`, `-mask`, `_mask001` or the like; in folders with
@@ -95,6 +111,8 @@ def find_pairs(
             `"mask of {name} *"`. With a dot in it, it is the whole name of the file.
         leave_out: Sequence of paths that are not searched, such as that of the output.
         names: Pair of str. What the caller calls `photos` and `masks`, for errors.
+        kind: `"mask"`, or `"sketch"` for what is drawn into holes: `_sketch` then stands
+            for `_mask` in all of this.
 
     Returns:
         `Pairs`.
@@ -104,51 +122,45 @@ def find_pairs(
         ValueError: If there are no photos or masks, no photo has a mask, `photos` and `masks`
             are the same file, or `pattern` is none.
     """
-    namer = _Namer(pattern)
+    check_choice("kind", kind, tuple(_ENDINGS))
+    namer = _Namer(pattern, kind)
     if _is_file(masks) and is_same(photos, masks):
         raise ValueError(
-            "A photo is never its own mask. Name another file, or take what is transparent "
-            f"for the hole by `mask_from_alpha`. Received: {masks!r} for both"
+            f"A photo is never its own {kind}. {_OTHER[kind]}. Received: {masks!r} for both"
         )
     found = find_files(photos, [*leave_out, *apart(masks, photos)], names[0])
     files, left_out = _named(found.paths, photos), dict(found.left_out)
-    holds_masks = is_shards(photos) and (masks is None or is_same(photos, masks))
-    if holds_masks:
+    # Shards hold both, and know which is which.
+    if is_shards(photos) and masks is None:
         masks = photos
-    if masks is None or (is_same(photos, masks) and not holds_masks):
-        mask_files = [file for file in files if namer.names(file)]
-        if _is_file(photos):
-            mask_files = _beside(files[0])
-        else:
-            files = [file for file in files if not namer.names(file)]
+    if masks is None or (is_same(photos, masks) and not is_shards(photos)):
+        files, mask_files = _beside_each_other(photos, files, namer)
         result = _match(files, mask_files, namer, takes_equal=False)
     else:
         files, others = _split(files, namer)
         if others:
-            left_out[_MASKS] = [file.path for file in others]
+            left_out[f"named like the {kind} of another"] = [file.path for file in others]
         if isinstance(masks, str | os.PathLike) and _is_file(masks):
             pairs = [Pair(file.path, os.fspath(masks), file.within) for file in files]
             return Pairs(pairs, left_out=left_out)
-        others_found = find_files(masks, [*leave_out, *apart(photos, masks)], names[1], True)
-        mask_files = _named(others_found.paths, masks)
-        _, ending = _split(mask_files, namer)
-        # A photo that lies beside its mask is none itself.
-        bases = {(file.folder, name) for file in ending for name in namer.names(file)}
-        mask_files = [file for file in mask_files if (file.folder, file.names[0]) not in bases]
+        searched = find_files(masks, [*leave_out, *apart(photos, masks)], names[1], True)
+        mask_files = _without_photos(_named(searched.paths, masks), namer)
         result = _match(files, mask_files, namer, takes_equal=namer.takes_equal)
     if not (isinstance(photos, str | os.PathLike) and os.path.isdir(photos)):
         result.without_photo.clear()
+    result = dataclasses.replace(result, left_out=left_out)
     if not result.pairs:
         first = files[0].path if files else photos
-        reasons = ": ".join(["", *list(result.without_mask.values())[:1]])
-        raise ValueError(
-            f"No photo has a mask. {'Name them in' if masks is None else 'Name others in'} "
-            f"`{names[1]}`, call a mask as its photo, or as that and `_mask`, or say how masks "
-            f"are called by `mask_pattern`. Received: {first!r}"
-            f"{' and others' if len(files) > 1 else ''}{reasons}"
-            + describe_left_out(left_out, "; left out: ")
-        )
-    return dataclasses.replace(result, left_out=left_out)
+        received = f"{first!r}{' and others' if len(files) > 1 else ''}"
+        where = f"{'Name them in' if masks is None else 'Name others in'} `{names[1]}`"
+        raise ValueError(_none_found(result, kind, where, received))
+    return result
+
+
+def _none_found(result: Pairs, kind: str, where: str, received: str) -> str:
+    received += ": ".join(["", *list(result.without_mask.values())[:1]])
+    received += describe_left_out(result.left_out, "; left out: ")
+    return f"No photo has a {kind}. {where}, {_ADVICE[kind]}. Received: {received}"
 
 
 def own_pairs(photos: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) -> Pairs:
@@ -168,8 +180,8 @@ def own_pairs(photos: Source, leave_out: Sequence[str | os.PathLike[str]] = ()) 
 class _Namer:
     """How masks are named after their photos."""
 
-    def __init__(self, pattern: str | None) -> None:
-        self.takes_equal = pattern is None
+    def __init__(self, pattern: str | None, kind: str) -> None:
+        self.kind, self.takes_equal = kind, pattern is None
         self._parts: tuple[re.Pattern[str], re.Pattern[str]] | None = None
         if pattern is None:
             return
@@ -188,7 +200,7 @@ class _Namer:
     def names(self, mask: _File) -> list[str]:
         """The names of photos that a file may be called the mask of, the longest first."""
         if self._parts is None:
-            match = _ENDS_IN_MASK.fullmatch(mask.names[0])
+            match = _ENDINGS[self.kind].fullmatch(mask.names[0])
             return [match["name"]] if match else []
         text = mask.names[self._is_whole_name]
         before, after = self._parts
@@ -219,11 +231,14 @@ def _match(photos: list[_File], masks: list[_File], namer: _Namer, takes_equal: 
             if found:
                 chosen[photo.path] = rank, _best(found, photo)
                 break
-    return _settle(photos, masks, chosen)
+    return _settle(photos, masks, chosen, namer.kind)
 
 
 def _settle(
-    photos: list[_File], masks: list[_File], chosen: dict[str, tuple[int, list[_File]]]
+    photos: list[_File],
+    masks: list[_File],
+    chosen: dict[str, tuple[int, list[_File]]],
+    kind: str,
 ) -> Pairs:
     """Leaves each mask to the photos that are named most like it."""
     claims: dict[str, list[tuple[int, _File]]] = defaultdict(list)
@@ -239,14 +254,14 @@ def _settle(
         names = ", ".join(mask.names[1] for mask in own)
         rivals = [[other for each, other in claims[mask.path] if each == rank] for mask in own]
         if not own:
-            alone[photo.path] = "there is no mask of its name"
+            alone[photo.path] = f"there is no {kind} of its name"
         elif len({mask.folder for mask in own}) > 1:
-            alone[photo.path] = f"masks of several folders have its name ({names})"
+            alone[photo.path] = f"{_PLURALS[kind]} of several folders have its name ({names})"
         elif len({mask.names[0] for mask in own}) < len(own):
-            alone[photo.path] = f"it has several masks of one name ({names})"
+            alone[photo.path] = f"it has several {_PLURALS[kind]} of one name ({names})"
         elif any(map(_are_different, rivals)):
             alone[photo.path] = (
-                f"photos of several folders have its name, and one mask ({names})"
+                f"photos of several folders have its name, and one {kind} ({names})"
             )
         else:
             result.pairs.extend(Pair(photo.path, mask.path, photo.within) for mask in own)
@@ -294,6 +309,23 @@ def _split(files: list[_File], namer: _Namer) -> tuple[list[_File], list[_File]]
     ]
     paths = {file.path for file in ending}
     return [file for file in files if file.path not in paths], ending
+
+
+def _beside_each_other(
+    photos: Source, files: list[_File], namer: _Namer
+) -> tuple[list[_File], list[_File]]:
+    """Photos, and what may be their masks: of one folder, or those beside one photo."""
+    if _is_file(photos):
+        return files, _beside(files[0])
+    masks = [file for file in files if namer.names(file)]
+    return [file for file in files if not namer.names(file)], masks
+
+
+def _without_photos(masks: list[_File], namer: _Namer) -> list[_File]:
+    """Masks without the photos that lie beside theirs."""
+    _, ending = _split(masks, namer)
+    bases = {(file.folder, name) for file in ending for name in namer.names(file)}
+    return [file for file in masks if (file.folder, file.names[0]) not in bases]
 
 
 def _beside(photo: _File) -> list[_File]:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.arguments import check_choice, check_int
-from keras_inpaint.data.pairs import Pairs, find_pairs, is_same, own_pairs
+from keras_inpaint.data.pairs import Pairs, apart, find_pairs, is_same, own_pairs
 from keras_inpaint.data.sources import Source, describe_left_out
 from keras_inpaint.files import FolderLock, atomic_write, check_source, check_target
 from keras_inpaint.files.room import DiskFullError
@@ -33,7 +33,7 @@ from keras_inpaint.inpainting.folder_report import (
     Outcome,
     recipe,
 )
-from keras_inpaint.inpainting.inpainter import Inpainter
+from keras_inpaint.inpainting.inpainter import Inpainter, check_guided
 from keras_inpaint.inpainting.memory import estimate_memory
 from keras_inpaint.inpainting.planning import METHODS, choose_method
 from keras_inpaint.pictures import Picture, is_lossy, read_header, what_is_lost
@@ -72,7 +72,6 @@ class Options:
     turn_mask: bool = False
     all_frames: bool = False
     detail: str = "copy"
-    sketch: str | None = None
     invert_sketch: bool = False
 
     def __post_init__(self) -> None:
@@ -95,17 +94,18 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """A photo, its masks, and the file that the filled photo is written to."""
+    """A photo, its masks, the file that the filled photo is written to, and a sketch."""
 
     photo: str
     masks: tuple[str, ...]
     output: Path
+    sketch: str | None = None
 
     def ended(self, status: str, reason: str = "") -> Outcome:
         """Makes the outcome."""
         mask = self.masks[0] if len(self.masks) == 1 else self.masks
         output = None if status == FAILED else str(self.output)
-        return Outcome(self.photo, status, mask, output, reason)
+        return Outcome(self.photo, status, mask, output, reason, self.sketch)
 
 
 @dataclass
@@ -133,6 +133,7 @@ def inpaint_folder(
     masks: Source | None,
     output: str | os.PathLike[str],
     *,
+    sketch: Source | None = None,
     mask_pattern: str | None = None,
     each_mask: bool = False,
     overwrite: bool = False,
@@ -162,6 +163,10 @@ def inpaint_folder(
         output: str or path of a folder, made where it is missing. A filled photo has the name
             and the folder that its photo has in `photos`; where no such file can be written,
             as of AVIF or GIF, it is a PNG file of that name and `.png`.
+        sketch: What guided generators are to draw into the photos, see `Inpainter.inpaint`:
+            one file for all photos, all of one size; or as `photos`, paired with them as
+            masks are, by the same name or one that ends in `_sketch`. A photo without a
+            sketch of its own is then without a partner, and is not filled. None draws nothing.
         mask_pattern: str or None. What masks are called, such as `"{name}_hole"`.
         each_mask: bool. Of a photo with several masks, whether each makes a filled photo,
             named like the mask; else the holes of all are filled in one.
@@ -182,9 +187,8 @@ def inpaint_folder(
             pixels of the largest photo that is read. `invert_mask`, `mask_from_alpha`,
             `grow`: see `keras_inpaint.pictures.read_mask`. `turn_mask`: bool, whether masks
             are turned as EXIF turns their photos. `all_frames`: bool, whether all frames of
-            an animation, or pages of a document, are filled; else the first. `sketch`: path of
-            what guided generators are to draw into the photos, all of one size, and
-            `invert_sketch`, see `Inpainter.inpaint`.
+            an animation, or pages of a document, are filled; else the first. `invert_sketch`:
+            bool, whether the lines of sketches are the darker ones.
 
     Returns:
         `FolderReport`.
@@ -213,9 +217,8 @@ def inpaint_folder(
     _check_engine(engine, address, inpainter, workers)
     folder = Path(output)
     check_target(folder, is_folder=True, name="output")
-    found = find_jobs(photos, masks, mask_pattern, chosen, leave_out=[folder])
-    others = list(filter(None, [chosen.sketch]))
-    jobs, outcomes = _jobs(found.pairs, folder, each_mask, others)
+    found, sketches = find_jobs(photos, masks, mask_pattern, chosen, sketch, [folder])
+    jobs, outcomes = _jobs(found.pairs, folder, each_mask, sketches)
     unpaired = {**found.without_mask, **found.without_photo}
     for path, reason in unpaired.items():
         _LOG.warning("%s: %s", path, reason)
@@ -224,6 +227,8 @@ def inpaint_folder(
     load = _loader(inpainter, is_checked=engine == "ray")
     if engine == "threads":
         loaded = load()
+        if sketch is not None:
+            check_guided(loaded)
     # Of a link that leads nowhere, `mkdir` would say that it is there.
     Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
 
@@ -284,20 +289,64 @@ def find_jobs(
     masks: Source | None,
     pattern: str | None,
     options: Options,
-    leave_out: Sequence[Path] = (),
-) -> Pairs:
-    """Finds the photos and their masks; with `mask_from_alpha`, a photo may be its own."""
+    sketch: Source | None = None,
+    leave_out: Sequence[str | os.PathLike[str]] = (),
+) -> tuple[Pairs, dict[str, str]]:
+    """Finds the photos, their masks and their sketches; none of these is a photo itself.
+
+    With `mask_from_alpha`, a photo may be its own mask. Where there are sketches, photos
+    without one are without a partner.
+
+    Returns:
+        tuple: `Pairs` of photos and masks, and a dict of sketches by photo.
+    """
+    aside = [*leave_out, *_aside(sketch, photos, masks)]
     if options.mask_from_alpha and (masks is None or is_same(photos, masks)):
-        return own_pairs(photos, leave_out)
-    return find_pairs(photos, masks, pattern, leave_out)
+        found = own_pairs(photos, aside)
+    else:
+        found = find_pairs(photos, masks, pattern, aside)
+    if sketch is None:
+        return found, {}
+    read = [pair.mask for pair in found.pairs if pair.mask != pair.photo]
+    names = ("photos", "sketch")
+    drawn = find_pairs(photos, sketch, None, [*leave_out, *read], names, kind="sketch")
+    return _with_sketches(found, drawn)
+
+
+def _aside(source: Source | None, *others: Source | None) -> list[str | os.PathLike[str]]:
+    """What is not searched for others: a source, unless it is one of them or holds it."""
+    if not isinstance(source, str | os.PathLike):
+        return []
+    paths = [other for other in others if isinstance(other, str | os.PathLike)]
+    return [source] if all(apart(source, other) for other in paths) else []
+
+
+def _with_sketches(found: Pairs, drawn: Pairs) -> tuple[Pairs, dict[str, str]]:
+    """Leaves photos out that have no sketch, or several, and says so."""
+    sketches: dict[str, list[str]] = {}
+    for photo, sketch, _ in drawn.pairs:
+        sketches.setdefault(photo, []).append(sketch)
+    used = {path for paths in sketches.values() for path in paths}
+    used |= {pair.mask for pair in found.pairs}
+    photos = {pair.photo for pair in found.pairs}
+    without = {photo: why for photo, why in drawn.without_mask.items() if photo in photos}
+    for photo in photos & sketches.keys():
+        if len(sketches[photo]) > 1:
+            names = ", ".join(map(os.path.basename, sketches[photo]))
+            without[photo] = f"it has several sketches ({names})"
+    own = {photo: paths[0] for photo, paths in sketches.items() if len(paths) == 1}
+    pairs = [pair for pair in found.pairs if pair.photo in own]
+    unpaired = {**without, **found.without_mask, **found.without_photo, **drawn.without_photo}
+    rest = {path: reason for path, reason in unpaired.items() if path not in used}
+    return dataclasses.replace(found, pairs=pairs, without_mask=rest, without_photo={}), own
 
 
 def _jobs(
-    pairs: Sequence[Any], folder: Path, each_mask: bool, others: list[str]
+    pairs: Sequence[Any], folder: Path, each_mask: bool, sketches: dict[str, str]
 ) -> tuple[list[Job], list[Outcome]]:
     """What is to be done, and the photos whose filled ones would have one name.
 
-    Neither photos nor masks, nor other files that are read, are replaced.
+    No file that is read is replaced: neither photos nor masks nor sketches.
     """
     jobs: dict[Path, Job] = {}
     clashes = []
@@ -311,8 +360,8 @@ def _jobs(
             reason = f"{jobs[key].photo} would be written to the same file"
             clashes.append(Job(photo, masks, output).ended(FAILED, reason))
         else:
-            jobs[key] = Job(photo, masks, output)
-    inputs = [path for pair in pairs for path in pair[:2]] + others
+            jobs[key] = Job(photo, masks, output, sketches.get(photo))
+    inputs = [path for pair in pairs for path in pair[:2]] + [*sketches.values()]
     replaced = _replaced(list(jobs.values()), inputs)
     clashes += [
         job.ended(FAILED, f"{path} would be replaced by the filled photo")
@@ -430,7 +479,7 @@ class Pipeline:
 
     def _read(self, job: Job) -> _Work | None:
         """Reads a photo and its masks; None where an earlier run has done it."""
-        paths = [job.photo, *job.masks, *filter(None, [self.options.sketch])]
+        paths = [job.photo, *job.masks, *filter(None, [job.sketch])]
         sources = [check_source(path, what="picture") for path in paths]
         manifest = None if self.overwrite else self.manifest
         if manifest is not None and manifest.is_done(job.output, sources):
@@ -447,6 +496,8 @@ class Pipeline:
             size = mask_header.size[::-1] if self._turns(job) else mask_header.size
             check_mask_size(size, header.size, repr(mask), stored_orientation(job.photo))
             mask_memory = max(mask_memory, mask_header.memory)
+        if job.sketch is not None:
+            mask_memory = max(mask_memory, read_header(job.sketch).memory)
         num_frames = header.num_frames if options.all_frames else 1
         memory = num_frames * header.memory + mask_memory
         bounds = {"max_pixels": options.max_pixels, "memory_limit": self.limit}
@@ -526,7 +577,7 @@ class Pipeline:
     def _sees_whole(self, work: _Work) -> bool:
         """Checks whether the network sees the photo as it is, so that several can be seen."""
         options = self.options
-        is_plain = not options.feather and options.sketch is None
+        is_plain = not options.feather and work.job.sketch is None
         if len(work.frames) > 1 or not is_plain or not work.holes.any():
             return False
         if options.method is not None:
@@ -580,7 +631,7 @@ class Pipeline:
                     memory_limit=self._left(_held(work)),
                     progress=self.parts,
                     out=picture.pixels,
-                    sketch=options.sketch,
+                    sketch=work.job.sketch,
                     invert_sketch=options.invert_sketch,
                 )
             frames.append((_with_filling(picture, filled, work.holes), shown))

@@ -27,6 +27,7 @@ class Outcome:
         mask: str or None; of several masks whose holes were filled together, a tuple of str.
         output: str or None.
         reason: str. Why it failed.
+        sketch: str or None. What was drawn into it.
     """
 
     photo: str
@@ -34,6 +35,7 @@ class Outcome:
     mask: str | tuple[str, ...] | None = None
     output: str | None = None
     reason: str = ""
+    sketch: str | None = None
 
 
 @dataclass(frozen=True)

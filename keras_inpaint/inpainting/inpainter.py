@@ -388,11 +388,7 @@ class Inpainter:
 
     def _lines(self, sketch: Any, is_inverted: bool, holes: Holes) -> Holes:
         """What a sketch draws into the hole."""
-        if not getattr(self.generator, "guided", False):
-            raise ValueError(
-                "A sketch is for a guided generator, which was made and trained with "
-                f"`guided=True`. Received: sketch, and {self!r}"
-            )
+        check_guided(self)
         try:
             lines = find_holes(sketch, is_inverted).holes
         except ValueError as error:
@@ -426,6 +422,15 @@ class Inpainter:
 
     def __repr__(self) -> str:
         return f"<Inpainter name={self.name}, generator={self.generator.name}>"
+
+
+def check_guided(inpainter: Inpainter) -> None:
+    """Raises a ValueError where an inpainter has no place for a sketch."""
+    if not getattr(inpainter.generator, "guided", False):
+        raise ValueError(
+            "A sketch is for a guided generator, which was made and trained with "
+            f"`guided=True`. Received: sketch, and {inpainter!r}"
+        )
 
 
 def _check_generator(generator: Any) -> None:

@@ -138,8 +138,8 @@ class Filler:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Fills photos, and returns what became of each and what there is to tell."""
         jobs = [
-            Job(photo, tuple(masks), Path(output))
-            for photo, masks, output in map(json.loads, batch["job"])
+            Job(photo, tuple(masks), Path(output), sketch)
+            for photo, masks, output, sketch in map(json.loads, batch["job"])
         ]
         rows: list[dict[str, Any]] = []
         try:
@@ -226,7 +226,9 @@ def _rows(
     context.enable_progress_bars = False
     # What a process cannot do at all, such as loading the network, none can.
     context.max_errored_blocks = 0
-    items = [{"job": json.dumps([job.photo, job.masks, str(job.output)])} for job in jobs]
+    items = [
+        {"job": json.dumps([job.photo, job.masks, str(job.output), job.sketch])} for job in jobs
+    ]
     if not items:
         return
     blocks = max(math.ceil(len(items) / _PHOTOS_AT_ONCE), min(most, len(items)))

@@ -318,7 +318,7 @@ def test_every_argument_that_names_what_is_read_is_among_those_that_may_be_missi
     for verb, verb_parser in verbs.items():
         for action in verb_parser._actions:
             names_path = re.search(
-                r"FILE|DIR|FOLDER|PHOTO|MASK|SOURCE|PRESET", str(action.metavar)
+                r"FILE|DIR|FOLDER|PHOTO|MASK|SKETCH|SOURCE|PRESET", str(action.metavar)
             )
             if names_path and action.dest not in WRITTEN:
                 assert (verb, next(iter(action.option_strings), verb)) in tried

@@ -233,6 +233,36 @@ def test_the_command_line_follows_a_sketch(rng, tmp_path, capsys):
     assert "--output must be another file than the sketch" in capsys.readouterr().err
 
 
+def test_the_command_line_finds_the_sketch_of_each_photo(rng, tmp_path, capsys):
+    Inpainter(bright_generator(), image_size=64).save_to_preset(tmp_path / "guided")
+    for folder in ("photos", "masks", "sketches"):
+        (tmp_path / folder).mkdir()
+    mask, lines = np.zeros((2, 64, 64), "uint8")
+    mask[20:44, 10:40] = 255
+    lines[30:33] = 255
+    for name in ("a", "b"):
+        photo = rng.integers(0, 256, (64, 64, 3), "uint8")
+        Image.fromarray(photo).save(tmp_path / "photos" / f"{name}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    Image.fromarray(lines).save(tmp_path / "sketches" / "a_sketch.png")
+    words = ["--sketch", str(tmp_path / "sketches"), "--preset", str(tmp_path / "guided")]
+    words += ["--output", str(tmp_path / "filled")]
+    folders = [str(tmp_path / "photos"), "--mask", str(tmp_path / "masks")]
+    assert main(["inpaint", *folders, *words]) == 1
+    told = capsys.readouterr()
+    assert told.out.split() == [str(tmp_path / "filled" / "a.png")]
+    assert f"{tmp_path / 'photos' / 'b.png'}: there is no sketch of its name" in told.err
+    assert "1 filled, 1 without a partner" in told.err
+    # Of one photo, the same.
+    words[-1] = str(tmp_path / "one.png")
+    files = [str(tmp_path / "photos" / "a.png"), "--mask", str(tmp_path / "masks" / "a.png")]
+    assert main(["inpaint", *files, *words]) == 0
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "filled" / "a.png").read_bytes()
+    Image.fromarray(lines).save(tmp_path / "sketches" / "a_sketch2.png")
+    assert main(["inpaint", *files, *words]) == 2
+    assert "it has several sketches" in capsys.readouterr().err
+
+
 def test_a_run_trains_guided_networks(tmp_path):
     sizes = {"image_size": SIZE, "width": 4, "critic_width": 2}
     settings = Settings("photos", "run", guided=True, **sizes)
