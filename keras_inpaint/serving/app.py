@@ -146,46 +146,63 @@ def _add_inpaint(app: FastAPI, server: Server) -> None:
         mask: Annotated[
             UploadFile, File(description="A picture file: bright is the hole")
         ] = _LEFT_OUT,
+        sketch: Annotated[
+            UploadFile,
+            File(
+                description="A picture file as large as the photo: bright lines that a guided "
+                "preset follows in the hole"
+            ),
+        ] = _LEFT_OUT,
         method: Annotated[Literal["whole", "crop", "resize"], Form()] = _LEFT_OUT,
         feather: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
         detail: Annotated[Literal["copy", "none"], Form()] = "copy",
         grow: Annotated[int, Form(ge=0, le=_MOST_PIXELS)] = 0,
         invert_mask: Annotated[bool, Form()] = False,
         mask_from_alpha: Annotated[bool, Form()] = False,
+        invert_sketch: Annotated[bool, Form()] = False,
     ) -> Response:
         """Fills the hole of a photo of any size; known pixels stay as they are."""
         media_type = choose_media_type(request.headers.get("accept", "*/*"))
-        await _check_form(request, set(filling.Wish.__dataclass_fields__) - {"media_type"})
+        await _check_form(request)
         if mask is None and not mask_from_alpha:
             raise Refusal(
                 400,
                 "`mask` is missing. Send it, or `mask_from_alpha=true` if the photo's "
                 "transparency marks the hole.",
             )
-        wish = filling.Wish(
-            method, feather, detail, grow, invert_mask, mask_from_alpha, media_type
-        )
-        photo_file = await photo.read()
-        mask_file = None if mask is None else await mask.read()
         model = server.keeper.current
+        if sketch is not None and not model.is_guided:
+            raise Refusal(
+                400,
+                "`sketch` is for guided presets, which were trained to follow one; "
+                f"{model.name} is none. Leave it out.",
+            )
+        wish = filling.Wish(
+            *(method, feather, detail, grow, invert_mask, mask_from_alpha, invert_sketch),
+            media_type,
+        )
+        files = filling.Files(
+            await photo.read(),
+            None if mask is None else await mask.read(),
+            None if sketch is None else await sketch.read(),
+        )
 
         def fill(call: Call) -> bytes:
-            return filling.fill_photo(
-                model, photo_file, mask_file, wish, server.limits, server.budget, call
-            )
+            return filling.fill_photo(model, files, wish, server.limits, server.budget, call)
 
         content = await server.work(request, fill)
         return Response(content, media_type=media_type)
 
 
-async def _check_form(request: Request, names: set[str]) -> None:
+async def _check_form(request: Request) -> None:
     """Refuses fields that are not known, and those that stand there twice."""
+    parts = (filling.Files, filling.Wish)
+    names = {name for part in parts for name in part.__dataclass_fields__} - {"media_type"}
     form = await request.form()
     given = [name for name, _ in form.multi_items()]
     for name in given:
-        if name not in names | {"photo", "mask"}:
-            known = sorted(names | {"photo", "mask"})
-            raise Refusal(400, f"There is no field {shown(name)}. Fields are {known}.")
+        if name not in names:
+            raise Refusal(400, f"There is no field {shown(name)}. Fields are {sorted(names)}.")
         if given.count(name) > 1:
             raise Refusal(400, f"`{name}` must be sent once.")
 
@@ -334,7 +351,7 @@ def _add_open_inference(app: FastAPI, server: Server) -> None:
     async def model_metadata(name: str, version: str | None = None) -> dict[str, Any]:
         """Describes the tensors of a model."""
         model = _model(server, name, version)
-        return open_inference.model_metadata(model.name, model.version)
+        return open_inference.model_metadata(model.name, model.version, model.is_guided)
 
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Fills the holes of pictures in tensors, or in files."""

@@ -6,7 +6,7 @@ import io
 import logging
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,23 @@ class Wish:
     grow: int = 0
     invert_mask: bool = False
     mask_from_alpha: bool = False
+    invert_sketch: bool = False
     media_type: str = "image/png"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one photo.
+
+    Args:
+        photo: bytes.
+        mask: bytes, or `None` where the photo's transparency is the mask.
+        sketch: bytes, or `None` where nothing is drawn.
+    """
+
+    photo: bytes
+    mask: bytes | None = None
+    sketch: bytes | None = None
 
 
 def fill_tensors(
@@ -72,8 +88,7 @@ def fill_tensors(
 
 def fill_photo(
     model: Model,
-    photo: bytes,
-    mask: bytes | None,
+    files: Files,
     wish: Wish,
     limits: Limits,
     budget: MemoryBudget,
@@ -83,8 +98,7 @@ def fill_photo(
 
     Args:
         model: `Model`.
-        photo: bytes of the file.
-        mask: bytes of the file, or `None` where the photo's transparency is the mask.
+        files: `Files`.
         wish: `Wish`.
         limits: `Limits`.
         budget: `MemoryBudget` that all requests share.
@@ -97,11 +111,16 @@ def fill_photo(
         Refusal: If it cannot be done.
     """
     with call.active(), model.used(), refusals():
-        headers = [_header(photo, "photo")]
-        if mask is not None:
-            headers.append(_header(mask, "mask"))
-        with budget.reserve(_photo_memory(headers, limits), call):
-            picture, holes = _read_pair(photo, mask, "photo", "mask", wish)
+        photo, *others = [
+            _header(content, name)
+            for name, content in vars(files).items()
+            if content is not None
+        ]
+        with budget.reserve(_photo_memory([photo], others, limits), call):
+            picture, holes = _read_pair(files.photo, files.mask, "photo", "mask", wish)
+            lines = None
+            if files.sketch is not None:
+                lines = _read_sketch(files.sketch, picture, wish)
             pixels = model.inpainter.inpaint(
                 picture.pixels,
                 holes,
@@ -110,6 +129,7 @@ def fill_photo(
                 detail=wish.detail,
                 memory_limit=model.memory_limit,
                 progress=lambda num_done, num: call.check(),
+                sketch=lines,
             )
             call.check()
             return _encode(dataclasses.replace(picture, pixels=pixels), wish.media_type)
@@ -149,11 +169,11 @@ def _fill_files(
     ]
     pairs = list(zip(image_bytes, mask_bytes, names, strict=True))
     headers = [
-        _header(content, name)
+        [_header(content, name) for content, name in zip((image, mask), both, strict=True)]
         for image, mask, both in pairs
-        for content, name in zip((image, mask), both, strict=True)
     ]
-    with budget.reserve(_photo_memory(headers, limits), call):
+    photos, masks = zip(*headers, strict=True)
+    with budget.reserve(_photo_memory(photos, masks, limits), call):
         # All are read before the first is filled: nobody waits for an answer that there
         # will not be.
         read = [_read_pair(image, mask, *both, Wish()) for image, mask, both in pairs]
@@ -178,10 +198,13 @@ def _header(content: bytes, name: str) -> PictureHeader:
     return header
 
 
-def _photo_memory(headers: list[PictureHeader], limits: Limits) -> int:
-    """Memory of reading, filling and writing photos and masks, which come in turn."""
+def _photo_memory(
+    photos: Sequence[PictureHeader], others: Sequence[PictureHeader], limits: Limits
+) -> int:
+    """Memory of reading, filling and writing photos, and what is read beside them."""
+    headers = [*photos, *others]
     num_pixels = [math.prod(header.size) for header in headers]
-    largest = max(sum(num_pixels[::2]), *num_pixels)
+    largest = max(sum(num_pixels[: len(photos)]), *num_pixels)
     if largest > limits.max_pixels:
         raise Refusal(
             413,
@@ -207,6 +230,21 @@ def _read_pair(
     except (OSError, ValueError) as error:
         raise _unreadable(mask_name, error) from error
     return picture, found.holes
+
+
+def _read_sketch(sketch: bytes, picture: Picture, wish: Wish) -> Holes:
+    try:
+        lines = find_holes(sketch, wish.invert_sketch).holes
+    except (OSError, ValueError) as error:
+        raise _unreadable("sketch", error) from error
+    if lines.shape != picture.size:
+        height, width = picture.size
+        raise Refusal(
+            400,
+            f"`sketch` must be as high and wide as `photo`: {height} x {width} pixels. "
+            f"Received: {lines.shape[0]} x {lines.shape[1]}",
+        )
+    return lines
 
 
 def _unreadable(name: str, error: Exception) -> Refusal:

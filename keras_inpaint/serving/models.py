@@ -58,6 +58,11 @@ class Model:
         self._lock = threading.Lock()
 
     @property
+    def is_guided(self) -> bool:
+        """Whether the network follows a sketch."""
+        return bool(getattr(self._generator, "guided", False))
+
+    @property
     def num_waiting(self) -> int:
         """Pictures that wait for the network."""
         return self._batched.batcher.num_waiting

@@ -127,9 +127,11 @@ def server_metadata(version: str) -> dict[str, Any]:
     }
 
 
-def model_metadata(name: str, version: int) -> dict[str, Any]:
+def model_metadata(name: str, version: int, is_guided: bool = False) -> dict[str, Any]:
     """Returns what `GET /v2/models/NAME` answers: the tensors that a request needs."""
     return {
+        # Of the route `/inpaint`: these tensors have no place for a sketch.
+        **({"parameters": {"guided": True}} if is_guided else {}),
         "name": name,
         "versions": [str(version)],
         "platform": "keras_inpaint",
