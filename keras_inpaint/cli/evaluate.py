@@ -104,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
             mask_options=mask_options(arguments),
             max_pixels=arguments.max_pixels,
             memory_limit=arguments.memory_limit,
+            sketch=_sketch(arguments.preset, inpainter),
         )
     for name, reason in evaluation.failed.items():
         _LOG.warning("%s failed: %s", name, reason)
@@ -118,6 +119,15 @@ def run(arguments: argparse.Namespace) -> int:
         if path is not None:
             print_result(path)
     return 1 if evaluation.failed else 0
+
+
+def _sketch(preset: str, inpainter: Any) -> Any:
+    """What drew the sketches that a guided preset was trained with, where it says so."""
+    if not getattr(inpainter.generator, "guided", False):
+        return None
+    from keras_inpaint.presets.reading import read_object
+
+    return read_object(preset, "sketch", optional=True)
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Evaluating a model on photos: `evaluate`, and its result."""
 
 import functools
+import logging
 import math
 import os
 import statistics
@@ -16,14 +17,17 @@ from keras_inpaint.data.photo_files import Limits
 from keras_inpaint.evaluation.baselines import Fill, baselines
 from keras_inpaint.evaluation.features import FeatureDistances, Features, load_features
 from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, Metrics, photo_metrics
-from keras_inpaint.evaluation.samples import Area, Sample, Samples
+from keras_inpaint.evaluation.samples import Area, Sample, Samples, Sketch
 from keras_inpaint.files import write_json
+from keras_inpaint.masks import EdgeSketch
 from keras_inpaint.pictures import MAX_PIXELS, Picture, check_writable, write_picture
 from keras_inpaint.pictures import sheet as draw_sheet
 from keras_inpaint.pictures.pixels import Bytes
 from keras_inpaint.pictures.resizing import downsample
 from keras_inpaint.version import __version__
 
+_LOG = logging.getLogger(__name__)
+FillSample = Callable[[Sample], Bytes]
 # The column of the true photos, whose only metric is roughness.
 PHOTOS = "photos"
 FORMAT_VERSION = 2
@@ -192,6 +196,7 @@ def evaluate(
     mask_options: dict[str, Any] | None = None,
     max_pixels: int | None = MAX_PIXELS,
     memory_limit: int | None = None,
+    sketch: Sketch | None = None,
 ) -> Evaluation:
     """Evaluates an inpainter on photos whose holes' content is known.
 
@@ -229,6 +234,9 @@ def evaluate(
             for any number.
         memory_limit: int or `None`. Bytes that reading a photo or a mask may take, and
             filling one; `None` for half of the machine's memory.
+        sketch: Function of images that returns their lines, as that of
+            `keras_inpaint.InpaintingGAN`, for a guided generator: it is shown those of the
+            true photos, as in training. `None` for `keras_inpaint.masks.EdgeSketch()`.
 
     Returns:
         `Evaluation`.
@@ -256,7 +264,10 @@ def evaluate(
         check_writable(sheet)
     limits = Limits.of(max_pixels, memory_limit)
     is_grey = getattr(getattr(inpainter, "generator", None), "channels", 3) == 1
-    samples = Samples(photos, masks, image_size, hole_area, seed, mask_options, limits, is_grey)
+    sketch = _checked_sketch(inpainter, sketch)
+    samples = Samples(
+        photos, masks, image_size, hole_area, seed, mask_options, limits, is_grey, sketch
+    )
     if sheet is not None and samples.reads(sheet):
         raise ValueError(
             "`sheet` would replace a photo or mask that is read. Choose another name. "
@@ -274,6 +285,7 @@ def evaluate(
             "seed": seed,
             "image_size": image_size,
             "features": list(distances) or None,
+            "sketch": None if sketch is None else _name(sketch),
         },
         pictures=rows,
         failed=failed,
@@ -285,9 +297,31 @@ def evaluate(
     return evaluation
 
 
+def _checked_sketch(inpainter: Any, sketch: Sketch | None) -> Sketch | None:
+    """What draws the lines that a guided generator is shown; `None` for another one."""
+    if not getattr(getattr(inpainter, "generator", None), "guided", False):
+        if sketch is not None:
+            raise ValueError(
+                "`sketch` is for guided generators, which were trained with `guided=True`. "
+                f"Leave it out. Received: sketch={_name(sketch)}, and {inpainter.name!r}"
+            )
+        return None
+    sketch = sketch or EdgeSketch()
+    _LOG.info(
+        "%s is guided: %s draws the edges of the true photos into the holes, as in training.",
+        inpainter.name,
+        _name(sketch),
+    )
+    return sketch
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
 def _evaluate_all(
     samples: Samples,
-    methods: dict[str, Fill],
+    methods: dict[str, FillSample],
     distances: dict[str, FeatureDistances],
     progress: Callable[[str], None] | None,
 ) -> tuple[list[dict[str, Any]], list[int], dict[str, str]]:
@@ -312,28 +346,40 @@ def _evaluate_all(
     return rows, indices, failed
 
 
-def _methods(inpainter: Any, use_baselines: bool, memory_limit: int | None) -> dict[str, Fill]:
+def _methods(
+    inpainter: Any, use_baselines: bool, memory_limit: int | None
+) -> dict[str, FillSample]:
     classical = baselines() if use_baselines else {}
     if inpainter.name in (*classical, PHOTOS):
         raise ValueError(
             f"The inpainter must not be called like another column. Rename it. "
             f"Received: name={inpainter.name!r}"
         )
-    fill = inpainter.inpaint
-    if memory_limit is not None:
-        fill = functools.partial(fill, memory_limit=memory_limit)
-    return {inpainter.name: fill, **classical}
+    options = {} if memory_limit is None else {"memory_limit": memory_limit}
+
+    def fill(sample: Sample) -> Bytes:
+        drawn = {} if sample.lines is None else {"sketch": sample.lines}
+        filled: Bytes = inpainter.inpaint(sample.photo, sample.holes, **options, **drawn)
+        return filled
+
+    # Classical methods have no place for a sketch.
+    others = {name: functools.partial(_fill_plainly, each) for name, each in classical.items()}
+    return {inpainter.name: fill, **others}
+
+
+def _fill_plainly(fill: Fill, sample: Sample) -> Bytes:
+    return fill(sample.photo, sample.holes)
 
 
 def _evaluate(
-    sample: Sample, methods: dict[str, Fill], distances: dict[str, FeatureDistances]
+    sample: Sample, methods: dict[str, FillSample], distances: dict[str, FeatureDistances]
 ) -> dict[str, Any]:
     photo, holes = sample.photo, sample.holes
     height, width = holes.shape
     pictures, seconds = {PHOTOS: photo}, {}
     for name, fill in methods.items():
         start = time.perf_counter()
-        pictures[name] = fill(photo, holes)
+        pictures[name] = fill(sample)
         seconds[name] = time.perf_counter() - start
     values = photo_metrics(photo, list(pictures.values()), holes)
     metrics = dict(zip(pictures, values, strict=True))
@@ -366,10 +412,7 @@ def _distances(features: Any) -> dict[str, FeatureDistances]:
     if features is None:
         return {}
     given = features if isinstance(features, list | tuple) else [features]
-    names = [
-        each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
-        for each in given
-    ]
+    names = [each if isinstance(each, str) else _name(each) for each in given]
     if len(set(names)) < len(names):
         raise ValueError(
             f"`features` must be networks of different names. Received: {', '.join(names)}"
@@ -395,7 +438,9 @@ def _frechet(distances: dict[str, FeatureDistances], method: str) -> Metrics:
 
 
 def _ranked_sheet(
-    rows: Sequence[dict[str, Any]], methods: dict[str, Fill], load: Callable[[int], Sample]
+    rows: Sequence[dict[str, Any]],
+    methods: dict[str, FillSample],
+    load: Callable[[int], Sample],
 ) -> Bytes:
     """Draws the photos that the first method fills best, median and worst.
 
@@ -403,7 +448,7 @@ def _ranked_sheet(
 
     Args:
         rows: Sequence of dicts, the `pictures` of an `Evaluation`.
-        methods: dict of functions of a photo and its holes that return the filled photo.
+        methods: dict of functions of a `Sample` that return the filled photo.
         load: Function of a row's number that gives its photo and holes.
 
     Returns:
@@ -418,7 +463,7 @@ def _ranked_sheet(
     for row in chosen:
         sample = load(row)
         blanked = np.where(sample.holes[..., None], _GREY, sample.photo).astype("uint8")
-        filled = [fill(sample.photo, sample.holes) for fill in methods.values()]
+        filled = [fill(sample) for fill in methods.values()]
         pictures.append([_small(picture) for picture in (sample.photo, blanked, *filled)])
     return draw_sheet(pictures, titles=["photo", "hole", *methods])
 

@@ -3,7 +3,7 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,12 @@ from keras_inpaint.masks.nesting import check_areas
 from keras_inpaint.ops.random import picture_seeds
 from keras_inpaint.pictures import MAX_PIXELS, read_picture
 from keras_inpaint.pictures.masks import MaskOptions, check_mask_size, stored_orientation
-from keras_inpaint.pictures.pixels import Bytes, Holes, to_grey
+from keras_inpaint.pictures.pixels import Bytes, Holes, to_grey, to_images
 from keras_inpaint.pictures.resizing import centre_square, downsample, resize_holes, upsample
 
 Area = tuple[float, float]
+# Of images, tensors of the backend, to their lines: 1 on a line, else 0.
+Sketch = Callable[[Any], Any]
 HOLE_KINDS = ("boxes", "strokes", "mixture")
 """The kinds of holes that `hole_sampler` and `keras-inpaint evaluate --holes` draw."""
 
@@ -106,10 +108,11 @@ def _boxes(height: int, width: int, hole_area: Area | None) -> Boxes:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A photo, uint8 of shape `(height, width, 3)`, and its holes, bool."""
+    """A photo, uint8 of shape `(height, width, 3)`, its holes, bool, and lines like these."""
 
     photo: Bytes
     holes: Holes
+    lines: Holes | None = None
 
 
 class Samples:
@@ -124,6 +127,7 @@ class Samples:
         mask_options: dict or `None`.
         limits: `keras_inpaint.data.photo_files.Limits` or `None`. What reading may take.
         is_grey: bool. Whether the photos are made grey.
+        sketch: Function of images, in `[-1, 1]`, that returns lines of them, or `None`.
 
     Attributes:
         names: List of str. The path of each photo or, of arrays, its number; of a photo with
@@ -147,8 +151,9 @@ class Samples:
         mask_options: dict[str, Any] | None = None,
         limits: Limits | None = None,
         is_grey: bool = False,
+        sketch: Sketch | None = None,
     ) -> None:
-        self._is_grey = is_grey
+        self._is_grey, self._sketch = is_grey, sketch
         self._image_size = image_size
         self._hole_area = hole_area
         self._seed = seed
@@ -234,7 +239,13 @@ class Samples:
             raise ValueError("The mask has no hole: nothing is filled.")
         if holes.all():
             raise ValueError("The mask leaves nothing known: there is nothing to fill from.")
-        return Sample(photo, holes)
+        return Sample(photo, holes, self._lines(photo))
+
+    def _lines(self, photo: Bytes) -> Holes | None:
+        if self._sketch is None:
+            return None
+        lines = keras.ops.convert_to_numpy(self._sketch(to_images(photo[None])))
+        return np.asarray(lines[0, :, :, 0] > 0.5)
 
     def _read_holes(self, index: int, photo: Bytes) -> Holes:
         mask, path = self._masks[index], self._photos[index]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_inpaint import Inpainter, InpaintingGAN, evaluate
 from keras_inpaint.cli.main import main
+from keras_inpaint.masks import EdgeSketch
 
 pytestmark = pytest.mark.usefixtures("quick_loading")
 
@@ -84,3 +86,22 @@ def test_wrong_use_is_told_in_one_line(words, options, advice, capsys):
     assert told.err.count("\n") == 1
     assert advice in told.err
     assert told.out == ""
+
+
+def test_a_guided_preset_is_shown_sketches_as_it_was_in_training(words, tmp_path, capsys):
+    sizes = {"image_size": 32, "width": 4, "critic_width": 2}
+    gan = InpaintingGAN.deepfill_v2(guided=True, sketch=EdgeSketch(threshold=1e-4), **sizes)
+    gan.save_to_preset(tmp_path / "guided")
+    words[words.index("--preset") + 1] = str(tmp_path / "guided")
+    numbers = tmp_path / "numbers.json"
+    assert main([*words, "--json", str(numbers)]) == 0
+    assert "guided is guided: EdgeSketch draws the edges" in capsys.readouterr().err
+    assert json.loads(numbers.read_text("utf-8"))["settings"]["sketch"] == "EdgeSketch"
+    inpainter = Inpainter.from_preset(tmp_path / "guided")
+    paths = [str(tmp_path / "photos" / name) for name in ("a.png", "b.jpg")]
+    expected = evaluate(inpainter, paths, image_size=32, sketch=EdgeSketch(threshold=1e-4))
+    told = json.loads(numbers.read_text("utf-8"))["means"]["guided"]["hole_l1"]
+    assert told == pytest.approx(expected.means("guided")["hole_l1"])
+    # In noise, it finds no edge unless told to look closely.
+    others = evaluate(inpainter, paths, image_size=32)
+    assert told != pytest.approx(others.means("guided")["hole_l1"])

@@ -1,6 +1,7 @@
 """A model and photos become numbers, a table, JSON and a sheet."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -125,6 +126,7 @@ def test_json_holds_settings_numbers_and_what_failed(painter, photos, masks, tmp
         "image_size": None,
         "features": None,
         "mask_options": {},
+        "sketch": None,
     }
     assert told["num_pictures"] == len(told["pictures"]) == 4
     assert [row["photo"] for row in told["failed"]] == ["4"]
@@ -176,3 +178,50 @@ def test_model_named_like_a_column_is_refused(painter, photos):
     painter.name = "photos"
     with pytest.raises(ValueError, match="name='photos'"):
         ki.evaluate(painter, photos)
+
+
+class GuidedPainter:
+    """Fills each hole with black, and white where a line is drawn."""
+
+    name = "guided"
+    generator = types.SimpleNamespace(guided=True, channels=3)
+
+    def inpaint(self, photo, mask, sketch):
+        drawn = np.repeat(np.uint8(255) * sketch[..., None], 3, axis=-1)
+        return np.where(mask[..., None], drawn, photo)
+
+
+def test_a_guided_model_is_shown_the_edges_of_the_true_photo(masks, caplog, tmp_path):
+    # A white photo with a black right half: one edge, between columns 19 and 20.
+    photos = np.full((3, 32, 40, 3), 255, "uint8")
+    photos[:, :, 20:] = 0
+    caplog.set_level("INFO", "keras_inpaint")
+    sheet = tmp_path / "sheet.png"
+    evaluation = ki.evaluate(GuidedPainter(), photos, masks, use_baselines=True, sheet=sheet)
+    lines = np.asarray(ki.masks.EdgeSketch()(photos[:1] / np.float32(127.5) - 1))[0, :, :, 0]
+    assert set(lines.nonzero()[1]) <= {18, 19, 20, 21}
+    for row, photo, mask in zip(evaluation.pictures, photos, masks, strict=True):
+        error = np.abs(lines - photo[..., 0] / 255)[mask].mean()
+        np.testing.assert_allclose(row["methods"]["guided"]["hole_l1"], error, rtol=1e-5)
+    assert evaluation.settings["sketch"] == "EdgeSketch"
+    assert "guided is guided: EdgeSketch draws" in caplog.text
+    # The second columns from the left: what was filled, with its line.
+    assert ki.pictures.read_picture(sheet).pixels.max() == 255
+
+
+def test_the_function_that_draws_can_be_chosen(photos, masks):
+    def nothing(images):
+        return 0 * images[..., :1]
+
+    evaluation = ki.evaluate(GuidedPainter(), photos, masks, sketch=nothing)
+    black = [
+        np.abs(0 - each[mask] / 255).mean() for each, mask in zip(photos, masks, strict=True)
+    ]
+    found = [row["methods"]["guided"]["hole_l1"] for row in evaluation.pictures]
+    np.testing.assert_allclose(found, black, rtol=1e-5)
+    assert evaluation.settings["sketch"] == "nothing"
+
+
+def test_a_sketch_for_a_model_that_is_not_guided_is_refused(painter, photos, masks):
+    with pytest.raises(ValueError, match=r"`sketch` is for guided.*Received: sketch="):
+        ki.evaluate(painter, photos, masks, sketch=ki.masks.EdgeSketch())
