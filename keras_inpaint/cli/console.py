@@ -19,6 +19,7 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 
 from keras_inpaint.files import check_target, shown
+from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.pictures import is_picture_file
 
 # The parent of all loggers of the package.
@@ -65,6 +66,11 @@ def print_result(text: str | os.PathLike[str]) -> None:
         # Else Python complains once more as it ends.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def known_folder(path: str | os.PathLike[str]) -> KnownFolder:
+    """Remembers the folder of what a command writes later; its disk may be lost before."""
+    return KnownFolder.above(path, "Then run the command again.")
 
 
 def check_report(path: str | os.PathLike[str], name: str) -> None:

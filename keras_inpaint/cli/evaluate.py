@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import presets
-from keras_inpaint.cli.console import Progress, check_report, print_result, quiet_start
+from keras_inpaint.cli.console import (
+    Progress,
+    check_report,
+    known_folder,
+    print_result,
+    quiet_start,
+)
 from keras_inpaint.cli.options import add_option
 from keras_inpaint.data.sources import check_exists, find_files
 from keras_inpaint.files import check_source
+from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.pictures import check_writable
 from keras_inpaint.training.settings import MASK_SETTINGS, mask_options
 
@@ -81,13 +88,15 @@ def add_verb(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
-    _check_outputs(arguments)
+    known = _check_outputs(arguments)
     _check_inputs(arguments)
     with quiet_start():
         from keras_inpaint.evaluation import evaluate
 
     photos = find_files(arguments.data, name="data").paths
     inpainter = presets.load_inpainter(arguments.preset)
+    for folder in known.values():
+        folder.check()
     with Progress(len(photos)) as progress:
         evaluation = evaluate(
             inpainter,
@@ -114,6 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     # First: what was measured is told where the file cannot be written after all.
     print(evaluation.table(), flush=True)
     if arguments.json is not None:
+        known["json"].check()
         evaluation.save(arguments.json)
     for path in (arguments.json, arguments.sheet):
         if path is not None:
@@ -130,12 +140,14 @@ def _sketch(preset: str, inpainter: Any) -> Any:
     return read_object(preset, "sketch", optional=True)
 
 
-def _check_outputs(arguments: argparse.Namespace) -> None:
+def _check_outputs(arguments: argparse.Namespace) -> dict[str, KnownFolder]:
     """Refuses what cannot be written, before anything is measured."""
     if arguments.sheet is not None:
         check_writable(arguments.sheet, name="sheet")
     if arguments.json is not None:
         check_report(arguments.json, "--json")
+    files = {"json": arguments.json, "sheet": arguments.sheet}
+    return {name: known_folder(path) for name, path in files.items() if path is not None}
 
 
 def _check_inputs(arguments: argparse.Namespace) -> None:

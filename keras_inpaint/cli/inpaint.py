@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli import presets
-from keras_inpaint.cli.console import Progress, check_report, print_result, quiet_start
+from keras_inpaint.cli.console import (
+    Progress,
+    check_report,
+    known_folder,
+    print_result,
+    quiet_start,
+)
 from keras_inpaint.cli.options import add_option, number_of_pixels
 from keras_inpaint.data.sources import check_exists
 from keras_inpaint.files import check_source
 from keras_inpaint.files.remote import is_remote
+from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.pictures import check_writable, read_header
 from keras_inpaint.training.settings import MASK_SETTINGS
 
@@ -145,10 +152,13 @@ def run(arguments: argparse.Namespace) -> int:
         check_report(arguments.report, "--report")
     photo = arguments.photo
     is_many = os.path.isdir(photo) or (not os.path.lexists(photo) and glob.has_magic(photo))
-    return _fill_folder(arguments) if is_many else _fill_file(arguments)
+    files = [path for path in (arguments.output, arguments.report) if path is not None]
+    # That of the report, or of what is filled, is the last one.
+    known = [known_folder(path) for path in files]
+    return _fill_folder(arguments, known) if is_many else _fill_file(arguments, known)
 
 
-def _fill_file(arguments: argparse.Namespace) -> int:
+def _fill_file(arguments: argparse.Namespace, known: list[KnownFolder]) -> int:
     _check_alone(arguments)
     _check_files(arguments)
     presets.check_preset(arguments.preset)
@@ -175,9 +185,13 @@ def _fill_file(arguments: argparse.Namespace) -> int:
     with Progress(1) as progress:
         progress.begin(arguments.photo)
         (outcome,) = Pipeline(
-            lambda: presets.load_inpainter(arguments.preset), options, parts=progress.update
+            lambda: presets.load_inpainter(arguments.preset),
+            options,
+            parts=progress.update,
+            known=known[0],
         ).run([job])
     if arguments.report is not None:
+        known[-1].check()
         FolderReport([outcome]).save(arguments.report)
     if outcome.status == FAILED:
         raise ValueError(outcome.reason)
@@ -220,7 +234,7 @@ def _check_is_other(output: Path, path: str, name: str) -> None:
         )
 
 
-def _fill_folder(arguments: argparse.Namespace) -> int:
+def _fill_folder(arguments: argparse.Namespace, known: list[KnownFolder]) -> int:
     _check_folder(arguments)
     presets.check_preset(arguments.preset)
     with quiet_start():
@@ -229,6 +243,7 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
 
     options = dataclasses.asdict(_options(arguments, Options))
     load = functools.partial(presets.load_inpainter, arguments.preset)
+    known[0].check()
     with Progress(0) as progress:
 
         def done(num_done: int, num_all: int, outcome: Any) -> None:
@@ -252,6 +267,7 @@ def _fill_folder(arguments: argparse.Namespace) -> int:
             **options,
         )
     if arguments.report is not None:
+        known[-1].check()
         report.save(arguments.report)
     has_failed = bool(report.counts.get(FAILED) or report.unpaired)
     _LOG.log(logging.WARNING if has_failed else logging.INFO, report.summary())

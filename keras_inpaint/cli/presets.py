@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.cli.console import print_result, quiet_start, shows_progress
+from keras_inpaint.cli.console import known_folder, print_result, quiet_start, shows_progress
 from keras_inpaint.conversion.files import find_source
 
 DEFAULT_PRESET = "photos-128"
@@ -105,10 +105,12 @@ def _size(text: str) -> tuple[int, int]:
 
 def run_convert(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
+    known = known_folder(arguments.preset_dir)
     find_source(arguments.source)
     with quiet_start():
         from keras_inpaint.conversion import convert
 
+    known.check()
     preset = convert(
         arguments.source,
         arguments.preset_dir,
@@ -205,7 +207,9 @@ def run_export(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     options = _export_options(arguments)
     check_preset(arguments.preset)
+    known = known_folder(arguments.output)
     inpainter = load_inpainter(arguments.preset)
+    known.check()
     with quiet_start():
         from keras_inpaint import export, serving
 

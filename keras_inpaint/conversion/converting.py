@@ -19,6 +19,7 @@ from keras_inpaint.conversion.networks import (
 )
 from keras_inpaint.conversion.reading import Source, read_source
 from keras_inpaint.files import sha256
+from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, EdgeSketch, Strokes, Union
 from keras_inpaint.models import GlobalLocalCritic
@@ -83,6 +84,7 @@ def convert(
     size = _checked_size(image_size)
     folder = Path(preset_dir)
     _check_free(folder, replace)
+    known = KnownFolder.above(folder, "Then convert again.")
     found = read_source(Path(source), select)
     networks, weights, why_no_critic = _networks(found, size)
     channels = networks["model"].channels
@@ -91,6 +93,7 @@ def convert(
         reverse_colours(weights, channels)
     _report(found, networks["model"], why_no_critic, channel_order, report)
     objects = _training(found, **networks) if "critic" in networks else None
+    known.check()
     write_preset(folder, networks, _metadata(found, networks, order), objects=objects)
     return folder
 

@@ -19,6 +19,7 @@ from keras_inpaint.evaluation.features import FeatureDistances, Features, load_f
 from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, Metrics, photo_metrics
 from keras_inpaint.evaluation.samples import Area, Sample, Samples, Sketch
 from keras_inpaint.files import write_json
+from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.masks import EdgeSketch
 from keras_inpaint.pictures import MAX_PIXELS, Picture, check_writable, write_picture
 from keras_inpaint.pictures import sheet as draw_sheet
@@ -260,8 +261,10 @@ def evaluate(
         "image_size", image_size, meaning, at_least=1, or_none="photos as they are"
     )
     seed = check_int("seed", seed, "is what the holes follow from")
+    known = None
     if sheet is not None:
         check_writable(sheet)
+        known = KnownFolder.above(sheet, "Then evaluate again.")
     limits = Limits.of(max_pixels, memory_limit)
     is_grey = getattr(getattr(inpainter, "generator", None), "channels", 3) == 1
     sketch = _checked_sketch(inpainter, sketch)
@@ -291,8 +294,9 @@ def evaluate(
         failed=failed,
         frechet={method: _frechet(distances, method) for method in methods},
     )
-    if sheet is not None:
+    if sheet is not None and known is not None:
         picture = _ranked_sheet(rows, methods, lambda row: samples.load(indices[row]))
+        known.check()
         write_picture(sheet, Picture(picture))
     return evaluation
 

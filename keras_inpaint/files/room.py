@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 # Bytes that HDF5 spends on a file, and on each variable beside its values: headers, groups,
 # padding.
@@ -50,6 +50,17 @@ class KnownFolder:
     def __init__(self, path: str | os.PathLike[str], advice: str) -> None:
         self._path, self._advice = path, advice
         self._identity = self._identify()
+
+    @classmethod
+    def above(cls, path: str | os.PathLike[str], advice: str) -> Self:
+        """Remembers where a file or folder will be: the nearest folder above that is there.
+
+        Args:
+            path: str or path of what is written later; folders above it may be missing.
+            advice: As `KnownFolder` takes.
+        """
+        parents = Path(os.path.realpath(path)).parents
+        return cls(next(each for each in parents if each.exists()), advice)
 
     def check(self) -> None:
         """Refuses to go on where it is lost.

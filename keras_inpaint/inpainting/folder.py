@@ -21,7 +21,7 @@ from keras_inpaint.arguments import check_choice, check_int
 from keras_inpaint.data.pairs import Pairs, apart, find_pairs, is_same, own_pairs
 from keras_inpaint.data.sources import Source, describe_left_out
 from keras_inpaint.files import FolderLock, atomic_write, check_source, check_target
-from keras_inpaint.files.room import DiskFullError
+from keras_inpaint.files.room import DiskFullError, KnownFolder, LostFolderError
 from keras_inpaint.inpainting.detail import DETAILS
 from keras_inpaint.inpainting.folder_report import (
     COPIED,
@@ -50,6 +50,8 @@ _LOG = logging.getLogger("keras_inpaint.inpainting")
 Progress = Callable[[int, int, Outcome], None]
 
 ENGINES = ("threads", "ray")
+# Where the disk of what is filled was lost.
+GO_ON = "Then run the same again: it goes on where it stopped."
 # Photos of one size that are filled at once; more are no faster on a CPU.
 _LARGEST_BATCH = 8
 # Photos that are read ahead, so that there are some of one size among them.
@@ -194,7 +196,7 @@ def inpaint_folder(
         `FolderReport`.
 
     Raises:
-        OSError: If the folder cannot be written, or its disk is full.
+        OSError: If the folder cannot be written, or its disk is full or lost.
         ValueError: If there is no photo with a mask, an argument is out of bounds, or another
             process is writing to the folder.
 
@@ -217,6 +219,7 @@ def inpaint_folder(
     _check_engine(engine, address, inpainter, workers)
     folder = Path(output)
     check_target(folder, is_folder=True, name="output")
+    known = KnownFolder.above(folder, GO_ON)
     found, sketches = find_jobs(photos, masks, mask_pattern, chosen, sketch, [folder])
     jobs, outcomes = _jobs(found.pairs, folder, each_mask, sketches)
     unpaired = {**found.without_mask, **found.without_photo}
@@ -229,8 +232,10 @@ def inpaint_folder(
         loaded = load()
         if sketch is not None:
             check_guided(loaded)
+    known.check()
     # Of a link that leads nowhere, `mkdir` would say that it is there.
     Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
+    known = KnownFolder(folder, GO_ON)
 
     def tell(num_done: int, num_all: int, outcome: Outcome) -> None:
         if outcome.status == FAILED:
@@ -243,7 +248,9 @@ def inpaint_folder(
     with FolderLock(folder, "run of inpaint_folder"):
         if engine == "threads":
             manifest = Manifest(folder, recipe(loaded.generator, chosen.recipe()))
-            pipeline = Pipeline(lambda: loaded, chosen, manifest, overwrite, workers)
+            pipeline = Pipeline(
+                lambda: loaded, chosen, manifest, overwrite, workers, known=known
+            )
             outcomes += pipeline.run(jobs, tell)
         else:
             from keras_inpaint.inpainting.on_ray import fill_on_ray
@@ -416,6 +423,8 @@ class Pipeline:
         overwrite: bool. Whether to do again what the manifest lists.
         workers: int or None. Threads that read, and threads that write.
         parts: Function or None. Called as parts of one photo are filled.
+        known: `KnownFolder` or None. That of the filled photos: where it is lost, nothing is
+            written.
     """
 
     def __init__(
@@ -426,13 +435,14 @@ class Pipeline:
         overwrite: bool = False,
         workers: int | None = None,
         parts: Callable[[int, int], None] | None = None,
+        known: KnownFolder | None = None,
     ) -> None:
         self.load = load
         self.options = options
         self.manifest = manifest
         self.overwrite = overwrite
         self.workers = workers or min(os.cpu_count() or 1, 4)
-        self.parts = parts
+        self.parts, self.known = parts, known
         self.limit = options.memory_limit or default_memory_limit()
         self._waiting = _Budget(self.limit // _WAITING_PART)
         self._told: set[tuple[str, ...]] = set()
@@ -443,6 +453,7 @@ class Pipeline:
 
         Raises:
             DiskFullError: If there is no room for what is to be written.
+            LostFolderError: If the folder of what is written is not there any more.
         """
         outcomes: list[Outcome] = []
 
@@ -641,6 +652,8 @@ class Pipeline:
         """Writes a filled photo; one without a hole is copied where its format stays."""
         job, output = work.job, work.job.output
         try:
+            if self.known is not None:
+                self.known.check()
             output.parent.mkdir(parents=True, exist_ok=True)
             is_copied = not work.holes.any() and _kind(job.photo) == _kind(output)
             with atomic_write(output) as draft:
@@ -735,13 +748,14 @@ def _ended(
 
     Raises:
         DiskFullError: If there is no room: there will be none for the next photo either.
+        LostFolderError: As `DiskFullError`, if what is written to is not there any more.
     """
     results = []
     for future in [each for each in futures if each.done()]:
         job = futures.pop(future)
         try:
             results.append((job, future.result()))
-        except DiskFullError:
+        except (DiskFullError, LostFolderError):
             raise
         except (OSError, ValueError, MemoryError) as error:
             end(job, FAILED, str(error) or type(error).__name__)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_inpaint.files.room import DiskFullError
-from keras_inpaint.inpainting.folder import Job, Options, Pipeline, Progress
+from keras_inpaint.files.room import DiskFullError, KnownFolder, LostFolderError
+from keras_inpaint.inpainting.folder import GO_ON, Job, Options, Pipeline, Progress
 from keras_inpaint.inpainting.folder_report import Manifest, Outcome, recipe
 from keras_inpaint.pictures.opening import default_memory_limit
 
@@ -130,7 +130,10 @@ class Filler:
         manifest = Manifest(
             Path(folder), recipe(inpainter.generator, chosen.recipe()), uuid.uuid4().hex
         )
-        self._pipeline = Pipeline(lambda: inpainter, chosen, manifest, overwrite, num_cpus)
+        known = KnownFolder(folder, GO_ON)
+        self._pipeline = Pipeline(
+            lambda: inpainter, chosen, manifest, overwrite, num_cpus, known=known
+        )
         self._messages = BufferingHandler(1 << 30)
         _LOG.addHandler(self._messages)
         _LOG.setLevel(logging.INFO)
@@ -145,8 +148,8 @@ class Filler:
         try:
             outcomes = self._pipeline.run(jobs)
             rows += [{"outcome": dataclasses.asdict(outcome)} for outcome in outcomes]
-        except DiskFullError as error:
-            rows.append({"disk_full": str(error)})
+        except (DiskFullError, LostFolderError) as error:
+            rows.append({"stop": str(error), "is_full": isinstance(error, DiskFullError)})
         rows += [
             {"level": record.levelno, "message": record.getMessage()}
             for record in self._messages.buffer
@@ -185,6 +188,7 @@ def fill_on_ray(
 
     Raises:
         DiskFullError: If there is no room for what is to be written.
+        LostFolderError: If the folder of what is written is not there any more.
         ImportError: If Ray is not installed.
         OSError: If there is no cluster at the address, or its processes cannot be started.
     """
@@ -192,8 +196,8 @@ def fill_on_ray(
     told: set[str] = set()
     with connected(address) as ray:
         for row in _rows(ray, load, jobs, options, folder, overwrite, num_processes):
-            if "disk_full" in row:
-                raise DiskFullError(row["disk_full"])
+            if "stop" in row:
+                raise (DiskFullError if row["is_full"] else LostFolderError)(row["stop"])
             if "message" in row:
                 if row["message"] not in told:
                     _LOG.log(row["level"], "%s", row["message"])

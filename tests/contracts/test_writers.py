@@ -3,6 +3,7 @@
 import ast
 import os
 import pathlib
+import pkgutil
 import subprocess
 
 import keras
@@ -226,13 +227,40 @@ def commands(tmp_path, disk, monkeypatch):
         "keras_inpaint.export.parity.check_saved_model", lambda inpainter, folder: None
     )
     photos = tmp_path / "photos"
-    photos.mkdir()
+    for folder in (photos, tmp_path / "masks"):
+        folder.mkdir()
     Image.fromarray(numbers(64 * 64 * 3).reshape(64, 64, 3).astype("uint8")).save(
         photos / "photo.png"
     )
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (20, 20, 40, 40))
+    mask.save(tmp_path / "masks" / "photo.png")
     report = disk / "evaluation.json"
     words = {
         "evaluate": ["evaluate", "--data", photos, "--preset", "echo", "--json", report],
+        "sheet": [
+            *("evaluate", "--data", photos, "--preset", "echo"),
+            *("--sheet", disk / "sheet.png"),
+        ],
+        "report": [
+            *("inpaint", photos, "--mask", tmp_path / "masks", "--preset", "echo"),
+            *("--output", tmp_path / "filled", "--report", disk / "report.json"),
+        ],
+        "inpaint": [
+            *("inpaint", photos, "--mask", tmp_path / "masks", "--preset", "echo"),
+            *("--output", disk / "filled"),
+        ],
+        "photo": [
+            *(
+                "inpaint",
+                photos / "photo.png",
+                "--mask",
+                tmp_path / "masks",
+                "--preset",
+                "echo",
+            ),
+            *("--output", disk / "photo.png"),
+        ],
         "convert": ["convert", port, disk / "preset", "--channel-order", "rgb", "--replace"],
         "export": ["export", "--preset", "echo", "--output", disk / "model"],
     }
@@ -283,6 +311,50 @@ def test_command_on_a_disk_that_is_full_or_read_only_leaves_what_was_there(
     check_failure("cannot be written to")
     mount_again("rw")
     assert main(commands[verb]) == 0
+
+
+@NEEDS_TENSORFLOW
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("convert", "keras_inpaint.cli.presets.find_source"),
+        ("convert", "keras_inpaint.conversion.converting.read_source"),
+        ("export", "keras_inpaint.cli.presets.load_inpainter"),
+        ("evaluate", "keras_inpaint.cli.presets.load_inpainter"),
+        ("evaluate", "keras_inpaint.inpainting.Inpainter.inpaint"),
+        ("sheet", "keras_inpaint.cli.presets.load_inpainter"),
+        ("sheet", "keras_inpaint.inpainting.Inpainter.inpaint"),
+        ("report", "keras_inpaint.inpainting.Inpainter.inpaint"),
+        ("inpaint", "keras_inpaint.inpainting.Inpainter.inpaint"),
+        ("photo", "keras_inpaint.inpainting.Inpainter.inpaint"),
+    ],
+)
+def test_command_writes_nothing_where_its_disk_was_lost_before_the_first_write(
+    name, moment, commands, disk, capfd, monkeypatch
+):
+    owner, _, attribute = moment.rpartition(".")
+    owner = pkgutil.resolve_name(owner)
+    work = getattr(owner, attribute)
+
+    def lose(*args, **options):
+        if os.path.ismount(disk):
+            subprocess.run(["umount", "-l", str(disk)], check=True)
+        return work(*args, **options)
+
+    monkeypatch.setattr(owner, attribute, lose)
+    try:
+        assert main(commands[name]) in (1, 2)
+        told = capfd.readouterr().err.splitlines()
+        (line,) = [line for line in told if "not there any more" in line]
+        assert "Bring it back" in line
+        assert f"folder='{disk}" in line
+        assert not list(disk.iterdir())
+    finally:
+        if not os.path.ismount(disk):
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], check=True)
+    monkeypatch.setattr(owner, attribute, work)
+    assert main(commands[name]) == 0
+    assert list(disk.iterdir())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_inpaint.files import atomic_write, reserve_room, weights_size, write_text
-from keras_inpaint.files.room import LostFolderError
+from keras_inpaint.files.room import KnownFolder, LostFolderError
 
 
 @contextlib.contextmanager
@@ -112,6 +112,19 @@ def test_folder_that_is_another_one_by_now_is_told(tmp_path):
     with pytest.raises(LostFolderError, match=r"another folder is in its place.*folder='"):
         writing.__exit__(None, None, None)
     assert not list(folder.iterdir())
+
+
+def test_folder_above_what_is_written_later_is_the_nearest_that_is_there(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "new" / "file")
+    known = KnownFolder.above(tmp_path / "link", "Try again.")
+    # What is made below it is no other folder.
+    (tmp_path / "disk" / "new").mkdir()
+    known.check()
+    (tmp_path / "disk").rename(tmp_path / "moved")
+    (tmp_path / "disk").mkdir()
+    with pytest.raises(LostFolderError, match=r"another folder.*Try again\. .*/disk'$"):
+        known.check()
 
 
 def test_other_errors_stay_what_they_are(tmp_path):
