@@ -15,7 +15,7 @@ import pytest
 from keras import ops
 from PIL import Image, ImageFilter
 
-from keras_inpaint import Inpainter, evaluate, inpaint_folder
+from keras_inpaint import Inpainter, evaluate, export_saved_model, inpaint_folder
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.main import main
 from keras_inpaint.data import PictureDataset, photos
@@ -45,6 +45,27 @@ class Painter(keras.Model):
 @pytest.fixture(scope="module")
 def inpainter():
     return Inpainter(Painter(), "painter")
+
+
+@pytest.fixture(scope="module")
+def served(inpainter, tmp_path_factory):
+    """What an exported model makes of the files of a photo and a mask, as pixels."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    version = export_saved_model(inpainter, tmp_path_factory.mktemp("models") / "painter")
+    model = tf.saved_model.load(version)
+
+    def fill(photo, mask):
+        files = {"image_bytes": tf.constant([photo]), "mask_bytes": tf.constant([mask])}
+        try:
+            (answer,) = model.signatures["serving_bytes"](**files)["completed_bytes"].numpy()
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(error.message) from error
+        return read_picture(answer).pixels
+
+    return fill
 
 
 @pytest.fixture(autouse=True)
@@ -275,8 +296,8 @@ def colours(mode, kind="PNG", **options):
 
 
 TWO_FRAMES = {"save_all": True, "append_images": [Image.fromarray(photograph()[::-1])]}
-# The photo, its mask, and whether a server decodes it as all others do; None where it does not
-# look at all.
+# The photo, its mask, and whether an exported model decodes it as all others do; None where its
+# pixels are those of other libraries.
 PHOTOS = {
     "case photo.png": (case("photo.png"), case("mask.png"), True),
     "case photo.png, mask01.png": (case("photo.png"), case("mask01.png"), True),
@@ -314,7 +335,7 @@ PHOTOS = {
 
 
 @pytest.mark.parametrize("kind", PHOTOS)
-def test_a_photo_means_the_same_on_every_way(inpainter, kind):
+def test_a_photo_means_the_same_on_every_way(inpainter, served, kind):
     photo, mask, is_served = PHOTOS[kind]
     put("photo", content=photo)
     put("photo_mask.png", content=mask)
@@ -337,22 +358,12 @@ def test_a_photo_means_the_same_on_every_way(inpainter, kind):
         is_jpeg = photo.startswith(b"\xff\xd8")
         np.testing.assert_allclose(levels, before[square], atol=4 if is_jpeg else 0.01)
         np.testing.assert_array_equal(np.asarray(masks)[0, ..., 0] == 1, hole[square])
-    if is_served is not None and keras.backend.backend() == "tensorflow":
-        assert _decoded(photo, before) == is_served
-
-
-def _decoded(photo, expected):
-    """Whether the exported graph decodes a photo, and if so, to the same pixels."""
-    import tensorflow as tf
-
-    from keras_inpaint.export.graph import decode_photo
-
-    try:
-        pixels = decode_photo(tf.constant(photo))
-    except tf.errors.InvalidArgumentError:
-        return False
-    np.testing.assert_array_equal(pixels, expected)
-    return True
+    if served is not None and is_served is not None:
+        if is_served:
+            np.testing.assert_array_equal(served(photo, mask), filled)
+        else:
+            with pytest.raises(ValueError, match=r"image_bytes\[0\]"):
+                served(photo, mask)
 
 
 def test_cases_of_several_photos_are_filled_with_one_mask(capsys):
