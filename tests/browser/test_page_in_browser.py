@@ -410,3 +410,31 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_said(desktop, gpu_site, photo,
     desktop.click("fill")
     desktop.wait(lambda: desktop.find("error").text)
     assert "GPU" in desktop.find("error").text
+
+
+# What the worker meets where there is a GPU that is none, or one whose driver has faults.
+FAULTY_GPUS = {
+    "no device": "GPUAdapter.prototype.requestDevice = async () => { throw new Error('none'); };",
+    "no memory": "GPUDevice.prototype.createBuffer = () => { throw new Error('full'); };",
+    "no work": "GPUQueue.prototype.submit = () => { throw new Error('lost'); };",
+}
+REAL_GPU = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { value: false });"
+
+
+@pytest.mark.parametrize("fault", FAULTY_GPUS)
+def test_a_gpu_with_faults_is_left_for_the_cpu(
+    open_browser, static_folder, show_folder, photo, tmp_path, fault
+):
+    folder = tmp_path / "site"
+    shutil.copytree(static_folder, folder)
+    worker = folder / "page" / "engines" / "worker.js"
+    faults = f"{FAULTY_GPUS[fault]} {REAL_GPU}"
+    worker.write_text(f"{worker.read_text(encoding='utf-8')}\n{faults}\n", encoding="utf-8")
+    page = open_browser(arguments=IMITATED_GPU)
+    open_photo(page, show_folder(folder), photo, tmp_path)
+    page.stroke((30, 40), (80, 55))
+    page.fill()
+    result = page.download()
+    hole = changed(photo, result)
+    assert hole[50, 60]
+    np.testing.assert_array_equal(result[hole], 255 - photo[hole])

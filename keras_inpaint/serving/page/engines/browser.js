@@ -1,5 +1,7 @@
-/** Fills in the browser itself, see `server.js` for what an engine is: photos stay where they are. */
+/** Where a GPU was tried, and the CPU may do. */
+class GpuError extends Error {}
 
+/** Fills in the browser itself, see `server.js` for what an engine is: photos stay where they are. */
 export class BrowserEngine {
   #worker = null;
 
@@ -9,7 +11,18 @@ export class BrowserEngine {
     this.privacy = "Photos stay on this device: the page fills them itself.";
   }
 
-  fill(photo, holes, onProgress, signal) {
+  async fill(photo, holes, onProgress, signal) {
+    try {
+      return await this.#fill(photo, holes, onProgress, signal);
+    } catch (error) {
+      if (!(error instanceof GpuError)) throw error;
+      // Of memory, the CPU has more, and drivers have faults.
+      this.settings = { ...this.settings, device: "wasm" };
+      return this.#fill(photo, holes, onProgress, signal);
+    }
+  }
+
+  #fill(photo, holes, onProgress, signal) {
     return new Promise((resolve, reject) => {
       const worker = this.#ready();
       const finish = (settle, value) => {
@@ -28,7 +41,7 @@ export class BrowserEngine {
         else {
           // What has failed once, such as for lack of memory, starts afresh.
           this.#end();
-          finish(reject, new Error(data.message));
+          finish(reject, new (data.kind === "gpu failed" ? GpuError : Error)(data.message));
         }
       };
       worker.onerror = (event) => {

@@ -11,14 +11,16 @@ ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? cores : 1;
 
 const MIB = 2 ** 20;
 let loading = null;
-let network = null;
+let session = null;
+// Whether the network is on a GPU that nobody asked for.
+let gpuMayFail = false;
 
 onmessage = async ({ data }) => {
   try {
     const pixels = await filled(data);
     postMessage({ kind: "filled", pixels }, [pixels.buffer]);
   } catch (error) {
-    postMessage({ kind: "failed", message: readable(error) });
+    postMessage({ kind: gpuMayFail ? "gpu failed" : "failed", message: readable(error) });
   }
 };
 
@@ -61,38 +63,16 @@ async function predict(picture, mask) {
     images: new ort.Tensor("uint8", picture.data, [...size, picture.channels]),
     masks: new ort.Tensor("uint8", masks, [...size, 1]),
   };
-  const outputs = await run(inputs);
+  const outputs = await session.run(inputs, ["predicted"]);
   return { ...picture, data: outputs.predicted.data };
-}
-
-async function run(inputs) {
-  try {
-    return await network.session.run(inputs, ["predicted"]);
-  } catch (error) {
-    if (!network.mayFail) throw error;
-    // Of memory, the CPU has more, and drivers have faults.
-    network = await prepare(network.file, "wasm");
-    return network.session.run(inputs, ["predicted"]);
-  }
 }
 
 async function load({ model, device }) {
   const file = await download(new URL(`../../${model}`, import.meta.url));
   postMessage({ kind: "progress", text: "Preparing the network" });
   const provider = device ?? ((await hasGpu()) ? "webgpu" : "wasm");
-  // One that was asked for is taken, or the error told.
-  const mayFail = !device && provider === "webgpu";
-  try {
-    network = await prepare(file, provider, mayFail);
-  } catch (error) {
-    if (!mayFail) throw error;
-    network = await prepare(file, "wasm");
-  }
-}
-
-async function prepare(file, provider, mayFail = false) {
-  const session = await ort.InferenceSession.create(file, { executionProviders: [provider] });
-  return { session, mayFail, file };
+  gpuMayFail = !device && provider === "webgpu";
+  session = await ort.InferenceSession.create(file, { executionProviders: [provider] });
 }
 
 /** Whether there is a GPU: one that the CPU imitates is slower than WebAssembly. */
