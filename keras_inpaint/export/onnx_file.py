@@ -96,7 +96,7 @@ def _convert(inpainter: Any) -> bytes:
         # The converter fails at the loop of attention in blocks.
         with attention_at_once():
             model, _ = tf2onnx.convert.from_function(
-                fill, input_signature=specs, opset=OPSET, custom_rewriter=[_dilate, _pool_upright]
+                fill, input_signature=specs, opset=OPSET, custom_rewriter=[_dilate]
             )
         # What the converter does not know, it leaves as it is.
         onnx.checker.check_model(model)
@@ -146,28 +146,6 @@ def _dilate(graph: Any, nodes: Any) -> Any:
         sides = [side for margin in margins for side in (margin, margin)]
         convolution.set_attr("explicit_paddings", [0, 0, *sides, 0, 0])
     return graph.get_nodes()
-
-
-def _pool_upright(graph: Any, nodes: Any) -> Any:
-    """Saves the converter from turning matrices round that are averaged along their columns.
-
-    What TensorFlow sees as one line of pixels, of as many channels as the matrix has columns, is
-    as well a picture of one channel, which is how ONNX has pictures.
-
-    Args:
-        graph: Graph of tf2onnx.
-        nodes: list of its nodes.
-
-    Returns:
-        list: `nodes`.
-    """
-    for node in nodes:
-        if node.type != "AvgPool" or node.get_attr_value("data_format") != b"NHWC":
-            continue
-        _, rows, _, channels = node.get_attr_value("ksize")
-        if graph.get_shape(node.input[0])[1] == rows == channels == 1:
-            node.set_attr("data_format", "NCHW")
-    return nodes
 
 
 def _dilated(graph: Any, last: Any) -> tuple[Any, Any, list[int], list[int]] | None:

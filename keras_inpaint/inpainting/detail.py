@@ -25,6 +25,12 @@ Patches = NDArray[np.float32]
 
 DETAILS = ("copy", "none")
 
+# How the network sees what detail is added to: the part of a window's size, and the step along
+# lines, -1 where it is mirrored. Networks know small holes better than large ones, and what
+# they paint by chance differs between the two: the mean of both is nearer to the photo, in less
+# time than one filling at full size. It is softer, too, which detail makes good. Measured.
+VIEWS = ((0.75, 1), (0.5, -1))
+
 # In pixels of the network: those that one sample of the low band covers, how far the patches
 # that are compared reach, and from one copy to the next. Measured: with 2, 5 and 8, fillings
 # are as good and less rough.
@@ -67,6 +73,12 @@ def add_detail(pixels: Bytes, holes: Holes, filled: Bytes, is_painted: Holes) ->
     _add_residual(detailed, pixels, targets, nearest, size)
     _meet_known(detailed, filled, is_unknown, is_painted)
     return detailed
+
+
+def view_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Height and width of a view of a window of that size."""
+    height, width = (max(round(scale * side), 1) for side in size)
+    return height, width
 
 
 def _targets(is_painted: Holes) -> Positions:

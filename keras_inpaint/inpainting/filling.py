@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from keras_inpaint.inpainting.connected_components import tight
-from keras_inpaint.inpainting.detail import add_detail
+from keras_inpaint.inpainting.detail import VIEWS, add_detail, view_size
 from keras_inpaint.inpainting.window import SEAM, Box, Window
 from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
@@ -79,7 +79,9 @@ def _batches(windows: Sequence[Window], most: int, reach: int) -> Iterator[list[
     batch: list[Window] = []
     for window in windows:
         is_apart = len(batch) < most and not any(
-            window.size != other.size or window.depends_on(other, reach) for other in batch
+            (window.size, window.needs_detail) != (other.size, other.needs_detail)
+            or window.depends_on(other, reach)
+            for other in batch
         )
         if not is_apart:
             yield batch
@@ -107,14 +109,16 @@ def _fill_windows(
     lines: Holes | None,
 ) -> None:
     """Fills windows of one size that do not depend on each other."""
-    size = windows[0].size
+    size, copies = windows[0].size, detail == "copy" and windows[0].needs_detail
     small = np.stack([downsample(filled[each.view.slices], size) for each in windows])
     unknown = np.stack([resize_holes(missing[each.view.slices], size) for each in windows])
     drawn = []
     if lines is not None:
         parts = [resize_holes(lines[each.view.slices], size) for each in windows]
         drawn = [np.stack(parts)]
-    for index, predicted in enumerate(predict(small, unknown, *drawn)):
+    seen = (small, unknown, *drawn)
+    predictions = _predict_low_band(predict, *seen) if copies else predict(*seen)
+    for index, predicted in enumerate(predictions):
         window = windows[index]
         pixels, inside = filled[window.view.slices], holes[window.view.slices]
         weights = _weights(missing[window.view.slices], inside, window, feather)
@@ -122,12 +126,39 @@ def _fill_windows(
         # The known pixels are put back before the filling is made larger: what it is mixed
         # with at the hole's edge is then true. Not where they are to blend into it.
         painted = np.where((unknown[index] | is_wanted)[..., None], predicted, small[index])
-        if detail == "copy" and window.needs_detail:
+        if copies:
             large = add_detail(pixels, inside, painted, is_wanted)
         else:
             large = upsample(painted, pixels.shape[:2])
         _blend(pixels, large, weights)
         missing[window.hole.slices] = False
+
+
+def _predict_low_band(predict: Predict, photos: Bytes, *masks: Holes) -> Bytes:
+    """Predictions as soft as what detail is added to may be: means over smaller views.
+
+    Args:
+        predict: As `fill` takes.
+        photos: uint8 array of shape `(num, height, width, channels)`.
+        *masks: bool arrays of shape `(num, height, width)`, which go along with the photos.
+
+    Returns:
+        uint8 array like `photos`.
+    """
+    size = photos.shape[1:3]
+    total = np.zeros(photos.shape, np.uint16)
+    for scale, step in VIEWS:
+        view = view_size(size, scale)
+        seen = [
+            np.stack([resize(each[:, ::step], view) for each in arrays])
+            for arrays, resize in zip(
+                (photos, *masks), (downsample, *[resize_holes] * len(masks)), strict=True
+            )
+        ]
+        for each, predicted in zip(total, predict(*seen), strict=True):
+            each += upsample(predicted[:, ::step], size)
+    means: Bytes = ((total + len(VIEWS) // 2) // len(VIEWS)).astype(np.uint8)
+    return means
 
 
 def _weights(unknown: Holes, holes: Holes, window: Window, feather: int) -> Weights:

@@ -414,11 +414,13 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_said(desktop, gpu_site, photo,
 
 # What the worker meets where there is a GPU that is none, or one whose driver has faults.
 FAULTY_GPUS = {
-    "no device": "GPUAdapter.prototype.requestDevice = async () => { throw new Error('none'); };",
-    "no memory": "GPUDevice.prototype.createBuffer = () => { throw new Error('full'); };",
-    "no work": "GPUQueue.prototype.submit = () => { throw new Error('lost'); };",
+    "no device": "GPUAdapter.prototype.requestDevice = async () => { throw Error('none'); };",
+    "no memory": "GPUDevice.prototype.createBuffer = () => { throw Error('full'); };",
+    "no work": "GPUQueue.prototype.submit = () => { throw Error('lost'); };",
 }
-REAL_GPU = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { value: false });"
+REAL_GPU = (
+    "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', { value: false });"
+)
 
 
 @pytest.mark.parametrize("fault", FAULTY_GPUS)

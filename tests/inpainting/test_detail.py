@@ -152,3 +152,28 @@ def test_large_holes_of_large_photos_get_detail(rng, method, hole, is_rough):
     assert (results["copy"][holes].std() > 10) == is_rough
     assert results["none"][holes].std() < 10
     np.testing.assert_array_equal(results["copy"][~holes], photo[~holes])
+
+
+def test_detail_is_added_to_the_mean_of_a_view_and_a_mirrored_smaller_one():
+    photo, holes = np.full((300, 400, 3), 100, "uint8"), np.zeros((300, 400), bool)
+    holes[100:180, 100:180] = True
+    (window,) = windows = plan("crop", holes, 64)
+    seen = []
+
+    def predict(pixels, unknown):
+        """Darker to the left than to the right, however the photo lies."""
+        seen.append(unknown[0])
+        columns = np.linspace(0, 200, pixels.shape[2])[:, None]
+        return np.broadcast_to(columns, pixels.shape).astype("uint8")
+
+    filled = fill(photo, holes, windows, predict, detail="copy")
+    # What depends on the side alone cancels.
+    assert abs(filled[holes].astype(int) - 100).max() <= 4
+    large, small = seen
+    assert large.shape == tuple(3 * side // 4 for side in window.size)
+    assert small.shape == tuple(side // 2 for side in window.size)
+    expected = resize_holes(resize_holes(holes[window.view.slices], window.size), small.shape)
+    np.testing.assert_array_equal(small[:, ::-1], expected)
+    slope = fill(photo, holes, windows, predict, detail="none")[140, 100:180, 0]
+    assert slope[-1].astype(int) - slope[0] > 20
+    assert len(seen) == 3

@@ -38,6 +38,16 @@ export function put(array, { top, left, height, width }, value) {
   }
 }
 
+/** The array with left and right exchanged. */
+export function mirrored(array) {
+  const { width, data, channels = 1 } = array;
+  const turned = data.map((_, at) => {
+    const x = Math.floor(at / channels) % width;
+    return data[at + (width - 1 - 2 * x) * channels];
+  });
+  return { ...array, data: turned };
+}
+
 export function isAny(mask) {
   return mask.data.includes(1);
 }

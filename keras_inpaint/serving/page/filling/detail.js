@@ -9,6 +9,9 @@
 import { clamp, newPicture, round } from "./arrays.js";
 import { downsample, resizeHoles, upsample } from "./resizing.js";
 
+// How the network sees what detail is added to: the part of a window's size, and whether mirrored.
+export const VIEWS = [{ scale: 0.75, isMirrored: false }, { scale: 0.5, isMirrored: true }];
+
 // In pixels of the network: those that one sample of the low band covers, how far the patches
 // that are compared reach, and from one copy to the next.
 const [BAND, REACH, STEP] = [4, 8, 12];

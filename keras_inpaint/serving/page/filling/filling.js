@@ -1,7 +1,7 @@
 /** Filling a photo, window by window. */
 
-import { cropped, isAny, newMask, newPicture, put, round } from "./arrays.js";
-import { addDetail } from "./detail.js";
+import { cropped, isAny, mirrored, newMask, newPicture, put, round } from "./arrays.js";
+import { addDetail, VIEWS } from "./detail.js";
 import { downsample, resizeHoles, upsample } from "./resizing.js";
 import { SEAM } from "./window.js";
 
@@ -33,7 +33,7 @@ async function fillWindow(photo, missing, holes, window, predict) {
   const weights = weightsOf(unknown, inside, window);
   const isChanged = { ...unknown, data: Uint8Array.from(weights, (weight) => (weight > 0 ? 1 : 0)) };
   const isWanted = resizeHoles(isChanged, size);
-  const predicted = await predict(small, smallUnknown);
+  const predicted = await (window.needsDetail ? predictLowBand(predict, small, smallUnknown) : predict(small, smallUnknown));
   // The known pixels are put back before the filling is made larger: what it is mixed with at
   // the hole's edge is then true.
   const painted = newPicture(size[0], size[1], photo.channels);
@@ -48,6 +48,20 @@ async function fillWindow(photo, missing, holes, window, predict) {
   blend(pixels, large, weights);
   put(photo, view, pixels);
   put(missing, window.hole, 0);
+}
+
+/** A prediction as soft as what detail is added to may be: the mean over smaller views. */
+async function predictLowBand(predict, picture, mask) {
+  const size = [picture.height, picture.width];
+  const total = new Uint16Array(picture.data.length);
+  for (const { scale, isMirrored } of VIEWS) {
+    const view = size.map((side) => Math.max(round(scale * side), 1));
+    const turned = (array) => (isMirrored ? mirrored(array) : array);
+    const seen = [downsample(turned(picture), view), resizeHoles(turned(mask), view)];
+    const { data } = upsample(turned(await predict(...seen)), size);
+    data.forEach((value, at) => { total[at] += value; });
+  }
+  return { ...picture, data: Uint8Array.from(total, (sum) => Math.floor((sum + (VIEWS.length >> 1)) / VIEWS.length)) };
 }
 
 /** The filling's weight at each pixel: 1 in the hole, then less and less over what was filled. */
