@@ -25,8 +25,12 @@ _LOG = logging.getLogger("keras_inpaint.inpainting")
 _PHOTOS_AT_ONCE = 32
 # A network gains little from more.
 _MOST_CPUS = 4
-# For a machine in the same network to take a connection.
+# For a machine in the same network to take a connection, and to answer.
 _SECONDS_TO_ANSWER = 20
+# How HTTP/2 begins, on which gRPC stands: whoever speaks it answers with a frame of this type
+# (RFC 9113, section 3.4).
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS = 4
 
 
 @contextmanager
@@ -63,16 +67,22 @@ def connected(address: str | None = None) -> Iterator[Any]:
 
 
 def check_address(address: str | None) -> None:
-    """Connects to the port of an address once: Ray would wait for minutes, and say nothing.
+    """Speaks to the port of an address once: Ray would wait for minutes, and say nothing.
 
     Raises:
-        OSError: If nothing answers there.
+        OSError: If nothing answers there, or what is no Ray cluster.
     """
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return
     try:
-        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_ANSWER).close()
+        place = (host.strip("[]"), int(port))
+        with socket.create_connection(place, _SECONDS_TO_ANSWER) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                connection.sendall(_PREFACE)
+                frame = connection.recv(9)
+                if len(frame) < 4 or frame[3] != _SETTINGS:
+                    raise ConnectionError("what answers there is no Ray")
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, error) from error
 

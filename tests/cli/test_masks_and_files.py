@@ -6,8 +6,11 @@ import os
 import pathlib
 import re
 import shutil
+import socketserver
 import sys
+import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -19,6 +22,7 @@ from keras_inpaint import Inpainter, evaluate, export_saved_model, inpaint_folde
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.main import main
 from keras_inpaint.data import PictureDataset, photos
+from keras_inpaint.inpainting.on_ray import check_address
 from keras_inpaint.pictures import read_mask, read_picture
 from keras_inpaint.pictures.masks import grown
 from keras_inpaint.pictures.resizing import centre_square
@@ -663,6 +667,36 @@ def test_a_cluster_that_is_asked_for_wrongly_is_not_started(typed, message, caps
     assert inpaint("photos", "--output", "filled", *typed.split()) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not os.path.exists("filled")
+
+
+class WebServer(socketserver.BaseRequestHandler):
+    """Answers as those of HTTP/1 do when they are spoken to in HTTP/2."""
+
+    def handle(self):
+        self.request.recv(1000)
+        self.request.sendall(b"HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n")
+
+
+def test_what_answers_and_is_no_cluster_is_told_from_one(capsys):
+    put("photos/a.png", "photos/a_mask.png")
+    words = ["photos", "--output", "filled", "--engine", "ray", "--address"]
+    with socketserver.TCPServer(("127.0.0.1", 0), WebServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_address[1]}"
+        assert inpaint(*words, address) == 2
+        server.shutdown()
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "what answers there is no Ray" in told
+    assert f"Received: --address {address}" in told
+    assert not os.path.exists("filled")
+    grpc = pytest.importorskip("grpc")
+    server = grpc.server(ThreadPoolExecutor(1))
+    # Ray's own speak as this one does.
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    check_address(f"127.0.0.1:{port}")
+    server.stop(None).wait()
 
 
 def test_each_of_several_masks_is_trained_on_and_evaluated():
