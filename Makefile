@@ -42,8 +42,8 @@ JAX_TESTS := tests/contracts/test_layer_contract.py \
 	tests/gan/test_data_contract.py tests/gan/test_guided.py \
 	$(wildcard $(addprefix tests/,ops masks layers losses metrics models data))
 
-# What tests compile runs once or twice: to compile it well takes JAX longer than it saves.
-test-jax test-slow: export JAX_DISABLE_MOST_OPTIMIZATIONS = 1
+# What tests compile runs once or twice: to compile it well takes XLA longer than it saves.
+QUICKLY = JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS="$$($(BIN)/python .ci/xla_flags.py)"
 
 .DEFAULT_GOAL := help
 .PHONY: help inpaint test coverage test-jax test-slow test-browser test-kserve test-floors lint format types site notebooks wheel-check clean
@@ -67,12 +67,12 @@ coverage: $(INSTALLED_TOOLS) ## Run them with the lines counted that they reach:
 	$(BIN)/python -m coverage report
 
 test-jax: $(INSTALLED_TOOLS) ## Run the tests of the backend-neutral parts again, on JAX
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_WORKERS) -m 'not slow' $(PYTEST_OPTIONS) \
-		$(JAX_TESTS)
+	$(QUICKLY) KERAS_BACKEND=jax $(BIN)/python -m pytest $(PYTEST_WORKERS) -m 'not slow' \
+		$(PYTEST_OPTIONS) $(JAX_TESTS)
 
 test-slow: $(INSTALLED_TOOLS) ## Run the tests that take more than 20 seconds each
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(PYTEST_WORKERS) \
-		-m 'slow and not browser' $(PYTEST_OPTIONS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 KERAS_BACKEND=tensorflow \
+		$(BIN)/python -m pytest $(PYTEST_WORKERS) -m 'slow and not browser' $(PYTEST_OPTIONS)
 
 # In one process: its tests share two browsers. Chromium is the system's, as is Node.
 test-browser: $(INSTALLED_TOOLS) ## Run the tests of the page in Chromium
