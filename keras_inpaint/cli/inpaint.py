@@ -163,7 +163,8 @@ def _fill_file(arguments: argparse.Namespace, known: list[KnownFolder]) -> int:
     _check_files(arguments)
     presets.check_preset(arguments.preset)
     with quiet_start():
-        from keras_inpaint.inpainting.folder import Job, Options, Pipeline, find_jobs
+        from keras_inpaint.inpainting.folder import find_jobs
+        from keras_inpaint.inpainting.folder_pipeline import Job, Options, Pipeline
         from keras_inpaint.inpainting.folder_report import FAILED, FolderReport
 
     options = _options(arguments, Options)
@@ -238,7 +239,8 @@ def _fill_folder(arguments: argparse.Namespace, known: list[KnownFolder]) -> int
     _check_folder(arguments)
     presets.check_preset(arguments.preset)
     with quiet_start():
-        from keras_inpaint.inpainting.folder import Options, inpaint_folder
+        from keras_inpaint.inpainting.folder import inpaint_folder
+        from keras_inpaint.inpainting.folder_pipeline import Options
         from keras_inpaint.inpainting.folder_report import FAILED
 
     options = dataclasses.asdict(_options(arguments, Options))

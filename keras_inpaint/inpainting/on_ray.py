@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from keras_inpaint.files.room import DiskFullError, KnownFolder, LostFolderError
-from keras_inpaint.inpainting.folder import GO_ON, Job, Options, Pipeline, Progress
+from keras_inpaint.inpainting.folder_pipeline import GO_ON, Job, Options, Pipeline, Progress
 from keras_inpaint.inpainting.folder_report import Manifest, Outcome, recipe
 from keras_inpaint.pictures.opening import default_memory_limit
 

@@ -364,7 +364,7 @@ def test_command_writes_nothing_where_its_disk_was_lost_before_the_first_write(
         ("inpaint {}/photo.png --mask {}/photo.png --output {}/strange.png", "strange.png"),
         ("evaluate --data {} --json {}/strange", "strange"),
         ("evaluate --data {} --sheet {}/strange.png", "strange.png"),
-        ("convert {}/none.pt {}/strange", "strange"),
+        ("convert {}/photo.png {}/strange", "strange"),
         (
             "train --data {} --output {}/strange --image-size 64 --batch-size 1 --width 4 "
             "--critic-width 4",

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from keras_inpaint import Inpainter, inpaint_folder
-from keras_inpaint.inpainting import folder as folder_module
+from keras_inpaint.inpainting import folder_pipeline
 from keras_inpaint.inpainting.folder_report import Manifest
 from keras_inpaint.pictures import read_picture
 
@@ -95,7 +95,7 @@ def test_photos_of_one_size_are_filled_at_once(photos, monkeypatch):
         # While the first one is filled, others are read.
         assert num > 1 or all(were_read.acquire(timeout=60) for _ in range(12))
 
-    monkeypatch.setattr(folder_module, "read_picture", read_and_count)
+    monkeypatch.setattr(folder_pipeline, "read_picture", read_and_count)
     painter = Painter(at_call=wait_for_others)
     inpaint_folder(Inpainter(painter), source, masks, output)
     assert sum(painter.batches) == 32
@@ -189,7 +189,7 @@ def test_killed_run_goes_on_and_does_none_twice(photos, moment, monkeypatch):
             at_call=lambda num: kill() if num == 5 and moment == "filling" else None
         )
         # One by one, so that it is known what is done.
-        monkeypatch.setattr(folder_module, "_LARGEST_BATCH", 1)
+        monkeypatch.setattr(folder_pipeline, "_LARGEST_BATCH", 1)
         inpaint_folder(Inpainter(painter), source, masks, output, workers=1)
 
     assert killed(run)
