@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import importlib
 import json
 import math
 import os
@@ -27,7 +28,7 @@ from keras_inpaint import Inpainter  # noqa: E402
 from keras_inpaint.cli.main import main  # noqa: E402
 from keras_inpaint.data.photos import stream  # noqa: E402
 from keras_inpaint.gan.inpainting_gan import InpaintingGAN  # noqa: E402
-from keras_inpaint.masks import Mosaic  # noqa: E402
+from keras_inpaint.masks import Boxes, Mosaic  # noqa: E402
 from keras_inpaint.metrics import PerceptualDistance  # noqa: E402
 from keras_inpaint.models import EfficientNetLite, Generator, PatchCritic  # noqa: E402
 from keras_inpaint.presets import read_network, write_preset  # noqa: E402
@@ -37,6 +38,8 @@ from keras_inpaint.training.building import build, learning_rate_schedules  # no
 from keras_inpaint.training.run import train  # noqa: E402
 from keras_inpaint.training.run_folder import RunFolder, RunLog  # noqa: E402
 from keras_inpaint.training.settings import Settings  # noqa: E402
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +53,35 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """Small critics and no compiling, which would take most of the time."""
-    make = InpaintingGAN.deepfill_v2
+    """Small critics, holes that are soon drawn, no compiling and no curves.
+
+    These would take most of the time.
+    """
+    make, masks = InpaintingGAN.deepfill_v2, Boxes(16, 16, jitter=4)
     tf.config.run_functions_eagerly(True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             InpaintingGAN,
             "deepfill_v2",
-            staticmethod(lambda **options: make(critic_width=4, **options)),
+            staticmethod(
+                lambda **options: make(**{"critic_width": 4, "masks": masks} | options)
+            ),
         )
+        patch.setattr("keras_inpaint.training.run_report._curves", lambda folder, rows: [])
         yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Networks of a few layers, for what does not depend on them."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    make = importlib.import_module("kills").make_small
+    monkeypatch.setattr(
+        InpaintingGAN,
+        "deepfill_v2",
+        staticmethod(lambda **options: make(critic_width=4, **options)),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +137,7 @@ def weights_of(settings):
     return [variable.numpy() for network in networks for variable in network.trainable_weights]
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_run_leaves_settings_log_checkpoints_and_a_preset(settings, photos, tmp_path):
     settings = dataclasses.replace(
         settings, steps=4, validation=photos, sheets_every=3, tensorboard=True
@@ -254,6 +276,7 @@ def test_rates_rise_and_fall_along_half_a_cosine(begun):
     assert float(learning_rate_schedules(steady)[0](1)) == pytest.approx(3e-4, rel=1e-6)
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_run_learns_at_the_rate_of_its_step(settings, monkeypatch):
     rates, fit = [], run_module._fit
 
@@ -335,6 +358,7 @@ def test_precision_is_that_of_the_run_and_of_nothing_else(settings, precision):
         train(other, report=str)
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_smallest_squares_are_as_the_settings_say(settings, monkeypatch):
     scales = []
 
@@ -373,6 +397,7 @@ def test_rates_discounts_and_shares_out_of_bounds_are_refused(begun, changes, ad
         dataclasses.replace(begun, **changes)
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_each_part_of_a_run_goes_on_in_one_stream(settings, monkeypatch):
     begun = []
 
@@ -388,6 +413,7 @@ def test_each_part_of_a_run_goes_on_in_one_stream(settings, monkeypatch):
     assert (first[1], second[1]) == (0, 2)
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_damaged_photo_is_named_once_a_run(settings, photos, tmp_path, caplog):
     shutil.copytree(photos, tmp_path / "photos")
     (tmp_path / "photos" / "damaged.png").write_text("no picture")
@@ -411,6 +437,7 @@ def test_finished_run_is_not_trained_further(begun, copied):
         np.testing.assert_array_equal(weights, expected)
 
 
+@pytest.mark.usefixtures("small_networks")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
 def test_stopped_run_saves_what_it_has(settings, monkeypatch, name):
     monkeypatch.setattr("keras_inpaint.signals._leave_terminal", lambda: None)
@@ -891,6 +918,7 @@ def test_folder_that_is_lost_ends_the_run_and_is_left_as_it_was(
             subprocess.run(["umount", folder], check=False, capture_output=True)
 
 
+@pytest.mark.usefixtures("small_networks")
 def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp_path):
     for number in range(4):
         mask = np.zeros((40, 48), "uint8")
