@@ -19,6 +19,7 @@ pytestmark = [
 ]
 
 PROGRAM = Path(__file__).with_name("two_devices.py")
+BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 KINDS = ["CPU", pytest.param("GPU", marks=pytest.mark.gpu)]
 
 
@@ -29,7 +30,12 @@ def run(part, kind, folder):
         [sys.executable, str(PROGRAM), part, kind, str(folder)],
         capture_output=True,
         text=True,
-        env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join([BENCHMARKS, *sys.path]),
+        },
         check=False,
     )
     assert result.returncode == 0, result.stderr[-3000:]
