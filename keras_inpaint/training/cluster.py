@@ -7,10 +7,12 @@ process that has ended or cannot be reached any more, and end what others wait f
 import atexit
 import dataclasses
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
+import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -19,11 +21,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_inpaint.training.heartbeats import Heartbeats
 from keras_inpaint.training.settings import Settings
 
+_LOG = logging.getLogger(__name__)
 # Of JAX, in seconds: until a machine that was cut off is missed, and until a process that
 # ends gives up to wait for the others. TensorFlow has ten seconds for the first.
 _HEARTBEAT = _SHUTDOWN = 30
+# JAX would abort the process, with lines of its own: this comes before.
+_PATIENCE = 15
 # Says something if its standard input ends before something has come of it.
 _WITNESS = "import sys; sys.stdin.read() or print(sys.argv[1], file=sys.stderr)"
 _ADVICE = (
@@ -293,45 +299,88 @@ class Cluster:
     def finding_lost(self) -> Iterator[None]:
         """Says in one line, and what to do, where another process has ended.
 
-        On JAX also where the library ends this process, with a message of its own, before it
-        can say anything.
+        On JAX, that line ends this process with code 2, as the library would abort it with
+        lines of its own: heartbeats tell who is lost before it does. Where they cannot be
+        exchanged, the line comes after the library's.
 
         Raises:
             ConnectionError: In place of the libraries' errors.
         """
-        is_on_jax = self.tasks is not None and self.strategy is None
         try:
-            with _witnessed(self.tasks) if is_on_jax else nullcontext():
+            with nullcontext() if self.tasks is None or self.strategy else self._watched():
                 yield
         except Exception as error:
             found = _LOST.search(str(error))
             if self.tasks is None or found is None:
                 raise
             reason = " ".join(str(error)[found.start() :].split())[:200]
-            raise ConnectionError(
-                "Another process of this training has ended, or cannot be reached any more. "
-                f"{_ADVICE} Received: in {self.tasks}: {reason}"
-            ) from error
+            raise ConnectionError(self._lost(reason)) from error
+
+    def _lost(self, reason: str) -> str:
+        return (
+            "Another process of this training has ended, or cannot be reached any more. "
+            f"{_ADVICE} Received: in {self.tasks}: {reason}"
+        )
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Ends this process in order where another one is lost, before JAX aborts it."""
+        assert self.tasks is not None
+        first = threading.Lock()
+        witness = _Witness(self.tasks)
+
+        def end(reason: str) -> None:
+            # The thread of the training waits for the other process, perhaps for ever, and JAX
+            # aborts a process a few tenths of a second after the chief's end.
+            if first.acquire(blocking=False):
+                _LOG.error(self._lost(reason))
+                witness.dismiss()
+                _leave(2)
+
+        host = self.tasks.addresses[0].rpartition(":")[0].strip("[]")
+        beats = Heartbeats(host, self.is_chief, self.part[1] - 1, self.add, _PATIENCE, end)
+        try:
+            yield
+        finally:
+            # Kept by the other thread while it ends this process.
+            first.acquire()
+            beats.stop()
+            witness.dismiss()
 
 
-@contextmanager
-def _witnessed(tasks: Tasks | None) -> Iterator[None]:
-    """Lets another process say what to do where this one is ended from outside of Python."""
-    message = (
-        f"keras-inpaint: Another process of this training has ended, or cannot be reached any "
-        f"more, or this one was killed. {_ADVICE} Received: {tasks} has not ended by itself"
-    )
-    witness = subprocess.Popen(
-        [sys.executable, "-ISc", _WITNESS, message],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        # Ctrl-C is for the training alone.
-        start_new_session=True,
-    )
+class _Witness:
+    """Another process, which says what to do where this one is ended from outside of Python."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        message = (
+            f"keras-inpaint: Another process of this training has ended, or cannot be reached "
+            f"any more, or this one was killed. {_ADVICE} Received: {tasks} has not ended by "
+            "itself"
+        )
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+            [sys.executable, "-ISc", _WITNESS, message],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            # Of this process, that of libraries may lead elsewhere.
+            stderr=_terminal(),
+            # Ctrl-C is for the training alone.
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """Tells it that this process ends by itself."""
+        with self._lock:
+            if self._process is not None:
+                self._process.communicate(b"It has ended by itself.")
+            self._process = None
+
+
+def _terminal() -> int | None:
     try:
-        yield
-    finally:
-        witness.communicate(b"It has ended by itself.")
+        return sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
 
 
 def leave_at_exit(code: int) -> None:
@@ -343,13 +392,14 @@ def leave_at_exit(code: int) -> None:
         code: int. The exit code.
     """
 
-    def leave() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
     # Before those of JAX, which was imported earlier.
-    atexit.register(leave)
+    atexit.register(_leave, code)
+
+
+def _leave(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _join_on_jax(tasks: Tasks) -> None:

@@ -194,7 +194,7 @@ def read_until(process, word):
 @pytest.mark.parametrize(
     ("lost", "fault"),
     # What is stopped holds its connections and answers nothing, as behind a cable that is cut.
-    [(0, signal.SIGKILL), (1, signal.SIGKILL), (1, signal.SIGSTOP)],
+    [(0, signal.SIGKILL), (1, signal.SIGKILL), (0, signal.SIGSTOP), (1, signal.SIGSTOP)],
 )
 def test_process_that_is_lost_ends_the_other_with_a_line(lost, fault):
     processes = [start(EXCHANGES, environment) for environment in environments()]
@@ -211,6 +211,10 @@ def test_process_that_is_lost_ends_the_other_with_a_line(lost, fault):
     assert processes[1 - lost].returncode not in (0, None)
     assert "Another process of this training has ended, or cannot be reached" in told
     assert "Start the same command on all machines again" in told
+    if not IS_ON_TENSORFLOW and fault == signal.SIGSTOP:
+        # Before JAX aborts the process.
+        assert processes[1 - lost].returncode == 2
+        assert told.count("\n") == 1
 
 
 IS_ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
