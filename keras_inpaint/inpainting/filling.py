@@ -13,8 +13,8 @@ from keras_inpaint.pictures.pixels import Bytes, Holes
 from keras_inpaint.pictures.resizing import downsample, resize_holes, upsample
 
 Weights = NDArray[np.float32]
-# Photos of one size, their holes and, where there is any, what is drawn, to predictions.
-Predict = Callable[..., Bytes]
+# Photos of one size, their holes, and what is drawn into these or `None`, to predictions.
+Predict = Callable[[Bytes, Holes, Holes | None], Bytes]
 Progress = Callable[[int, int], None]
 
 
@@ -37,8 +37,8 @@ def fill(
         holes: bool array of shape `(height, width)`: True in the hole.
         windows: Sequence of `Window` that hold all of the hole between them.
         predict: Function of photos `(num, height, width, channels)` of any size and their
-            holes `(num, height, width)`, and of `lines` like these where they are given, that
-            returns a prediction of every pixel.
+            holes `(num, height, width)`, and of `lines` like these or `None`, that returns a
+            prediction of every pixel.
         feather: int. Known pixels less far than this from the hole, or as far, blend
             into the filling.
         progress: Function or `None`. Called after each batch with the number of windows
@@ -112,12 +112,13 @@ def _fill_windows(
     size, copies = windows[0].size, detail == "copy" and windows[0].needs_detail
     small = np.stack([downsample(filled[each.view.slices], size) for each in windows])
     unknown = np.stack([resize_holes(missing[each.view.slices], size) for each in windows])
-    drawn = []
+    drawn = None
     if lines is not None:
-        parts = [resize_holes(lines[each.view.slices], size) for each in windows]
-        drawn = [np.stack(parts)]
-    seen = (small, unknown, *drawn)
-    predictions = _predict_low_band(predict, *seen) if copies else predict(*seen)
+        drawn = np.stack([resize_holes(lines[each.view.slices], size) for each in windows])
+    if copies:
+        predictions = _predict_low_band(predict, small, unknown, drawn)
+    else:
+        predictions = predict(small, unknown, drawn)
     for index, predicted in enumerate(predictions):
         window = windows[index]
         pixels, inside = filled[window.view.slices], holes[window.view.slices]
@@ -134,13 +135,16 @@ def _fill_windows(
         missing[window.hole.slices] = False
 
 
-def _predict_low_band(predict: Predict, photos: Bytes, *masks: Holes) -> Bytes:
+def _predict_low_band(
+    predict: Predict, photos: Bytes, holes: Holes, lines: Holes | None
+) -> Bytes:
     """Predictions as soft as what detail is added to may be: means over smaller views.
 
     Args:
         predict: As `fill` takes.
         photos: uint8 array of shape `(num, height, width, channels)`.
-        *masks: bool arrays of shape `(num, height, width)`, which go along with the photos.
+        holes: bool array of shape `(num, height, width)`.
+        lines: bool array like `holes`, or `None`.
 
     Returns:
         uint8 array like `photos`.
@@ -149,16 +153,17 @@ def _predict_low_band(predict: Predict, photos: Bytes, *masks: Holes) -> Bytes:
     total = np.zeros(photos.shape, np.uint16)
     for scale, step in VIEWS:
         view = view_size(size, scale)
-        seen = [
-            np.stack([resize(each[:, ::step], view) for each in arrays])
-            for arrays, resize in zip(
-                (photos, *masks), (downsample, *[resize_holes] * len(masks)), strict=True
-            )
-        ]
-        for each, predicted in zip(total, predict(*seen), strict=True):
+        seen = np.stack([downsample(each[:, ::step], view) for each in photos])
+        unknown = _smaller(holes[:, :, ::step], view)
+        drawn = None if lines is None else _smaller(lines[:, :, ::step], view)
+        for each, predicted in zip(total, predict(seen, unknown, drawn), strict=True):
             each += upsample(predicted[:, ::step], size)
     means: Bytes = ((total + len(VIEWS) // 2) // len(VIEWS)).astype(np.uint8)
     return means
+
+
+def _smaller(masks: Holes, size: tuple[int, int]) -> Holes:
+    return np.stack([resize_holes(each, size) for each in masks])
 
 
 def _weights(unknown: Holes, holes: Holes, window: Window, feather: int) -> Weights:

@@ -146,7 +146,7 @@ def test_large_holes_of_large_photos_get_detail(rng, method, hole, is_rough):
     holes = square_hole(300, 400, hole)
     windows = plan(method, holes, 64)
     results = {
-        detail: fill(photo, holes, windows, lambda p, _: np.full_like(p, 128), detail=detail)
+        detail: fill(photo, holes, windows, lambda p, *_: np.full_like(p, 128), detail=detail)
         for detail in ("copy", "none")
     }
     assert (results["copy"][holes].std() > 10) == is_rough
@@ -160,7 +160,7 @@ def test_detail_is_added_to_the_mean_of_a_view_and_a_mirrored_smaller_one():
     (window,) = windows = plan("crop", holes, 64)
     seen = []
 
-    def predict(pixels, unknown):
+    def predict(pixels, unknown, lines):
         """Darker to the left than to the right, however the photo lies."""
         seen.append(unknown[0])
         columns = np.linspace(0, 200, pixels.shape[2])[:, None]

@@ -20,7 +20,7 @@ def distances(mask):
     return np.min([np.hypot(rows - row, columns - column) for row, column in there], axis=0)
 
 
-def white(photo, unknown):
+def white(photo, unknown, lines):
     return np.full_like(photo, 255)
 
 
@@ -69,7 +69,7 @@ def test_what_lay_in_the_hole_does_not_matter(photo, method):
     mask = holes(90, 120, (30, 30, 40, 40), (5, 5, 3, 3))
     other = np.where(mask[..., None], 255 - photo, photo)
 
-    def mirrored(pixels, unknown):
+    def mirrored(pixels, unknown, lines):
         # What is known decides, all over the picture.
         return np.where(unknown[..., None], 7, pixels)[:, ::-1, ::-1]
 
@@ -86,9 +86,9 @@ def test_window_sees_what_those_before_it_have_filled(photo):
     windows = [Window(Box(40, 20 + 10 * n, 10, 10), whole, 1.0) for n in range(2)]
     seen = []
 
-    def predict(pixels, unknown):
+    def predict(pixels, unknown, lines):
         seen.append((pixels[0].copy(), unknown[0].copy()))
-        return white(pixels, unknown)
+        return white(pixels, unknown, lines)
 
     fill(photo, mask, windows, predict)
     np.testing.assert_array_equal(seen[0][1], mask)
@@ -101,7 +101,7 @@ def test_parts_of_a_hole_blend_into_each_other_and_nothing_known_does(photo):
     whole = Box(0, 0, 90, 120)
     windows = [Window(Box(40, 20 + 40 * n, 10, 40), whole, 1.0) for n in range(2)]
     levels = iter((0, 170))
-    filled = fill(photo, mask, windows, lambda p, _: np.full_like(p, next(levels)))
+    filled = fill(photo, mask, windows, lambda p, *_: np.full_like(p, next(levels)))
     # 16 pixels of the first part: from 1/17 to 16/17 of the second.
     np.testing.assert_array_equal(filled[45, 44:60, 0], np.arange(1, 17) * 10)
     assert (filled[45, 20:44] == 0).all()
@@ -114,7 +114,7 @@ def test_filling_of_a_shrunk_view_meets_the_known_pixels_at_the_edge():
     # known pixels leave no dark rim inside it.
     photo, mask = np.full((128, 128, 3), 200, "uint8"), holes(128, 128, (32, 32, 64, 64))
 
-    def predict(pixels, unknown):
+    def predict(pixels, unknown, lines):
         return np.where(unknown[..., None], 200, 0).astype("uint8")
 
     (window,) = plan("resize", mask, 32)
@@ -122,7 +122,7 @@ def test_filling_of_a_shrunk_view_meets_the_known_pixels_at_the_edge():
     assert (fill(photo, mask, [window], predict) == 200).all()
 
 
-def number_of_the_known(pixels, unknown):
+def number_of_the_known(pixels, unknown, lines):
     """A prediction that another number of known pixels in the window changes."""
     levels = (~unknown).sum(axis=(1, 2)) % 251
     return np.broadcast_to(levels[:, None, None, None], pixels.shape).astype("uint8")
@@ -138,9 +138,9 @@ def test_result_is_the_same_however_many_windows_are_filled_at_once(rng, feather
     windows = plan("crop", mask, 64, feather)
     sizes = []
 
-    def predict(pixels, unknown):
+    def predict(pixels, unknown, lines):
         sizes.append(len(pixels))
-        return number_of_the_known(pixels, unknown)
+        return number_of_the_known(pixels, unknown, lines)
 
     expected = fill(photo, mask, windows, predict, feather)
     assert set(sizes) == {1}
