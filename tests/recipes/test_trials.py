@@ -15,7 +15,17 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "recipes" / "trials.py"
 SMALLEST = {"width": 4, "critic_width": 4, "image_size": 32, "batch_size": 2, "steps": 2}
 
 
+@pytest.fixture
+def eagerly():
+    """No compiling, which would take most of the time."""
+    tf = pytest.importorskip("tensorflow")
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Photos by TensorFlow")
 def test_each_trial_has_a_row_for_its_weights_and_one_for_their_average(tmp_path, monkeypatch):
     (tmp_path / "photos").mkdir()
