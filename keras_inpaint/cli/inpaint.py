@@ -50,14 +50,22 @@ def add_verb(verbs: Any) -> None:
         "text and resolution are kept where the format of OUT can hold them; what it cannot is "
         "told. JPEG changes all pixels a little: choose PNG, TIFF or WebP where that matters.",
     )
-    parser.add_argument("photo", metavar="PHOTO")
+    parser.add_argument(
+        "photo", metavar="PHOTO", help="a file, a folder, or a pattern such as 'photos/*.jpg'"
+    )
     parser.add_argument(
         "--mask",
         metavar="MASK",
         help="of two values, the brighter one is the hole; of more, those above 127 (default: "
         "beside the photos)",
     )
-    parser.add_argument("--output", required=True, metavar="OUT", type=Path)
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="OUT",
+        type=Path,
+        help="of one photo a file, which is replaced where there is one; of several a folder",
+    )
     presets.add_preset(parser)
     for name in MASK_SETTINGS:
         add_option(parser, name, _HELPS.get(name))

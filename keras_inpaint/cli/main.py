@@ -1,6 +1,7 @@
 """Where `keras-inpaint` starts."""
 
 import argparse
+import difflib
 import logging
 import re
 import sys
@@ -36,6 +37,7 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # What each argument of the functions under a command is called on it.
         self.typed: dict[str, str] = {}
+        self._words: list[str] = []
         super().__init__(*args, **kwargs)
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
@@ -56,9 +58,28 @@ class _Parser(argparse.ArgumentParser):
         self.typed[action.dest] = next(iter(action.option_strings), str(action.metavar))
         return action
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._words = list(sys.argv[1:] if args is None else args)
+        known, others = super().parse_known_args(args, namespace)
+        if others:
+            # Of a command, whose help tells its options: not that of all commands.
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return known, others
+
     def error(self, message: str) -> NoReturn:
         # Without argparse's usage before it: one line that says what to do.
-        self.exit(2, f"{self.prog}: {shown(message)}. See `{self.prog} --help`.\n")
+        told = f"{self.prog}: {shown(message)}.{self._meant()} See `{self.prog} --help`."
+        self.exit(2, f"{told}\n")
+
+    def _meant(self) -> str:
+        """Options that were perhaps meant by such as there are not."""
+        options = list(self._option_string_actions)
+        typed = [word.split("=")[0] for word in self._words if word.startswith("--")]
+        for word in typed:
+            if not any(option.startswith(word) for option in options):
+                close = difflib.get_close_matches(word, options, 1, cutoff=0.75)
+                return f" Did you mean {close[0]}?" if close else ""
+        return ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,9 +18,17 @@ def check_photos(photos: Bytes, channels: int) -> None:
     """
     one = photos.shape[1:]
     if photos.dtype != np.uint8:
+        # Converted as it is, a photo of 0 to 1 would be black.
+        is_unit = photos.dtype.kind == "f" and photos.size and np.nanmax(photos) <= 1
+        way = (
+            "Multiply it by 255, round it, and convert it"
+            if is_unit
+            else "Round and convert it"
+        )
         raise ValueError(
-            "`photo` must hold bytes, 0 to 255. Round and convert it with "
-            f'`.astype("uint8")` first. Received: photo.dtype={photos.dtype}'
+            f'`photo` must hold bytes, 0 to 255. {way} with `.astype("uint8")` first. '
+            f"Received: photo.dtype={photos.dtype}"
+            + (f", values up to {photos.max():g}" if is_unit else "")
         )
     if len(one) != 3 or one[-1] not in (channels, 3 if channels == 1 else channels) or 0 in one:
         raise ValueError(

@@ -485,7 +485,8 @@ def _check_is_mask(
     raise ValueError(
         "A mask must be of two values, or of grey levels above "
         f"{MASK_THRESHOLD} in the hole and below elsewhere; what this one means is unclear. "
-        f"Save it in black and white.{alpha} Received: {received}, levels from "
+        "Paint white on a black picture of the photo's size, or on a page that "
+        f"`keras-inpaint serve` shows.{alpha} Received: {received}, levels from "
         f"{levels.min()} to {levels.max()}, {reason}"
     )
 

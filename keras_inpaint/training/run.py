@@ -133,7 +133,12 @@ def _open_folder(
         with gan.backend.alone():
             folder = stack.enter_context(RunFolder(settings, gan, warn))
             if folder.restore(source, warn):
-                info(f"Going on from step {source.num_steps} of {folder.path}.")
+                told = f"Going on from step {source.num_steps} of {folder.path}."
+                if source.num_steps >= settings.steps:
+                    told = (
+                        f"All {settings.steps} steps of {folder.path} are made: raise --steps."
+                    )
+                info(told)
     cluster.copy_from_chief(gan, source)
     return folder
 

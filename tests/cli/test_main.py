@@ -44,10 +44,22 @@ def test_module_is_the_command_too(module):
         (["inpaint", "photo.png"], "required: --output"),
         (
             ["inpaint", "photo.png", "--mask", "mask.png", "--output", "o.png", "--fast"],
-            "--fast",
+            "--fast. See `keras-inpaint inpaint --help`",
+        ),
+        (
+            ["inpaint", "photo.png", "--output", "o.png", "--fether", "3"],
+            "--fether 3. Did you mean --feather? See",
+        ),
+        (
+            ["inpaint", "photo.png", "--outpt=o.png"],
+            "required: --output. Did you mean --output?",
+        ),
+        (
+            ["train", "--data", "a", "--output", "b", "--batch-sise", "4"],
+            "Did you mean --batch-size?",
         ),
     ],
-    ids=["nothing", "verb", "missing", "unknown"],
+    ids=["nothing", "verb", "missing", "unknown", "misspelt", "both", "train"],
 )
 def test_wrong_use_is_told_in_one_line(capsys, words, advice):
     assert main(words) == 2

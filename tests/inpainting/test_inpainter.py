@@ -272,6 +272,15 @@ def test_batch_of_unequal_parts_is_refused(sizes, message):
         Inpainter(Painter()).inpaint_batch(photos, [np.zeros((8, 8), bool)])
 
 
+@pytest.mark.parametrize(
+    ("level", "way"), [(0.5, "Multiply it by 255.* 0.5"), (77, "Round and")]
+)
+def test_photos_of_floats_are_refused_with_the_way_to_bytes(level, way):
+    photo = np.full((8, 8, 3), level, "float64")
+    with pytest.raises(ValueError, match=f"`photo` must hold bytes.* {way}"):
+        Inpainter(Painter()).inpaint(photo, box(8, 8))
+
+
 def test_grey_generator_fills_grey_photos():
     generator = Generator.deepfill_v2(width=8, channels=1)
     photo = np.full((20, 20, 1), 50, "uint8")

@@ -432,7 +432,9 @@ def test_damaged_photo_is_named_once_a_run(settings, photos, tmp_path, caplog):
 
 
 def test_finished_run_is_not_trained_further(begun, copied):
-    assert train(copied, report=str) == 1
+    lines = []
+    assert train(copied, report=lines.append) == 1
+    assert any("All 1 steps of" in line and "--steps" in line for line in lines)
     for weights, expected in zip(weights_of(copied), weights_of(begun), strict=True):
         np.testing.assert_array_equal(weights, expected)
 

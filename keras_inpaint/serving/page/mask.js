@@ -125,6 +125,6 @@ function checkIsMask(pixels, level) {
   const isNear = (at) => rests.some((rest) => Math.abs(at - rest) <= 12);
   const near = counts.reduce((sum, count, at) => sum + (isNear(at) ? count : 0), 0);
   if (!dark || !bright || near < pixels.length / 8) {
-    throw new Error("What this mask means is unclear. Save it in black and white: white is what should go.");
+    throw new Error("What this mask means is unclear. Use a black picture with what should go in white, or paint here.");
   }
 }
