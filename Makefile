@@ -57,7 +57,7 @@ inpaint: $(INSTALLED) ## Fill the hole of a bundled photo and print where the pi
 	@echo "The filled picture: $(CURDIR)/$(FILLED)"
 
 test: $(INSTALLED_TOOLS) ## Run all tests but the slow ones and those in a browser
-	KERAS_BACKEND=tensorflow $(BIN)/python $(TESTS)
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 KERAS_BACKEND=tensorflow $(BIN)/python $(TESTS)
 
 # Counting takes up to a quarter of the time; with COVERAGE_CORE=sysmon on Python 3.12, little.
 coverage: $(INSTALLED_TOOLS) ## Run them with the lines counted that they reach: not fewer than setup.cfg says

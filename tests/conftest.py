@@ -29,6 +29,22 @@ def pytest_configure():
             signal.signal(getattr(signal, name), handler)
 
 
+# Their tests take longest, and begin first: at the end of all, one of them would run alone.
+LONGEST = (
+    "test_replicas.py",
+    "test_cluster.py",
+    "test_on_ray.py",
+    "test_real_searches.py",
+    "test_killed_run.py",
+    "test_notebooks.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def rng():
     """The one source of chance of a test."""

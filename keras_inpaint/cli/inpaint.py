@@ -233,7 +233,11 @@ def _check_files(arguments: argparse.Namespace) -> None:
         if name == "photo" or not os.path.isdir(path):
             if not is_remote(path):
                 check_source(path, what="picture", name=name)
-            read_header(path)
+            try:
+                read_header(path)
+            except ValueError as error:
+                told = str(error).replace("`path`", f"`{name}`")
+                raise ValueError(told.replace("path=", f"{name}=")) from error
 
 
 def _check_is_other(output: Path, path: str, name: str) -> None:

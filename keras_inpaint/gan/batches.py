@@ -360,8 +360,9 @@ def _check_fits(name: str, values: Tensor, expected: Shape) -> None:
         for length, wanted in zip(shape, expected, strict=True)
     )
     if not fits:
+        way = " Labels have no place here: leave them out." if len(shape) < 2 else ""
         raise ValueError(
-            f"`{name}` must be of shape {expected}, as the images are. "
+            f"`{name}` must be of shape {expected}, as the images are.{way} "
             f"Received: {name}.shape={shape}"
         )
 

@@ -377,9 +377,11 @@ class Settings:
         draws = self.masks is None or self.box_share is None
         self._require("box_share", "None where `masks` are files", draws)
         is_validated = self.validation is not None or self.keep_best is None
-        self._require("keep_best", "None without photos in `validation`", is_validated)
+        self._require("keep_best", "left out, or photos named in `validation`", is_validated)
         has_photos = self.validation is not None or self.validation_masks is None
-        self._require("validation_masks", "None without photos in `validation`", has_photos)
+        self._require(
+            "validation_masks", "left out, or photos named in `validation`", has_photos
+        )
         if self.masks is None and self.validation_masks is None:
             for name in MASK_SETTINGS:
                 fits = getattr(self, name) == self.__dataclass_fields__[name].default

@@ -313,10 +313,11 @@ def _line(trial: Any, max_trials: int, objective: str, folder: Path) -> str:
     numbers = "  ".join(
         f"{name} {value:.4g}" for name, value in values.items() if not name.startswith("tuner/")
     )
-    number = int(trial.trial_id) + 1
+    # By its name in the reports, which begin at 0.
+    count = f"trial {trial.trial_id} ({int(trial.trial_id) + 1}/{max_trials})"
     if trial.status != TrialStatus.COMPLETED:
-        return f"trial {number}/{max_trials} failed: {failure_of(folder, trial)}  {numbers}"
-    return f"trial {number}/{max_trials}  {objective} {trial.score:.4g}  {numbers}"
+        return f"{count} failed: {failure_of(folder, trial)}  {numbers}"
+    return f"{count}  {objective} {trial.score:.4g}  {numbers}"
 
 
 def _num_ended(oracle: Any) -> int:

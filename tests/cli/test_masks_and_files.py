@@ -644,6 +644,19 @@ def test_each_of_several_masks_makes_a_filled_photo_where_asked_for(capsys):
     assert "PHOTO be a folder" in capsys.readouterr().err
 
 
+def test_what_is_no_picture_is_called_what_it_is_on_the_command_line(capsys):
+    put("photo.png", "mask.png")
+    put("notes.txt", content=b"no picture")
+    for option, words in (
+        ("PHOTO", ["notes.txt", "--mask", "mask.png"]),
+        ("--mask", ["photo.png", "--mask", "notes.txt"]),
+    ):
+        assert inpaint(*words, "--output", "out.png") == 2
+        told = capsys.readouterr().err
+        assert f"{option} must name a picture" in told
+        assert f"Received: {option}='notes.txt'" in told
+
+
 @pytest.mark.parametrize("typed", ["--engine ray", "--address auto", "--workers 2"])
 def test_what_holds_for_folders_is_refused_of_one_photo(typed, capsys):
     put("photos/a.png", "photos/a_mask.png")

@@ -105,6 +105,8 @@ def test_masks_that_are_no_masks_are_refused(gan, images, masks):
     refused(gan.fit, images, 255 * masks, match=r"1 in the hole.*from 0 to 255")
     refused(gan.fit, images, 0.5 * masks, match="Received: values from 0 to 0.5")
     refused(gan.fit, images, masks[..., 0], match=r"masks.shape=\(4, 32, 32\)")
+    labels = np.arange(4)
+    refused(gan.fit, images, labels, match=r"Labels have no place.*masks.shape=\(4,\)")
     refused(gan.fit, images, masks[:, :24], match=r"\(4, 32, 32, 1\).*shape=\(4, 24, 32, 1\)")
     refused(gan.fit, images, np.tile(masks, 3), match=r"masks.shape=\(4, 32, 32, 3\)")
 

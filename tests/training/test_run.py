@@ -630,7 +630,7 @@ def test_run_goes_on_from_the_newest_checkpoint_that_is_whole(copied, tmp_path):
     lines = []
     assert train(copied, report=lines.append) == 1
     assert [line.split(" is damaged")[0][-1:] for line in lines[:2]] == ["3", "2"]
-    assert lines[2].startswith("Going on from step 1 ")
+    assert lines[2].startswith("All 1 steps of ")
 
 
 def test_damaged_checkpoints_are_named_where_none_is_whole(copied, tmp_path):
@@ -703,7 +703,7 @@ def test_best_step_by_a_metric_is_kept_as_a_preset(settings, photos, tmp_path, m
         settings, output=str(tmp_path / "next"), steps=1, keep_best=None, validation=None
     )
     assert train(dataclasses.replace(other, preset=str(run / "best")), report=str) == 1
-    with pytest.raises(ValueError, match="`keep_best` must be None without photos"):
+    with pytest.raises(ValueError, match="`keep_best` must be left out, or photos named"):
         dataclasses.replace(settings, validation=None)
 
 

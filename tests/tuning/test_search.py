@@ -51,7 +51,10 @@ def test_search_leaves_its_trials_and_the_best_settings(settings, pretended):
     np.testing.assert_allclose([float(row["val_psnr"]) for row in rows], 20 - np.array(scores))
     chosen = json.loads(best.read_text())
     assert chosen["loss_weights"] == pretended[int(np.argmin(scores))]
-    assert lines[0] == "trial 1/5  val_hole_l1 0.5229  hole 1  known 1  adversarial 1  coarse 1"
+    assert (
+        lines[0]
+        == "trial 0 (1/5)  val_hole_l1 0.5229  hole 1  known 1  adversarial 1  coarse 1"
+    )
     page = (folder / "trials.md").read_text().splitlines()
     assert page[2].endswith(f"The best is trial {np.argmin(scores)}.")
     firsts = [line.split(" | ")[0] for line in page if line.startswith("| ")][2:7]
@@ -105,7 +108,9 @@ def test_failed_trial_is_recorded_and_passed_over(settings, pretended):
     assert rows[0]["failure"] == "`critic_loss` became nan in epoch 1."
     assert rows[2]["failure"] == "MemoryError: too large"
     assert rows[0]["val_hole_l1"] == ""
-    assert lines[0].startswith("trial 1/4 failed: `critic_loss` became nan in epoch 1.  hole 1")
+    assert lines[0].startswith(
+        "trial 0 (1/4) failed: `critic_loss` became nan in epoch 1.  hole 1"
+    )
     assert json.loads(best.read_text())["loss_weights"] in (pretended[1], pretended[3])
 
 
@@ -132,7 +137,7 @@ def test_search_goes_on_with_more_trials(settings, pretended):
     search(settings, max_trials=3, report=lines.append)
     assert len(pretended) == 3
     assert lines[0].startswith("Going on after 2 trials of ")
-    assert lines[1].startswith("trial 3/3 ")
+    assert lines[1].startswith("trial 2 (3/3) ")
 
 
 def test_trial_that_was_running_is_run_again(settings, pretended):
