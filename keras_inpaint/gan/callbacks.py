@@ -25,7 +25,6 @@ from keras_inpaint.ops.resampling import upsample_nearest
 from keras_inpaint.pictures import Picture, sheet, to_photos, write_picture
 
 _LOG = logging.getLogger("keras_inpaint.gan")
-_TITLES = ("true", "corrupted", "coarse", "completed", "offsets")
 _SECONDS_BETWEEN_UPDATES = 0.5
 # Steps whose batches were left out: each is as large as a batch.
 _MOST_SAVED = 10
@@ -217,7 +216,8 @@ class PictureSheets(keras.callbacks.Callback):
 
     A row a picture: the true one, what the generator sees, its first guess, the filled
     picture, and where each part of the hole was copied from, coloured as
-    `keras_inpaint.ops.offset_colors` says. The files are named `step-000001000.png`.
+    `keras_inpaint.ops.offset_colors` says, if the generator returns `"offsets"`. The files
+    are named `step-000001000.png`.
 
     Args:
         images: Array of shape `(num, height, width, channels)`, in `[-1, 1]`.
@@ -301,18 +301,20 @@ class PictureSheets(keras.callbacks.Callback):
             return
         # A model made under a distribution strategy answers once a replica.
         outputs = {name: np.asarray(output)[:num] for name, output in outputs.items()}
-        offsets = offset_colors(outputs["offsets"])
-        columns = [
-            self.images,
-            (self.model.corruption or corrupt)(self.images, self.masks),
-            outputs["coarse"],
-            outputs["completed"],
-            upsample_nearest(offsets, height // offsets.shape[1]),
-        ]
-        rows = list(zip(*map(_as_bytes, columns), strict=True))
+        columns = {
+            "true": self.images,
+            "corrupted": (self.model.corruption or corrupt)(self.images, self.masks),
+            "coarse": outputs["coarse"],
+            "completed": outputs["completed"],
+        }
+        # Networks of one's own may copy nothing.
+        if "offsets" in outputs:
+            offsets = offset_colors(outputs["offsets"])
+            columns["offsets"] = upsample_nearest(offsets, height // offsets.shape[1])
+        rows = list(zip(*map(_as_bytes, columns.values()), strict=True))
         self.folder.mkdir(parents=True, exist_ok=True)
         write_picture(
-            self.folder / f"step-{step:09d}.png", Picture(sheet(rows, titles=_TITLES))
+            self.folder / f"step-{step:09d}.png", Picture(sheet(rows, titles=list(columns)))
         )
 
 

@@ -108,6 +108,20 @@ def test_titles_name_the_columns(images, masks, tmp_path):
     np.testing.assert_array_equal(pixels[: len(titled) - len(blank)], titled[: -len(blank)])
 
 
+def test_networks_that_copy_nothing_have_sheets_without_that_column(
+    images, masks, tmp_path, monkeypatch
+):
+    model = Filler()
+    sheets = PictureSheets(images, masks, tmp_path, every=5)
+    sheets.set_model(model)
+    outputs = model.predict_on_batch({"images": images, "masks": masks})
+    del outputs["offsets"]
+    monkeypatch.setattr(model, "predict_on_batch", lambda batch: outputs)
+    sheets.draw(1)
+    width = read_picture(tmp_path / "step-000000001.png").pixels.shape[1]
+    assert width == 4 * SIZE + 3 * GAP
+
+
 def test_sheets_are_drawn_at_multiples_whatever_an_epoch_or_an_execution_holds(
     images, masks, tmp_path, monkeypatch
 ):
