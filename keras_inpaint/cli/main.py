@@ -37,6 +37,7 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # What each argument of the functions under a command is called on it.
         self.typed: dict[str, str] = {}
+        self._options: list[str] = []
         self._words: list[str] = []
         super().__init__(*args, **kwargs)
 
@@ -55,6 +56,7 @@ class _Parser(argparse.ArgumentParser):
         return group
 
     def _noted(self, action: argparse.Action) -> argparse.Action:
+        self._options += action.option_strings
         self.typed[action.dest] = next(iter(action.option_strings), str(action.metavar))
         return action
 
@@ -73,11 +75,11 @@ class _Parser(argparse.ArgumentParser):
 
     def _meant(self) -> str:
         """Options that were perhaps meant by such as there are not."""
-        options = list(self._option_string_actions)
         typed = [word.split("=")[0] for word in self._words if word.startswith("--")]
         for word in typed:
-            if not any(option.startswith(word) for option in options):
-                close = difflib.get_close_matches(word, options, 1, cutoff=0.75)
+            # Those that begin so are abbreviated.
+            if not any(option.startswith(word) for option in self._options):
+                close = difflib.get_close_matches(word, self._options, 1, cutoff=0.75)
                 return f" Did you mean {close[0]}?" if close else ""
         return ""
 

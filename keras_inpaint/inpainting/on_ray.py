@@ -78,6 +78,7 @@ def check_address(address: str | None) -> None:
     try:
         place = (host.strip("[]"), int(port))
         with socket.create_connection(place, _SECONDS_TO_ANSWER) as connection:
+            # Encrypted, it would have to be spoken to by Ray's own keys.
             if os.environ.get("RAY_USE_TLS", "0") == "0":
                 connection.sendall(_PREFACE)
                 frame = connection.recv(9)

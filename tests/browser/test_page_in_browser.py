@@ -377,6 +377,16 @@ def test_an_exported_page_fills_as_its_inpainter(desktop, exported, show_folder,
     assert changed(photo, result)[mask > 0].mean() > 0.9
 
 
+def check_fills(page, photo):
+    """A stroke is filled by the fake network, which makes negatives."""
+    page.stroke((30, 40), (80, 55))
+    page.fill()
+    result = page.download()
+    hole = changed(photo, result)
+    assert hole[50, 60]
+    np.testing.assert_array_equal(result[hole], 255 - photo[hole])
+
+
 @pytest.fixture(scope="module")
 def gpu_site(static_folder, show_folder, tmp_path_factory):
     """A page that takes a GPU, or says why it cannot."""
@@ -394,12 +404,7 @@ def test_the_network_runs_on_a_gpu_by_webgpu(
     # On the first, because it is asked for; not on the second, because it is imitated.
     for url in (gpu_site, static_site):
         open_photo(page, url, photo, tmp_path)
-        page.stroke((30, 40), (80, 55))
-        page.fill()
-        result = page.download()
-        hole = changed(photo, result)
-        assert hole[50, 60]
-        np.testing.assert_array_equal(result[hole], 255 - photo[hole])
+        check_fills(page, photo)
     adapter = "return (await navigator.gpu.requestAdapter()).info.isFallbackAdapter"
     assert page.driver.execute_script(adapter)
 
@@ -434,9 +439,4 @@ def test_a_gpu_with_faults_is_left_for_the_cpu(
     worker.write_text(f"{worker.read_text(encoding='utf-8')}\n{faults}\n", encoding="utf-8")
     page = open_browser(arguments=IMITATED_GPU)
     open_photo(page, show_folder(folder), photo, tmp_path)
-    page.stroke((30, 40), (80, 55))
-    page.fill()
-    result = page.download()
-    hole = changed(photo, result)
-    assert hole[50, 60]
-    np.testing.assert_array_equal(result[hole], 255 - photo[hole])
+    check_fills(page, photo)
