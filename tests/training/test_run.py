@@ -979,7 +979,7 @@ def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
         ),
         ({"critic_steps": 0, "critic_only_steps": 3}, "without a critic.*critic_only_steps=3"),
         ({"mask_choice": "any"}, "random, paired. Received: mask_choice='any'"),
-        ({"validation_masks": "m"}, "without photos in `validation`. Received: .*'m'"),
+        ({"validation_masks": "m"}, "or photos named in `validation`. Received: .*'m'"),
         ({"sheets_every": -1}, "sheets_every=-1"),
         ({"data": 3}, "data=3"),
         ({"freeze": "coarse"}, "a list of names. Received: freeze='coarse'"),
