@@ -14,6 +14,7 @@ from prometheus_client import (
 from starlette.exceptions import HTTPException
 
 from keras_inpaint.serving import filling, open_inference, tf_serving
+from keras_inpaint.serving.docs_page import add_docs
 from keras_inpaint.serving.gate import (
     Gate,
     on_bug,
@@ -64,6 +65,7 @@ def build_app(server: Server) -> FastAPI:
         version=__version__,
         description="Fills holes in photographs.",
         lifespan=server.lifespan,
+        docs_url=None,
         redoc_url=None,
         # `/x/` is no other name of `/x`.
         redirect_slashes=False,
@@ -77,6 +79,7 @@ def build_app(server: Server) -> FastAPI:
     _add_inpaint(app, server)
     _add_tf_serving(app, server)
     _add_open_inference(app, server)
+    add_docs(app)
     add_page(app)
     return app
 
