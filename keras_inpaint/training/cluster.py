@@ -287,7 +287,7 @@ class Cluster:
             batch_size: int. Images of all processes per batch.
         """
         if self.strategy is None:
-            return stream
+            return _prefetched(stream)
         num_devices = self.strategy.num_replicas_in_sync
         # As `fit` does in one process: what a stream draws follows from how often it was read.
         next(iter(stream))
@@ -400,6 +400,22 @@ def _leave(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _prefetched(stream: Any) -> Any:
+    """Has TensorFlow copy batches to its only GPU while the step before runs.
+
+    Where there are several, the strategy that they share batches by does so; on JAX, Keras.
+    Of a stream that ends, Keras would not know the length any more.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return stream
+    import tensorflow as tf
+
+    gpus = tf.config.list_logical_devices("GPU")
+    if len(gpus) != 1 or stream.cardinality() != tf.data.INFINITE_CARDINALITY:
+        return stream
+    return stream.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
 
 
 def _join_on_jax(tasks: Tasks) -> None:

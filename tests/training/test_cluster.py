@@ -148,6 +148,28 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+# A second processor stands for the GPU.
+PREFETCHES = """
+import types
+
+import tensorflow as tf
+from keras_inpaint.training.cluster import Cluster
+
+(processor,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    processor, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+first, second = tf.config.list_logical_devices("CPU")
+stream = tf.data.Dataset.from_tensors([1.0]).repeat()
+devices = []
+for gpus in ([], [first, second], [second]):
+    tf.config.list_logical_devices = lambda kind, gpus=gpus: gpus
+    devices.append(next(iter(Cluster().distribute(stream, 1))).device)
+print(len(Cluster().distribute(stream.take(3), 1)))
+print(*[device[-5:] for device in devices])
+"""
+
+
 def start(program, environment, *words):
     return subprocess.Popen(
         [sys.executable, "-c", program, *map(str, words)],
@@ -300,3 +322,11 @@ def test_worker_that_is_killed_ends_the_chief_and_the_run_goes_on(tmp_path):
         np.testing.assert_allclose(array, expected[name], rtol=1e-3, atol=1e-5, err_msg=name)
     # The chief alone writes.
     assert not (tmp_path / "two-1").exists()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="Keras does it on JAX")
+def test_batches_are_copied_to_the_gpu_before_their_step():
+    output, _ = start(PREFETCHES, {}).communicate(timeout=120)
+    # How many there are of a stream that ends. Without a GPU, on two, whose
+    # strategy does it, and on one.
+    assert output.splitlines()[-2:] == ["3", "CPU:0 CPU:0 CPU:1"]
