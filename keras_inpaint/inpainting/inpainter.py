@@ -23,7 +23,6 @@ from keras_inpaint.inpainting.memory import (
 )
 from keras_inpaint.inpainting.pixels import check_photos, pad
 from keras_inpaint.inpainting.planning import METHODS
-from keras_inpaint.ops.compositing import corrupt
 from keras_inpaint.pictures import Picture, read_picture
 from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes
 from keras_inpaint.pictures.opening import default_memory_limit
@@ -407,8 +406,10 @@ class Inpainter:
         shown = photos[..., :1] if self.generator.channels == 1 else photos
         images = pad(to_images(shown), multiple)
         masks = pad(holes[..., None].astype("float32"), multiple)
-        corrupted = corrupt(images, masks) if self.corruption is None else images
-        inputs = {"corrupted": corrupted, "masks": masks}
+        if self.corruption is None:
+            # What `ops.corrupt` does, without a way to the device and back.
+            images = np.where(masks, np.float32(0), images)
+        inputs = {"corrupted": images, "masks": masks}
         if getattr(self.generator, "guided", False):
             drawn = np.zeros_like(holes) if lines is None else lines
             inputs["sketches"] = pad(drawn[..., None].astype("float32"), multiple)
