@@ -45,9 +45,10 @@ def picture_seeds(seed, index, places):
     2
     """
     meaning = "does not change from call to call, as `index` does,"
-    seed = check_int("seed", seed, meaning)
-    state = _fold(_fold(_words(0), seed), seed >> 32)
-    return _fold(_fold(state, index), places)
+    state, seed = 0, check_int("seed", seed, meaning)
+    for word in (seed % 2**32, (seed >> 32) % 2**32):
+        state = _mix_known(state ^ _mix_known((word + _GOLDEN_RATIO) % 2**32))
+    return _fold(_fold(_words(state), index), places)
 
 
 def as_seeds(seeds):
@@ -194,14 +195,28 @@ def normal(seeds, num, stream=0):
 
 def _bits(seeds, num, stream):
     states = _fold(as_seeds(seeds), stream)
-    return _fold(ops.expand_dims(states, 1), ops.arange(num, dtype="int32"))
+    return _fold(ops.expand_dims(states, 1), np.arange(num))
 
 
 def _fold(states, words):
     # The words are mixed before they meet the states, so that neighbours among
     # the pictures of one draw are no neighbours among those of another.
-    words = _mix(_words(words) + _words(_GOLDEN_RATIO))
+    if ops.is_tensor(words):
+        words = _mix(_words(words) + _words(_GOLDEN_RATIO))
+    else:
+        words = _integers(words) % np.uint64(2**32)
+        words = _mix_known((words + np.uint64(_GOLDEN_RATIO)) % np.uint64(2**32))
+        words = ops.convert_to_tensor(words.astype("uint32"))
     return _mix(ops.bitwise_xor(states, words))
+
+
+def _mix_known(words):
+    """`_mix` of an int, or an array of uint64, below 2**32: steps that no graph need hold."""
+    words = words ^ (words >> 16)
+    words = words * _FIRST_FACTOR % 2**32
+    words = words ^ (words >> 13)
+    words = words * _SECOND_FACTOR % 2**32
+    return words ^ (words >> 16)
 
 
 def _mix(words):
@@ -226,6 +241,8 @@ def _words(values):
 
 def _integers(values):
     """Integers modulo 2**64 as an array of uint64."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        return values.astype("uint64")
     # As Python's own: NumPy makes floats of those that no type holds together.
     array = np.array(values, dtype=object)
     for value in array.ravel():
