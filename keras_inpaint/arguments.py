@@ -143,3 +143,25 @@ def check_names(what: str, given: Iterable[str], known: Iterable[str]) -> None:
     else:
         told = f"{', '.join(known)}."
     raise ValueError(f"{what} are named {told} Received: {', '.join(unknown)}")
+
+
+def check_hole_area(hole_area: tuple[float, float] | None, is_drawn: bool = True) -> None:
+    """Raises a ValueError for bounds of drawn holes that are none, or where none is drawn.
+
+    Args:
+        hole_area: pair of floats or None. The least and the greatest fraction of the photo.
+        is_drawn: bool. Whether holes are drawn of a kind, not given as masks or by a sampler.
+    """
+    if hole_area is None:
+        return
+    if not is_drawn:
+        raise ValueError(
+            "`hole_area` is for holes that are drawn: boxes, strokes or a mixture. Leave it "
+            "out, or the masks; a sampler has bounds of its own, see "
+            f"`keras_inpaint.masks.Mixture`. Received: hole_area={hole_area}"
+        )
+    if not 0 <= hole_area[0] < hole_area[1] < 1:
+        raise ValueError(
+            "`hole_area` must be two fractions of the photo, from 0 to below 1, the first less "
+            f"than the second. Received: hole_area={hole_area}"
+        )

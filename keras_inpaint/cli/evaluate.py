@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from keras_inpaint.arguments import check_hole_area
 from keras_inpaint.cli import presets
 from keras_inpaint.cli.console import (
     Progress,
@@ -18,6 +19,7 @@ from keras_inpaint.data.sources import check_exists, find_files
 from keras_inpaint.files import check_source
 from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.pictures import check_writable
+from keras_inpaint.pictures.masks import MaskOptions
 from keras_inpaint.training.settings import MASK_SETTINGS, mask_options
 
 _LOG = logging.getLogger(__name__)
@@ -151,7 +153,10 @@ def _check_outputs(arguments: argparse.Namespace) -> dict[str, KnownFolder]:
 
 
 def _check_inputs(arguments: argparse.Namespace) -> None:
-    """Refuses what is not there, before anything large is loaded."""
+    """Refuses what is not there or cannot be, before anything large is loaded."""
+    has_masks = arguments.masks is not None
+    check_hole_area(arguments.hole_area, is_drawn=not has_masks)
+    MaskOptions.of(mask_options(arguments), has_masks)
     for name in ("data", "masks"):
         source = getattr(arguments, name)
         if source is not None:

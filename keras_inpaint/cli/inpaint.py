@@ -158,6 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     if arguments.report is not None:
         check_report(arguments.report, "--report")
+        _check_is_other(arguments.output, str(arguments.report), "report")
     photo = arguments.photo
     is_many = os.path.isdir(photo) or (not os.path.lexists(photo) and glob.has_magic(photo))
     files = [path for path in (arguments.output, arguments.report) if path is not None]
@@ -169,7 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _fill_file(arguments: argparse.Namespace, known: list[KnownFolder]) -> int:
     _check_alone(arguments)
     _check_files(arguments)
-    presets.check_preset(arguments.preset)
+    presets.check_preset(arguments.preset, is_sketched=arguments.sketch is not None)
     with quiet_start():
         from keras_inpaint.inpainting.folder import find_jobs
         from keras_inpaint.inpainting.folder_pipeline import Job, Options, Pipeline
@@ -249,7 +250,7 @@ def _check_is_other(output: Path, path: str, name: str) -> None:
 
 def _fill_folder(arguments: argparse.Namespace, known: list[KnownFolder]) -> int:
     _check_folder(arguments)
-    presets.check_preset(arguments.preset)
+    presets.check_preset(arguments.preset, is_sketched=arguments.sketch is not None)
     with quiet_start():
         from keras_inpaint.inpainting.folder import inpaint_folder
         from keras_inpaint.inpainting.folder_pipeline import Options

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_inpaint.cli.console import known_folder, print_result, quiet_start, shows_progress
-from keras_inpaint.conversion.files import find_source
+from keras_inpaint.conversion.files import check_free, critic_size, find_source
+from keras_inpaint.export.targets import check_export
 
 DEFAULT_PRESET = "photos-128"
 # Formats of `export` and the options of each; why others have them not.
@@ -46,17 +47,27 @@ def load_inpainter(preset: str) -> Any:
         return Inpainter.from_preset(preset)
 
 
-def check_preset(preset: str) -> None:
-    """Refuses a preset that is not there, before Keras is loaded, which takes seconds."""
+def check_preset(preset: str, is_sketched: bool = False) -> None:
+    """Refuses a preset that is not there, or not whole, before Keras is loaded: seconds.
+
+    Args:
+        preset: str. As `--preset` takes.
+        is_sketched: bool. Whether it must be guided: have a place for a sketch.
+    """
     with quiet_start():
         from keras_inpaint.files import check_source
-        from keras_inpaint.presets import find_preset, read_metadata
-        from keras_inpaint.presets.reading import is_onnx_name
+        from keras_inpaint.presets.reading import check_files, is_onnx_name
 
         if is_onnx_name(preset):
             check_source(preset, what="ONNX file")
-        else:
-            read_metadata(find_preset(preset))
+            return
+        generator = check_files(preset)
+    # Of a class of the user's own, the loaded network knows.
+    is_own = generator.get("registered_name") != "keras_inpaint>Generator"
+    if is_sketched and not is_own and not generator["config"].get("guided", False):
+        from keras_inpaint.inpainting.sketches import not_guided
+
+        raise not_guided(f"preset={preset!r}")
 
 
 def add_convert(verbs: Any) -> None:
@@ -93,7 +104,7 @@ def add_convert(verbs: Any) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="replace the preset that PRESET_DIR holds"
     )
-    parser.set_defaults(run=run_convert)
+    parser.set_defaults(run=run_convert, typed={"folder": "PRESET_DIR"})
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -107,6 +118,8 @@ def run_convert(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     known = known_folder(arguments.preset_dir)
     find_source(arguments.source)
+    critic_size(arguments.image_size)
+    check_free(arguments.preset_dir, arguments.replace)
     with quiet_start():
         from keras_inpaint.conversion import convert
 
@@ -200,12 +213,13 @@ def add_export(verbs: Any) -> None:
         const=True,
         help="of a LiteRT file: weights in half precision, half the size",
     )
-    parser.set_defaults(run=run_export)
+    parser.set_defaults(run=run_export, typed={"path": "--output", "folder": "--output"})
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     options = _export_options(arguments)
+    check_export(arguments.format, arguments.output, **options)
     check_preset(arguments.preset)
     known = known_folder(arguments.output)
     inpainter = load_inpainter(arguments.preset)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from keras_inpaint.cli.options import size_in_bytes
 
 KEY_VARIABLE = "KERAS_INPAINT_API_KEY"
 ENGINES = ("uvicorn", "ray")
+_MOST_NETWORKS = 4
 _WHAT = {
     "--model": "the folder of an exported model, or an ONNX file, as `keras-inpaint export` "
     "writes them",
@@ -69,7 +71,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="processes with a network at most; there are as many as the load asks for "
-        "(default: 4)",
+        f"(default: {_MOST_NETWORKS})",
     )
 
 
@@ -92,21 +94,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Does what the arguments say and returns the exit code."""
     _check_files(arguments)
     with quiet_start():
-        from keras_inpaint.serving import Limits, server
+        from keras_inpaint.serving import Limits, listening
+        from keras_inpaint.serving.sources import choose_source
 
-        limits = Limits(**_limits(arguments))
-        key = server.read_key(os.environ.get(KEY_VARIABLE), arguments.api_key_file)
-        wanted = (
-            *(arguments.preset, arguments.model, arguments.name, limits, key),
-            *(arguments.host, arguments.port),
-        )
-        if arguments.engine == "uvicorn":
-            _check_one_process(arguments)
-            server.use_device(arguments.device)
-    if arguments.engine == "uvicorn":
-        server.serve(*wanted)
+    limits = Limits(**_limits(arguments))
+    key = listening.read_key(os.environ.get(KEY_VARIABLE), arguments.api_key_file)
+    model = (arguments.preset, arguments.model, arguments.name)
+    choose_source(*model)
+    cluster = _cluster(arguments)
+    if cluster is None:
+        listening.check_device(arguments.device)
     else:
-        _serve_on_ray(arguments, *wanted)
+        listening.check_on_ray(arguments.port, **cluster)
+    # It is bound again: one that is taken is told before anything is loaded.
+    listening.bound(arguments.host, arguments.port).close()
+    wanted = (*model, limits, key, arguments.host, arguments.port)
+    if cluster is not None:
+        _serve_on_ray(wanted, {**cluster, "address": arguments.address})
+        return 0
+    with quiet_start():
+        from keras_inpaint.serving import server
+
+        server.use_device(arguments.device)
+    server.serve(*wanted)
     return 0
 
 
@@ -122,7 +132,14 @@ def _check_files(arguments: argparse.Namespace) -> None:
             )
 
 
-def _check_one_process(arguments: argparse.Namespace) -> None:
+def _cluster(arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """What holds for the engine ray alone, and is refused of the other."""
+    if arguments.engine == "ray":
+        most = arguments.max_networks
+        return {
+            "device": arguments.device,
+            "max_networks": _MOST_NETWORKS if most is None else most,
+        }
     for name, value in (
         ("--address", arguments.address),
         ("--max-networks", arguments.max_networks),
@@ -131,17 +148,16 @@ def _check_one_process(arguments: argparse.Namespace) -> None:
             raise ValueError(
                 f"{name} is for the engine ray: add --engine ray. Received: {value}"
             )
+    return None
 
 
-def _serve_on_ray(arguments: argparse.Namespace, *wanted: Any) -> None:
-    from keras_inpaint.inpainting.on_ray import check_ray
+def _serve_on_ray(wanted: Sequence[Any], cluster: dict[str, Any]) -> None:
+    from keras_inpaint.inpainting.on_ray import check_address, check_ray
 
+    check_address(cluster["address"])
     check_ray()
     from keras_inpaint.serving.on_ray import serve_on_ray
 
-    cluster: dict[str, Any] = {"device": arguments.device, "address": arguments.address}
-    if arguments.max_networks is not None:
-        cluster["max_networks"] = arguments.max_networks
     serve_on_ray(*wanted, **cluster)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_inpaint.arguments import check_choice, is_int
+from keras_inpaint.arguments import check_choice
+from keras_inpaint.conversion.files import check_free, critic_size
 from keras_inpaint.conversion.networks import (
     Arrays,
     critic_weights,
@@ -23,7 +24,7 @@ from keras_inpaint.files.room import KnownFolder
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, EdgeSketch, Strokes, Union
 from keras_inpaint.models import GlobalLocalCritic
-from keras_inpaint.presets.writing import check_replaceable, write_preset
+from keras_inpaint.presets.writing import write_preset
 
 _LOG = logging.getLogger("keras_inpaint.conversion")
 _ORDERS = ("rgb", "bgr")
@@ -81,9 +82,9 @@ def convert(
     `source` must be ... Received: source='gen_00000001.pt', which does not exist
     """
     check_choice("channel_order", channel_order, _ORDERS, or_none="that of the program")
-    size = _checked_size(image_size)
+    size = critic_size(image_size)
     folder = Path(preset_dir)
-    _check_free(folder, replace)
+    check_free(folder, replace)
     known = KnownFolder.above(folder, "Then convert again.")
     found = read_source(Path(source), select)
     networks, weights, why_no_critic = _networks(found, size)
@@ -96,27 +97,6 @@ def convert(
     known.check()
     write_preset(folder, networks, _metadata(found, networks, order), objects=objects)
     return folder
-
-
-def _checked_size(image_size: Any) -> tuple[int, int] | None:
-    if image_size is None:
-        return None
-    size = image_size if isinstance(image_size, tuple | list) else (image_size,) * 2
-    if len(size) != 2 or not all(is_int(side, 16) and side % 16 == 0 for side in size):
-        raise ValueError(
-            "`image_size` must be the height and width of the critics' pictures, multiples "
-            f"of 16. Received: image_size={image_size!r}"
-        )
-    return int(size[0]), int(size[1])
-
-
-def _check_free(folder: Path, replace: bool) -> None:
-    check_replaceable(folder)
-    if not replace and folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(
-            "`preset_dir` holds a preset. Choose another folder, or have it replaced: "
-            f"`replace=True`, --replace. Received: preset_dir={str(folder)!r}"
-        )
 
 
 def _networks(

@@ -1,7 +1,11 @@
-"""The files of a source: found, before Keras is loaded and anything is read."""
+"""The files of a conversion: found, or seen to be free, before Keras is loaded."""
 
 import re
 from pathlib import Path
+from typing import Any
+
+from keras_inpaint.arguments import is_int
+from keras_inpaint.presets.writing import check_replaceable
 
 _INDEX = ".index"
 WHAT = (
@@ -74,3 +78,26 @@ def checkpoint_files(prefix: Path) -> list[Path]:
 
 def _escaped(name: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def critic_size(image_size: Any) -> tuple[int, int] | None:
+    """Height and width that `convert` is given for the critics of v1, seen to be possible."""
+    if image_size is None:
+        return None
+    size = image_size if isinstance(image_size, tuple | list) else (image_size,) * 2
+    if len(size) != 2 or not all(is_int(side, 16) and side % 16 == 0 for side in size):
+        raise ValueError(
+            "`image_size` must be the height and width of the critics' pictures, multiples "
+            f"of 16. Received: image_size={image_size!r}"
+        )
+    return int(size[0]), int(size[1])
+
+
+def check_free(folder: Path, replace: bool) -> None:
+    """Refuses the folder of a preset that is taken, unless it may be replaced."""
+    check_replaceable(folder)
+    if not replace and folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(
+            "`preset_dir` holds a preset. Choose another folder, or have it replaced: "
+            f"`replace=True`, --replace. Received: preset_dir={str(folder)!r}"
+        )

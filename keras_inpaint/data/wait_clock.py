@@ -25,7 +25,8 @@ class WaitClock:
         is_used: bool. Whether it watches anything.
 
     Example:
-    >>> keras_inpaint.data.wait_clock.WaitClock().seconds
+    >>> from keras_inpaint.data.wait_clock import WaitClock
+    >>> WaitClock().seconds
     0.0
     """
 

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_inpaint.arguments import check_hole_area
 from keras_inpaint.data import find_pairs, find_photos
 from keras_inpaint.data.photo_files import Limits
 from keras_inpaint.inpainting.pixels import check_photos
@@ -85,11 +86,7 @@ def check_holes(kind: str, hole_area: Area | None) -> None:
             f"Holes that are drawn are of one of the kinds {', '.join(HOLE_KINDS)}. "
             f"Received: {kind!r}"
         )
-    if hole_area is not None and not 0 <= hole_area[0] < hole_area[1] < 1:
-        raise ValueError(
-            "`hole_area` must be two fractions of the photo, from 0 to below 1, the first less "
-            f"than the second. Received: hole_area={hole_area}"
-        )
+    check_hole_area(hole_area)
 
 
 def _boxes(height: int, width: int, hole_area: Area | None) -> Boxes:
@@ -172,12 +169,7 @@ class Samples:
             check_holes(masks, self._hole_area)
             self._sampler = masks
             return masks
-        if self._hole_area is not None:
-            raise ValueError(
-                f"`hole_area` is for holes of the kinds {', '.join(HOLE_KINDS)}. Leave it out, "
-                "or the masks; a sampler has bounds of its own, see "
-                f"`keras_inpaint.masks.Mixture`. Received: hole_area={self._hole_area}"
-            )
+        check_hole_area(self._hole_area, is_drawn=False)
         if callable(masks):
             self._sampler = masks
             return type(masks).__name__

@@ -1,14 +1,10 @@
-"""Checks before an export of any format: the inpainter, and the libraries that are needed."""
+"""Checks of the inpainter before an export of any format."""
 
-import importlib
-import os
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from keras_inpaint.files import check_target, weights_size
+from keras_inpaint.files import weights_size
 
 # Bytes at most of a graph without its weights, in one file.
 _GRAPH_SIZE = 2**20
@@ -55,50 +51,6 @@ def check_exportable(inpainter: Any, what: str, options: str) -> None:
         )
 
 
-def file_to_write(path: str | PathLike[str], suffix: str) -> Path:
-    """Refuses a file that cannot be written, or is named otherwise than its format asks.
-
-    Args:
-        path: str or path of the file.
-        suffix: str. What its name must end in.
-
-    Returns:
-        Path: the absolute one.
-
-    Raises:
-        OSError: As `keras_inpaint.files.check_target`, and so `ValueError`.
-        ValueError: If the name ends otherwise.
-    """
-    path = Path(os.path.abspath(path))
-    if path.suffix != suffix:
-        raise ValueError(
-            f"`path` must end in {suffix}: one file is written. Received: path={str(path)!r}"
-        )
-    check_target(path)
-    return path
-
-
 def file_size(inpainter: Any) -> int:
     """Bytes at most of a file of the whole inpainter."""
     return _GRAPH_SIZE + weights_size(inpainter.generator.variables)
-
-
-def check_libraries(extra: str, names: tuple[str, ...]) -> None:
-    """Refuses to begin where a library of an extra is missing.
-
-    Args:
-        extra: str. The extra of this package.
-        names: tuple of str. Names of the modules.
-
-    Raises:
-        ModuleNotFoundError: It says what to install.
-    """
-    for name in names:
-        try:
-            importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                f"Exporting to this format takes {name}, which is not installed. Run "
-                f"`pip install 'keras-inpaint[{extra}]'`.",
-                name=name,
-            ) from error

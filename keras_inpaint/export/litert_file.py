@@ -4,19 +4,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from keras_inpaint.arguments import check_int
-from keras_inpaint.export.exportable import (
-    check_exportable,
+from keras_inpaint.export.exportable import check_exportable, file_size
+from keras_inpaint.export.targets import (
+    LITERT_SUFFIX,
+    check_image_size,
     check_libraries,
-    file_size,
     file_to_write,
 )
 from keras_inpaint.files import atomic_write
 from keras_inpaint.layers.contextual_attention import attention_at_once
-
-SUFFIX = ".tflite"
 
 
 def export_litert(
@@ -58,16 +54,9 @@ def export_litert(
     check_exportable(
         inpainter, "A LiteRT file", "--format litert --image-size HxW --output NAME.tflite"
     )
-    path = file_to_write(path, SUFFIX)
-    if len(np.shape(image_size)) != 1 or len(image_size) != 2:
-        raise ValueError(
-            "`image_size` must be a height and width, such as (256, 384). "
-            f"Received: image_size={image_size!r}"
-        )
-    height, width = (
-        check_int("image_size", side, "holds pixels, each", 1) for side in image_size
-    )
-    check_libraries("litert", ("ai_edge_litert",))
+    path = file_to_write(path, LITERT_SUFFIX)
+    height, width = check_image_size(image_size)
+    check_libraries("litert")
     # Not before: where there is no TensorFlow, the messages above say what to do.
     from keras_inpaint.export.parity import check_filling
 

@@ -5,12 +5,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.export.exportable import (
-    check_exportable,
-    check_libraries,
-    file_size,
-    file_to_write,
-)
+from keras_inpaint.export.exportable import check_exportable, file_size
+from keras_inpaint.export.targets import check_libraries, file_to_write
 from keras_inpaint.files import atomic_write
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.exported import describe
@@ -65,7 +61,7 @@ def export_onnx(inpainter: Any, path: str | PathLike[str]) -> Path:
     """
     check_exportable(inpainter, "An ONNX file", "--format onnx --output NAME.onnx")
     path = file_to_write(path, ONNX_SUFFIX)
-    check_libraries("onnx", ("onnx", "onnxruntime", "tf2onnx"))
+    check_libraries("onnx")
     # Not before: where there is no TensorFlow, the messages above say what to do.
     from keras_inpaint.export.parity import check_filling
 

@@ -1,42 +1,19 @@
 """A SavedModel for servers: written, loaded again and compared before it appears."""
 
-import os
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from keras_inpaint.arguments import check_int
 from keras_inpaint.export.exportable import check_exportable
-from keras_inpaint.files import atomic_write, check_target, weights_size
-from keras_inpaint.files.atomic import TEMPORARY_SUFFIX
+from keras_inpaint.export.targets import (
+    MAX_PIXELS,
+    check_max_pixels,
+    check_model_folder,
+    names_in,
+)
+from keras_inpaint.files import atomic_write, weights_size
 from keras_inpaint.inpainting.exported import write_description
-
-
-def check_model_folder(folder: Path) -> None:
-    """Refuses a folder that is not one of a model and its versions.
-
-    Args:
-        folder: Path. It may be missing.
-
-    Raises:
-        OSError: If it cannot be written to.
-        ValueError: If it is a version itself, holds other things, or is a device, a FIFO or
-            a socket.
-    """
-    if folder.name.isdecimal():
-        raise ValueError(
-            "`folder` must name the model; its versions are numbered in it. Leave out the "
-            f"number at the end. Received: folder={str(folder)!r}"
-        )
-    check_target(folder, is_folder=True, name="folder")
-    names = _names(folder)
-    if names and not any(name.isdecimal() for name in names):
-        raise ValueError(
-            "`folder` must be new, empty, or hold versions of the model, such as 1. Choose "
-            "another name, or append one. "
-            f"Received: folder={str(folder)!r}, which holds {names[:5]}"
-        )
 
 
 def write_version(folder: Path, write: Callable[[Path], None], size: int = 0) -> Path:
@@ -65,24 +42,11 @@ def write_version(folder: Path, write: Callable[[Path], None], size: int = 0) ->
 
 def next_version(folder: Path) -> int:
     """Returns one more than the highest version, and 1 where there is none."""
-    return 1 + max((int(name) for name in _names(folder) if name.isdecimal()), default=0)
-
-
-def _names(folder: Path) -> list[str]:
-    if not folder.exists():
-        return []
-    names = (path.name for path in folder.iterdir())
-    return sorted(name for name in names if not name.endswith(TEMPORARY_SUFFIX))
+    return 1 + max((int(name) for name in names_in(folder) if name.isdecimal()), default=0)
 
 
 # Bytes at most of the graph, and of the requests to warm up for each pixel of a picture.
 _GRAPH_SIZE, _REQUESTS_SIZE = 2**22, 24
-
-
-# 4096 x 4096: the photos of most cameras.
-MAX_PIXELS = 2**24
-# The pictures by which an exported model is compared, and those of a server's first requests.
-_LEAST_LIMIT = 2**16
 
 
 def export_saved_model(
@@ -127,15 +91,8 @@ def export_saved_model(
     """
     check_exportable(inpainter, "A SavedModel", "--output saved_models/NAME")
     side = inpainter.image_size or 0
-    max_pixels = check_int(
-        "max_pixels",
-        max_pixels,
-        "counts pixels",
-        at_least=max(_LEAST_LIMIT, side**2),
-        or_none="no limit",
-    )
-    folder = Path(os.path.abspath(folder))
-    check_model_folder(folder)
+    max_pixels = check_max_pixels(max_pixels, side)
+    folder = check_model_folder(folder)
     # Not before: where there is no TensorFlow, the message above says what to do.
     from keras_inpaint.export.parity import check_saved_model
     from keras_inpaint.export.signatures import save_signatures

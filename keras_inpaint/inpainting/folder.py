@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_inpaint.arguments import check_choice, check_int
 from keras_inpaint.data.pairs import Pairs, apart, find_pairs, is_same, own_pairs
@@ -22,9 +22,12 @@ from keras_inpaint.inpainting.folder_report import (
     Outcome,
     recipe,
 )
-from keras_inpaint.inpainting.inpainter import Inpainter, check_guided
+from keras_inpaint.inpainting.sketches import check_guided
 from keras_inpaint.pictures.formats import FORMATS
 from keras_inpaint.presets import find_preset, read_metadata
+
+if TYPE_CHECKING:
+    from keras_inpaint.inpainting.inpainter import Inpainter
 
 _LOG = logging.getLogger("keras_inpaint.inpainting")
 
@@ -32,7 +35,7 @@ ENGINES = ("threads", "ray")
 
 
 def inpaint_folder(
-    inpainter: Inpainter | str | os.PathLike[str] | Callable[[], Inpainter],
+    inpainter: "Inpainter | str | os.PathLike[str] | Callable[[], Inpainter]",
     photos: Source,
     masks: Source | None,
     output: str | os.PathLike[str],
@@ -133,7 +136,7 @@ def inpaint_folder(
     if engine == "threads":
         loaded = load()
         if sketch is not None:
-            check_guided(loaded)
+            check_guided(loaded.generator)
     known.check()
     # Of a link that leads nowhere, `mkdir` would say that it is there.
     Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)
@@ -172,7 +175,7 @@ def _check_engine(engine: str, address: str | None, inpainter: Any, workers: Any
             "`address` is that of a Ray cluster: choose the engine 'ray'. "
             f"Received: {address!r}"
         )
-    if engine == "ray" and isinstance(inpainter, Inpainter):
+    if engine == "ray" and _is_loaded(inpainter):
         raise ValueError(
             "With engine='ray', `inpainter` must be what each process can load: the name or "
             "the path of a preset, or a function that returns one. Received: an Inpainter"
@@ -184,13 +187,24 @@ def _check_engine(engine: str, address: str | None, inpainter: Any, workers: Any
         check_address(address)
 
 
-def _loader(inpainter: Any, is_checked: bool) -> Callable[[], Inpainter]:
+def _is_loaded(inpainter: Any) -> bool:
+    return not callable(inpainter) and not isinstance(inpainter, str | os.PathLike)
+
+
+def _loader(inpainter: Any, is_checked: bool) -> "Callable[[], Inpainter]":
     if isinstance(inpainter, str | os.PathLike):
         if is_checked:
             # Before a cluster is started for it.
             read_metadata(find_preset(inpainter))
-        return functools.partial(Inpainter.from_preset, inpainter)
-    return (lambda: inpainter) if isinstance(inpainter, Inpainter) else inpainter
+        return functools.partial(_load_preset, inpainter)
+    return (lambda: inpainter) if _is_loaded(inpainter) else inpainter
+
+
+def _load_preset(preset: str | os.PathLike[str]) -> "Inpainter":
+    # Keras takes seconds to load: what is refused before it must not wait.
+    from keras_inpaint.inpainting.inpainter import Inpainter
+
+    return Inpainter.from_preset(preset)
 
 
 def find_jobs(

@@ -29,6 +29,7 @@ from keras_inpaint.inpainting.folder_report import (
 )
 from keras_inpaint.inpainting.memory import estimate_memory
 from keras_inpaint.inpainting.planning import METHODS, choose_method
+from keras_inpaint.inpainting.sketches import check_sketch_size, find_lines
 from keras_inpaint.pictures import Picture, is_lossy, read_header, what_is_lost
 from keras_inpaint.pictures.formats import FORMATS
 from keras_inpaint.pictures.masks import Mask, MaskOptions, check_mask_size, stored_orientation
@@ -109,6 +110,7 @@ class _Work:
         job: `Job`.
         frames: list of pairs of a `Picture` and the milliseconds that it is shown.
         holes: bool array of shape `(height, width)`: True in the hole.
+        lines: bool array like `holes`, or None: what is drawn into the hole.
         sources: list of `os.stat_result`: the sizes and times of photo and masks.
         memory: int. Bytes that it takes until it is written.
     """
@@ -116,6 +118,7 @@ class _Work:
     job: Job
     frames: list[tuple[Picture, int]]
     holes: Holes
+    lines: Holes | None
     sources: list[os.stat_result]
     memory: int
 
@@ -216,7 +219,9 @@ class Pipeline:
             check_mask_size(size, header.size, repr(mask), stored_orientation(job.photo))
             mask_memory = max(mask_memory, mask_header.memory)
         if job.sketch is not None:
-            mask_memory = max(mask_memory, read_header(job.sketch).memory)
+            sketch_header = read_header(job.sketch)
+            check_sketch_size(sketch_header.size, header.size)
+            mask_memory = max(mask_memory, sketch_header.memory)
         num_frames = header.num_frames if options.all_frames else 1
         memory = num_frames * header.memory + mask_memory
         bounds = {"max_pixels": options.max_pixels, "memory_limit": self.limit}
@@ -227,7 +232,8 @@ class Pipeline:
                 frames = list(read_frames(job.photo, **bounds))
             else:
                 frames = [(read_picture(job.photo, **bounds), 0)]
-            return _Work(job, frames, self._read_mask(job, bounds), sources, memory)
+            holes, lines = self._read_mask(job, bounds), self._read_sketch(job, header, bounds)
+            return _Work(job, frames, holes, lines, sources, memory)
         except BaseException:
             self._waiting.give_back(memory)
             raise
@@ -264,6 +270,11 @@ class Pipeline:
             )
         return holes[0]
 
+    def _read_sketch(self, job: Job, header: Any, bounds: dict[str, Any]) -> Holes | None:
+        if job.sketch is None:
+            return None
+        return find_lines(job.sketch, self.options.invert_sketch, header.size, **bounds)
+
     def _tell_extremes(self, path: str, mask: Mask, is_alone: bool) -> None:
         if not mask.holes.any() and not is_alone:
             _LOG.warning("%s has no hole: it holds %s.", path, mask.seen)
@@ -296,7 +307,7 @@ class Pipeline:
     def _sees_whole(self, work: _Work) -> bool:
         """Checks whether the network sees the photo as it is, so that several can be seen."""
         options = self.options
-        is_plain = not options.feather and work.job.sketch is None
+        is_plain = not options.feather and work.lines is None
         if len(work.frames) > 1 or not is_plain or not work.holes.any():
             return False
         if options.method is not None:
@@ -350,8 +361,7 @@ class Pipeline:
                     memory_limit=self._left(_held(work)),
                     progress=self.parts,
                     out=picture.pixels,
-                    sketch=work.job.sketch,
-                    invert_sketch=options.invert_sketch,
+                    sketch=work.lines,
                 )
             frames.append((_with_filling(picture, filled, work.holes), shown))
         work.frames = frames
@@ -421,7 +431,7 @@ def _with_filling(picture: Picture, filled: Any, holes: Holes) -> Picture:
 
 def _held(work: _Work) -> int:
     """Bytes of the pixels and masks of a photo that was read."""
-    arrays: list[Any] = [work.holes]
+    arrays: list[Any] = [work.holes, work.lines]
     for picture, _ in work.frames:
         arrays += [picture.pixels, picture.alpha, picture.deep]
     return sum(array.nbytes for array in arrays if array is not None)

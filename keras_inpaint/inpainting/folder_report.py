@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from keras_inpaint.files import write_json
 
 FILLED, COPIED, SKIPPED, FAILED = "filled", "copied", "skipped", "failed"
@@ -176,6 +174,9 @@ def _stamp(status: os.stat_result) -> list[int]:
 
 def recipe(generator: Any, options: dict[str, Any]) -> str:
     """Returns a hash of a network's weights and of how it is used."""
+    # Here alone: reports are made without Keras.
+    import keras
+
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for variable in generator.weights:
         digest.update(keras.ops.convert_to_numpy(variable).tobytes())

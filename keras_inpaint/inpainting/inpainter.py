@@ -23,6 +23,7 @@ from keras_inpaint.inpainting.memory import (
 )
 from keras_inpaint.inpainting.pixels import check_photos, pad
 from keras_inpaint.inpainting.planning import METHODS
+from keras_inpaint.inpainting.sketches import check_guided, find_lines
 from keras_inpaint.pictures import Picture, read_picture
 from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes
 from keras_inpaint.pictures.opening import default_memory_limit
@@ -333,7 +334,10 @@ class Inpainter:
         photo = _pixels(photo, self.generator.channels)
         check_photos(photo[None], self.generator.channels)
         (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
-        lines = None if sketch is None else self._lines(sketch, invert_sketch, holes)
+        lines = None
+        if sketch is not None:
+            check_guided(self.generator)
+            lines = find_lines(sketch, invert_sketch, holes.shape) & holes
         if out is not None:
             _check_out(out, photo)
         if not holes.any():
@@ -385,21 +389,6 @@ class Inpainter:
         check_batch(self.generator, photos.shape[1:3], len(photos), limit)
         return np.where(holes[..., None], self._predict(photos, holes), photos)
 
-    def _lines(self, sketch: Any, is_inverted: bool, holes: Holes) -> Holes:
-        """What a sketch draws into the hole."""
-        check_guided(self)
-        try:
-            lines = find_holes(sketch, is_inverted).holes
-        except ValueError as error:
-            raise ValueError(f"`sketch` is read as a mask is. {error}") from error
-        if lines.shape != holes.shape:
-            raise ValueError(
-                "A sketch must be as high and wide as its photo. "
-                f"Received: sketch of {lines.shape[0]} x {lines.shape[1]} pixels, photo of "
-                f"{holes.shape[0]} x {holes.shape[1]}"
-            )
-        return lines & holes
-
     def _predict(self, photos: Bytes, holes: Holes, lines: Holes | None = None) -> Bytes:
         multiple = self.generator.size_multiple
         # Of grey photos in RGB, all three are alike.
@@ -423,15 +412,6 @@ class Inpainter:
 
     def __repr__(self) -> str:
         return f"<Inpainter name={self.name}, generator={self.generator.name}>"
-
-
-def check_guided(inpainter: Inpainter) -> None:
-    """Raises a ValueError where an inpainter has no place for a sketch."""
-    if not getattr(inpainter.generator, "guided", False):
-        raise ValueError(
-            "A sketch is for a guided generator, which was made and trained with "
-            f"`guided=True`. Received: sketch, and {inpainter!r}"
-        )
 
 
 def _check_generator(generator: Any) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from keras_inpaint.inpainting.pixels import padded_size
 from keras_inpaint.inpainting.planning import choose_method, plan
 from keras_inpaint.inpainting.window import Window
-from keras_inpaint.ops.attention_blocks import attention_memory
 from keras_inpaint.pictures.opening import amount
 from keras_inpaint.pictures.pixels import Holes
 
@@ -56,6 +55,9 @@ def _estimate_attention(generator: Any, size: tuple[int, int], num: int) -> int:
     multiple = int(generator.size_multiple)
     attention = getattr(getattr(generator, "refine_network", None), "attention", None)
     if attention is None:
+        # Keras, which it needs, is there where a network is: not before.
+        from keras_inpaint.ops.attention_blocks import attention_memory
+
         # A network of the user's own is taken for one with attention and no budget.
         return int(attention_memory((height // multiple, width // multiple), num))
     stride = multiple // attention.rate

@@ -39,7 +39,8 @@ def connected(address: str | None = None) -> Iterator[Any]:
 
     Args:
         address: str or None. Of a cluster, such as `"auto"` on one of its machines or
-            `"ray://head:10001"`; None for one of this machine.
+            `"ray://head:10001"`, which `check_address` has seen to answer: Ray waits for
+            minutes for one that does not. None for one of this machine.
 
     Returns:
         Context manager that gives the module `ray`.
@@ -50,7 +51,6 @@ def connected(address: str | None = None) -> Iterator[Any]:
     """
     ray = check_ray()
     options = {"include_dashboard": False} if address is None else {}
-    check_address(address)
     try:
         ray.init(
             address=address or "local",

@@ -177,6 +177,25 @@ def read_metadata(folder: Path) -> dict[str, Any]:
     return metadata
 
 
+def check_files(preset: str | PathLike[str]) -> dict[str, Any]:
+    """Refuses a preset that lacks a file, without loading Keras.
+
+    Args:
+        preset: As all errors, see `read_network`.
+
+    Returns:
+        dict: the description of its generator, as Keras writes it.
+    """
+
+    def check(folder: Path) -> dict[str, Any]:
+        read_metadata(folder)
+        configs = _read_configs(folder, "model")
+        _check_exists(folder / f"model{WEIGHTS_SUFFIX}")
+        return dict(configs["model"])
+
+    return read_all(preset, check)
+
+
 def read_network(preset: str | PathLike[str], name: str = "model") -> tuple[Any, Path]:
     """Loads one network of a preset, once its checksum is seen to be right.
 

@@ -20,8 +20,10 @@ from keras_inpaint.inpainting.exported import DescribedGenerator, describe
 from keras_inpaint.inpainting.on_ray import connected
 from keras_inpaint.serving.app import build_app
 from keras_inpaint.serving.limits import Limits, Refusal, out_of_time
-from keras_inpaint.serving.models import Model, ModelKeeper, choose_source
-from keras_inpaint.serving.server import bound, use_device, warn_of_no_key
+from keras_inpaint.serving.listening import bound, check_on_ray, warn_of_no_key
+from keras_inpaint.serving.models import Model, ModelKeeper
+from keras_inpaint.serving.server import use_device
+from keras_inpaint.serving.sources import choose_source
 from keras_inpaint.serving.state import Metrics, Server
 
 _LOG = logging.getLogger(__name__)
@@ -187,19 +189,7 @@ def serve_on_ray(
         ValueError: If there is no such port, or `device` is another one.
     """
     limits = limits or Limits()
-    if not 1 <= port < 2**16:
-        raise ValueError(
-            f"With the engine 'ray', `port` must be one from 1 to 65535. Received: {port}"
-        )
-    if device not in (None, "cpu", "gpu"):
-        raise ValueError(
-            "With the engine 'ray', `device` must be cpu or gpu: Ray gives each network a GPU "
-            f"of its own. Received: {device!r}"
-        )
-    if max_networks < 1:
-        raise ValueError(
-            f"`max_networks` must be at least 1. Received: max_networks={max_networks}"
-        )
+    check_on_ray(port, device, max_networks)
     warn_of_no_key(key, host)
     # Ray binds it again: one that is taken is told before anything is started.
     bound(host, port).close()

@@ -1,13 +1,9 @@
-"""The process: connections that are slow or idle, signals, the device, the key."""
+"""The process: connections that are slow or idle, signals, the device."""
 
 import asyncio
 import importlib
-import ipaddress
 import logging
-import re
-import socket
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import h11
@@ -18,12 +14,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from keras_inpaint.serving.app import build_app
 from keras_inpaint.serving.limits import Limits
-from keras_inpaint.serving.models import ModelKeeper, choose_source
+from keras_inpaint.serving.listening import bound, check_device, warn_of_no_key
+from keras_inpaint.serving.models import ModelKeeper
+from keras_inpaint.serving.sources import choose_source
 from keras_inpaint.serving.state import Metrics, Server
 
 _LOG = logging.getLogger(__name__)
 _TOO_LATE = b'{"error":"The head of the request did not arrive in time."}'
-_DEVICE = re.compile(r"cpu|gpu(?::(\d+))?")
 
 
 def create_app(
@@ -106,36 +103,6 @@ def serve(
         uvicorn.Server(config).run([listening])
 
 
-def warn_of_no_key(key: str | None, host: str) -> None:
-    """Warns where other machines can send requests, and nobody asks for a key."""
-    if key is None and not _is_loopback(host):
-        _LOG.warning(
-            "Anybody who reaches %s can send requests: there is no key. Set "
-            "KERAS_INPAINT_API_KEY, or use --api-key-file.",
-            host,
-        )
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """Returns a socket of an address.
-
-    Raises:
-        OSError: If it is taken, or there is no such address.
-    """
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except (OSError, OverflowError) as error:
-        listening.close()
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(
-            f"The server cannot listen on this address: {reason}. Choose another --port or "
-            f"--host. Received: {host}:{port}"
-        ) from error
-    return listening
-
-
 def patient_protocol(head_timeout: float) -> type[asyncio.Protocol]:
     """Makes uvicorn's HTTP protocol one that does not wait for ever.
 
@@ -188,34 +155,6 @@ def patient_protocol(head_timeout: float) -> type[asyncio.Protocol]:
     return PatientProtocol
 
 
-def read_key(environment: str | None, file: Path | None) -> str | None:
-    """Returns the key that clients must send, from the environment or a file.
-
-    Args:
-        environment: str or `None`. What `KERAS_INPAINT_API_KEY` holds.
-        file: Path or `None`. A file that holds the key alone.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If there are two keys, or one that no header can carry.
-    """
-    if file is None:
-        key, origin = environment, "KERAS_INPAINT_API_KEY"
-    elif environment is not None:
-        raise ValueError(
-            "The key must come from KERAS_INPAINT_API_KEY or --api-key-file, not from both. "
-            "Unset one of them."
-        )
-    else:
-        key, origin = file.read_text(encoding="utf-8").strip(), f"--api-key-file {file}"
-    if key is not None and not re.fullmatch(r"[!-~]+", key):
-        raise ValueError(
-            f"The key must be of letters, digits and signs of ASCII, without spaces, at least "
-            f"one. Received: {len(key)} characters from {origin}"
-        )
-    return key
-
-
 def use_device(device: str | None) -> None:
     """Chooses where networks run from now on; memory of GPUs is taken as it is needed.
 
@@ -227,13 +166,10 @@ def use_device(device: str | None) -> None:
     Raises:
         ValueError: If there is no such device.
     """
-    match = None if device is None else _DEVICE.fullmatch(device)
-    if device is not None and match is None:
-        raise ValueError(
-            "`--device` must be cpu, gpu, or one of several such as gpu:1. "
-            f"Received: {device!r}"
-        )
-    index = int(match[1] or 0) if match and device != "cpu" else None
+    check_device(device)
+    index = None
+    if device is not None and device != "cpu":
+        index = int(device.partition(":")[2] or 0)
     backend = keras.backend.backend()
     if backend == "tensorflow":
         _use_tensorflow_device(device, index)
@@ -274,10 +210,3 @@ def _check_index(index: int, num: int, device: str | None) -> None:
             f"There is no such device: this machine shows {num} GPUs. Received: "
             f"--device {device}"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

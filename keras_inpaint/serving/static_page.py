@@ -2,17 +2,17 @@
 
 import json
 import lzma
-import os
 import shutil
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from keras_inpaint.export import export_onnx
-from keras_inpaint.files import atomic_write, check_target
+from keras_inpaint.export.targets import PAGE_SETTINGS, check_page_folder
+from keras_inpaint.files import atomic_write
 
 PAGE = Path(__file__).with_name("page")
-_INDEX, _MODEL, _SETTINGS = "index.html", "model.onnx", "page.json"
+_INDEX, _MODEL = "index.html", "model.onnx"
 # Of networks of which it is not known; the publications' size.
 _PUBLISHED_SIZE = 256
 _README = """\
@@ -55,13 +55,7 @@ def export_page(inpainter: Any, folder: str | PathLike[str]) -> Path:
         OSError: If the folder cannot be written.
         ValueError: If the folder holds other files; or as `keras_inpaint.export_onnx`.
     """
-    folder = Path(os.path.abspath(folder))
-    check_target(folder, is_folder=True, name="folder")
-    if folder.exists() and not (folder / _SETTINGS).exists() and any(folder.iterdir()):
-        raise ValueError(
-            "`folder` must be new, empty, or hold an earlier page, which is replaced. Choose "
-            f"another folder. Received: folder={str(folder)!r}"
-        )
+    folder = check_page_folder(folder)
     with atomic_write(folder, is_folder=True) as draft:
         # First: it refuses what cannot be exported.
         export_onnx(inpainter, draft / _MODEL)
@@ -72,7 +66,7 @@ def export_page(inpainter: Any, folder: str | PathLike[str]) -> Path:
             "name": inpainter.name,
             "imageSize": inpainter.image_size or _PUBLISHED_SIZE,
         }
-        (draft / _SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+        (draft / PAGE_SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
         (draft / "README.md").write_text(_README, encoding="utf-8")
     return folder
 

@@ -4,19 +4,23 @@ import logging
 import os
 import pathlib
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_inpaint
 from keras_inpaint.cli import evaluate, inpaint, presets, train
 from keras_inpaint.cli.console import quiet_start
 from keras_inpaint.cli.main import _parser, main
 from keras_inpaint.files import atomic_write
+from keras_inpaint.presets import find_preset
 from keras_inpaint.training import settings
 from keras_inpaint.version import __version__
 
@@ -306,11 +310,74 @@ MISSING = [
     ["serve", "--api-key-file", "no"],
 ]
 WRITTEN = ("output", "preset_dir", "report", "json", "sheet")
+# What else is wrong in itself, or with files of the folder that the test makes.
 WRONG = [
     [*TRAIN, "--image-size", "100"],
     [*TRAIN, "--width", "30"],
     [*TUNE, "--image-size", "100"],
+    [*FILL, "--mask", "small.png"],
+    [*FILL, "--mask", PHOTO],
+    [*FILL, "--mask", "cut_off.png"],
+    ["inpaint", "cut_off.png", "--mask", "small.png", "--output", "o.png"],
+    ["inpaint", "text.jpg", "--mask", MASK, "--output", "o.png"],
+    [*FILL, "--output", "o.gif"],
+    [*FILL, "--output", "nowhere/o.png"],
+    [*FILL, "--max-pixels", "100"],
+    [*FILL, "--memory-limit", "1k"],
+    [*FILL, "--feather", "-1"],
+    [*FILL, "--sketch", MASK],
+    [*FILL, "--report", "o.png"],
+    [*FILL_ALL[:-1], "text.jpg"],
+    [*FILL_ALL, "--engine", "ray", "--workers", "0"],
+    [*FILL_ALL, "--address", "auto"],
+    [*EVALUATE, "--sheet", "o.txt"],
+    [*EVALUATE, "--hole-area", "2:1"],
+    [*EVALUATE, "--hole-area", "0.1:0.2", "--masks", str(EXAMPLES)],
+    [*EVALUATE, "--grow", "2"],
+    ["convert", "text.jpg", "taken"],
+    ["convert", "text.jpg", "new", "--image-size", "10"],
+    ["export", "--output", "model", "--format", "onnx"],
+    ["export", "--output", "o.onnx", "--format", "litert", "--image-size", "64"],
+    ["export", "--output", "o.tflite", "--format", "litert", "--image-size", "0"],
+    ["export", "--output", "o.tflite", "--format", "litert"],
+    ["export", "--output", "taken"],
+    ["export", "--output", "taken/1"],
+    ["export", "--output", "taken", "--format", "page"],
+    ["export", "--output", "model", "--max-pixels", "1000"],
+    ["publish", "photos-128", "ada/flowers"],
+    ["serve", "--port", "99999"],
+    ["serve", "--port", "{port}"],
+    ["serve", "--port", "{port}", "--engine", "ray"],
+    ["serve", "--host", "no.such.host.invalid"],
+    ["serve", "--model", "taken"],
+    ["serve", "--device", "tpu"],
+    ["serve", "--timeout", "inf"],
+    ["serve", "--max-requests", "0"],
+    ["serve", "--address", "auto"],
+    ["serve", "--max-networks", "2"],
+    ["serve", "--engine", "ray", "--max-networks", "0"],
+    ["serve", "--engine", "ray", "--device", "gpu:1"],
+    ["serve", "--preset", "half"],
 ]
+
+
+@pytest.fixture
+def wrong(tmp_path):
+    """The words of `WRONG`, of files that are there and a port that is in use."""
+    (tmp_path / "text.jpg").write_text("text")
+    Image.new("L", (8, 8)).save(tmp_path / "small.png")
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "cut_off.png")
+    content = (tmp_path / "cut_off.png").read_bytes()
+    (tmp_path / "cut_off.png").write_bytes(content[: len(content) // 2])
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "text.txt").write_text("text")
+    half = tmp_path / "half"
+    shutil.copytree(find_preset("photos-128"), half)
+    (half / "model.weights.h5").unlink()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        yield [[word.format(port=port) for word in words] for words in WRONG]
 
 
 def is_missing(word):
@@ -336,16 +403,17 @@ def test_every_argument_that_names_what_is_read_is_among_those_that_may_be_missi
                 assert (verb, next(iter(action.option_strings), verb)) in tried
 
 
-def test_keras_is_not_loaded_before_the_arguments_are_right(tmp_path):
+def test_keras_is_not_loaded_before_the_arguments_are_right(wrong, tmp_path):
     # In a process of its own: here, Keras is loaded.
     program = (
         "import sys; from keras_inpaint.cli.main import main\n"
         "for words in [['--help'], ['train', '--help']]: assert main(words) == 0\n"
-        f"for words in {[*MISSING, *WRONG]}:\n"
+        f"for words in {[*MISSING, *wrong]}:\n"
         "    code = main(words)\n"
         "    loaded = {'keras', 'tensorflow', 'jax', 'torch', 'ray'} & set(sys.modules)\n"
         "    assert (code, loaded) == (2, set()), (words, code, loaded)\n"
     )
+    before = sorted(tmp_path.iterdir())
     answer = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -355,12 +423,12 @@ def test_keras_is_not_loaded_before_the_arguments_are_right(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT.parent), "HF_TOKEN": "hf_none"},
     )
     told = answer.stderr.splitlines()
-    assert answer.returncode == 0, told
+    assert answer.returncode == 0, told[-1]
     assert len(told) == len(MISSING) + len(WRONG)
     for words, line in zip(MISSING, told, strict=False):
         (name,) = filter(is_missing, words)
         assert f"={name!r}" in line, line
-    assert not list(tmp_path.iterdir())
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("architecture", ["deepfill_v1", "deepfill_v2"])

@@ -1,8 +1,10 @@
+import io
+
 import pytest
 
 from keras_inpaint.cli.main import main
 from keras_inpaint.cli.serve import KEY_VARIABLE
-from keras_inpaint.serving import server
+from keras_inpaint.serving import listening, server
 
 
 @pytest.fixture
@@ -11,6 +13,8 @@ def asked(monkeypatch):
     calls = []
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     monkeypatch.setattr(server, "serve", lambda *arguments: calls.append(arguments))
+    # Another server may run on this machine.
+    monkeypatch.setattr(listening, "bound", lambda host, port: io.BytesIO())
     return calls
 
 
@@ -68,13 +72,13 @@ def test_wrong_options_are_refused_before_the_model_is_loaded(asked, capsys, opt
 @pytest.mark.parametrize("key", ["", "two words", "ключ", "line\nline"])
 def test_a_key_that_no_header_carries_is_refused_without_being_shown(key):
     with pytest.raises(ValueError, match="letters, digits and signs") as refusal:
-        server.read_key(key, None)
+        listening.read_key(key, None)
     assert not key or key not in str(refusal.value)
 
 
 def test_two_keys_are_one_too_many(tmp_path):
     with pytest.raises(ValueError, match="not from both"):
-        server.read_key("one", tmp_path / "key")
+        listening.read_key("one", tmp_path / "key")
 
 
 @pytest.mark.parametrize("address", [("127.0.0.1", 99999), ("no.such.host.invalid", 8501)])

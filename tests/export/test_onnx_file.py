@@ -279,11 +279,11 @@ def test_where_onnx_runtime_is_missing_it_says_what_to_install(path, monkeypatch
 
 def test_a_server_answers_with_a_file_and_takes_the_one_that_replaces_it(path, tmp_path):
     models = pytest.importorskip("keras_inpaint.serving.models")
-    from keras_inpaint.serving import Limits
+    from keras_inpaint.serving import Limits, sources
 
     served = tmp_path / "served.onnx"
     shutil.copy(path, served)
-    keeper = models.ModelKeeper(models.PresetSource(str(served)), Limits(), warm_up=False)
+    keeper = models.ModelKeeper(sources.PresetSource(str(served)), Limits(), warm_up=False)
     try:
         assert (keeper.name, keeper.current.version) == ("served", 1)
         photo, mask = np.full((64, 64, 3), 9, "uint8"), np.eye(64)

@@ -25,7 +25,7 @@ POST = b"POST /inpaint HTTP/1.1\r\nHost: x\r\n"
 SERVER = """
 import os, sys
 from serving.fake_server import FakeSource
-from keras_inpaint.serving import models, server
+from keras_inpaint.serving import server, sources
 from keras_inpaint.serving.limits import Limits
 
 class Source(FakeSource):
@@ -36,7 +36,7 @@ class Source(FakeSource):
         self.generators[version].seconds = float(os.environ.get("SECONDS", 0))
         return inpainter
 
-models.PresetSource = Source
+sources.PresetSource = Source
 limits = Limits(memory=2**31, head_timeout=2.0, body_timeout=2.0, timeout=20.0, max_requests=8)
 server.serve(limits=limits, port=int(sys.argv[1]))
 """

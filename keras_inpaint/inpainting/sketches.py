@@ -1,0 +1,71 @@
+"""Sketches: what a guided generator is to draw into the hole, and which generators take one."""
+
+from typing import Any
+
+from keras_inpaint.pictures.masks import MaskSource, find_holes
+from keras_inpaint.pictures.opening import MAX_PIXELS
+from keras_inpaint.pictures.pixels import Holes
+
+
+def find_lines(
+    sketch: MaskSource,
+    is_inverted: bool,
+    size: tuple[int, ...],
+    max_pixels: int | None = MAX_PIXELS,
+    memory_limit: int | None = None,
+) -> Holes:
+    """Finds the lines of a sketch.
+
+    Args:
+        sketch: As `Inpainter.inpaint` takes.
+        is_inverted: bool. Whether the lines are the darker ones.
+        size: Height and width of the photo.
+        max_pixels: As `memory_limit`, see `keras_inpaint.pictures.read_mask`.
+
+    Returns:
+        bool array of shape `size`: True on a line.
+
+    Raises:
+        OSError: If the sketch cannot be read.
+        ValueError: If it is ambiguous, or of another size than the photo.
+    """
+    try:
+        lines = find_holes(
+            sketch, is_inverted, max_pixels=max_pixels, memory_limit=memory_limit
+        ).holes
+    except ValueError as error:
+        raise ValueError(f"`sketch` is read as a mask is. {error}") from error
+    check_sketch_size(lines.shape, size)
+    return lines
+
+
+def check_sketch_size(sketch_size: tuple[int, ...], photo_size: tuple[int, ...]) -> None:
+    """Refuses a sketch of another height and width than its photo's.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if sketch_size != photo_size:
+        raise ValueError(
+            "A sketch must be as high and wide as its photo. "
+            f"Received: sketch of {sketch_size[0]} x {sketch_size[1]} pixels, photo of "
+            f"{photo_size[0]} x {photo_size[1]}"
+        )
+
+
+def check_guided(generator: Any) -> None:
+    """Refuses a generator that has no place for a sketch.
+
+    Raises:
+        ValueError: If it was not made with `guided=True`.
+    """
+    if not getattr(generator, "guided", False):
+        raise not_guided(repr(generator))
+
+
+def not_guided(received: str) -> ValueError:
+    """Returns the error of a sketch for a generator that has no place for one."""
+    return ValueError(
+        "A sketch is for a guided generator, which was made and trained with `guided=True`. "
+        f"Received: sketch, and {received}"
+    )
