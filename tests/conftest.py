@@ -3,13 +3,11 @@
 import pathlib
 import signal
 
-import keras
-import numpy as np
 import pytest
 
+# Keras is imported by what uses it: the process that gives tests to others, which wait until it
+# has begun, runs none.
 pytest.register_assert_rewrite("contracts.layer_contract")
-
-from contracts.layer_contract import check_layer as _check_layer  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -48,12 +46,16 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def rng():
     """The one source of chance of a test."""
+    import numpy as np
+
     return np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
 def _same_start():
     """Each test starts from the same seed in float32, whatever ran before it."""
+    import keras
+
     keras.utils.set_random_seed(0)
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
@@ -68,7 +70,9 @@ def check_layer(tmp_path):
     See `tests/contracts/layer_contract.py`.
     """
 
+    from contracts.layer_contract import check_layer as check_promises
+
     def check(layer, inputs, **options):
-        return _check_layer(layer, inputs, folder=tmp_path, **options)
+        return check_promises(layer, inputs, folder=tmp_path, **options)
 
     return check

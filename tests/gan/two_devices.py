@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 from kills import make_small
 from PIL import Image
+from tiny import TinyGenerator, make_images, make_masks
 from tiny import make_gan as make_tiny
-from tiny import make_images, make_masks
 
 from keras_inpaint.cli.main import main as command
 from keras_inpaint.gan import InpaintingGAN, PictureSheets
@@ -173,7 +173,7 @@ def first(strategy, folder):
 
 
 def compiled(strategy, folder):
-    return {"sgd": compare(strategy, "v1", sgd, 5, sizes=(4, 3, 5))[1]}
+    return {"sgd": compare(strategy, "v1", sgd, 2, sizes=(4, 3, 5))[1]}
 
 
 def with_adam(strategy, folder):
@@ -375,6 +375,21 @@ def make_loader(images, masks):
     return torch.utils.data.DataLoader(data, batch_size=4)
 
 
+class TinyGuided(TinyGenerator):
+    """Draws what it is shown into its first guess."""
+
+    guided = True
+
+    def __init__(self):
+        super().__init__()
+        self.draw = keras.layers.Conv2D(3, 3, padding="same")
+        self.draw.build((None, None, None, 1))
+
+    def call(self, inputs):
+        coarse = super().call(inputs)["coarse"] + self.draw(inputs["sketches"])
+        return {"coarse": coarse, "refined": self.second(coarse)}
+
+
 def guided(strategy, folder):
     """Sketches of one's own, as a dataset of each library brings them."""
     import torch
@@ -399,9 +414,8 @@ def guided(strategy, folder):
         ends = []
         for scope in (nullcontext(), strategy.scope()):
             with scope:
-                gan = InpaintingGAN.deepfill_v2(
-                    width=4, image_size=SIZE, critic_width=2, guided=True
-                )
+                parts = TinyGuided(), PatchCritic(2, guided=True), HingeObjective()
+                gan = InpaintingGAN(*parts, Boxes(16, 16, jitter=2))
                 gan.compile(sgd(), run_eagerly=True)
             start = start or gan.get_weights()
             gan.set_weights(start)

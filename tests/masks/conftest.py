@@ -1,10 +1,11 @@
-import keras
 import pytest
 
 
 @pytest.fixture(scope="session")
 def quick():
     """Makes a function of tensors quick: JAX compiles every operation it meets one by one."""
+    import keras
+
     if keras.backend.backend() == "jax":
         import jax
 
@@ -15,6 +16,8 @@ def quick():
 @pytest.fixture(scope="session")
 def compilers(quick):
     """All the ways in which the backend runs a function of tensors."""
+    import keras
+
     if keras.backend.backend() == "jax":
         return [quick]
     import tensorflow as tf
