@@ -45,12 +45,13 @@ def check_sketch_size(sketch_size: tuple[int, ...], photo_size: tuple[int, ...])
     Raises:
         ValueError: If they differ.
     """
-    if sketch_size != photo_size:
-        raise ValueError(
-            "A sketch must be as high and wide as its photo. "
-            f"Received: sketch of {sketch_size[0]} x {sketch_size[1]} pixels, photo of "
-            f"{photo_size[0]} x {photo_size[1]}"
-        )
+    if sketch_size == photo_size:
+        return
+    (height, width), (sketch_height, sketch_width) = photo_size, sketch_size
+    raise ValueError(
+        f"The sketch must be of the photo's size, {width} x {height} pixels. "
+        f"Received: a sketch of {sketch_width} x {sketch_height}"
+    )
 
 
 def check_guided(generator: Any) -> None:

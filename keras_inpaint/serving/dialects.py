@@ -47,8 +47,8 @@ def read_json(body: bytes, limits: Limits) -> dict[str, Any]:
     if len(body) > limits.max_json:
         raise Refusal(
             413,
-            f"JSON must have at most {limits.max_json} bytes; this has {len(body)}. Send "
-            "files instead of numbers, or tensors by the binary extension.",
+            f"JSON must have at most {limits.max_json} bytes. Send files instead of numbers, "
+            f"or tensors by the binary extension. Received: {len(body)}",
         )
     try:
         document = json.loads(

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from keras_inpaint.inpainting.memory import MemoryLimitError
+from keras_inpaint.inpainting.sketches import check_sketch_size
 from keras_inpaint.pictures import Picture, read_header, read_picture, write_picture
 from keras_inpaint.pictures.masks import check_mask_size, find_holes
 from keras_inpaint.pictures.opening import PictureHeader
@@ -194,7 +195,11 @@ def _header(content: bytes, name: str) -> PictureHeader:
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
     if header.num_frames > 1:
-        raise Refusal(400, f"`{name}` must be one picture, not an animation or several pages.")
+        raise Refusal(
+            400,
+            f"`{name}` must be one picture, not an animation or several pages. Received: "
+            f"{header.num_frames} of them",
+        )
     return header
 
 
@@ -226,9 +231,12 @@ def _read_pair(
     source = photo if mask is None else mask
     try:
         found = find_holes(source, wish.invert_mask, wish.mask_from_alpha, wish.grow)
-        check_mask_size(found.holes.shape, picture.size)
     except (OSError, ValueError) as error:
         raise _unreadable(mask_name, error) from error
+    try:
+        check_mask_size(found.holes.shape, picture.size)
+    except ValueError as error:
+        raise Refusal(400, f"`{mask_name}`: {error}") from error
     return picture, found.holes
 
 
@@ -237,13 +245,10 @@ def _read_sketch(sketch: bytes, picture: Picture, wish: Wish) -> Holes:
         lines = find_holes(sketch, wish.invert_sketch).holes
     except (OSError, ValueError) as error:
         raise _unreadable("sketch", error) from error
-    if lines.shape != picture.size:
-        height, width = picture.size
-        raise Refusal(
-            400,
-            f"`sketch` must be as high and wide as `photo`: {height} x {width} pixels. "
-            f"Received: {lines.shape[0]} x {lines.shape[1]}",
-        )
+    try:
+        check_sketch_size(lines.shape, picture.size)
+    except ValueError as error:
+        raise Refusal(400, f"`sketch`: {error}") from error
     return lines
 
 

@@ -201,8 +201,8 @@ class MemoryBudget:
         if need > self.total:
             raise Refusal(
                 413,
-                f"This request needs about {need / MIB:.0f} MiB of memory, more than the "
-                f"limit of {self.total / MIB:.0f} MiB. Send fewer or smaller pictures.",
+                f"A request may need at most {self.total / MIB:.0f} MiB of memory. Send fewer "
+                f"or smaller pictures. Received: one that needs about {need / MIB:.0f} MiB",
             )
         with self._changed:
             while self.used + need > self.total:
@@ -254,13 +254,14 @@ class BodyReader:
         deadline = time.monotonic() + self.timeout
         try:
             if declared is not None and declared > self.max_body:
-                raise await self._refuse_size(receive)
+                raise await self._refuse_size(receive, f"{declared}")
             is_more = True
             while is_more:
                 message = await _receive(receive, deadline)
                 part, is_more = message.get("body", b""), message.get("more_body", False)
                 if length + len(part) > self.max_body:
-                    raise await self._refuse_size(receive, is_more)
+                    received = f"at least {length + len(part)}"
+                    raise await self._refuse_size(receive, received, is_more)
                 if self.total + len(part) > self.max_total:
                     raise Refusal(
                         429,
@@ -279,7 +280,9 @@ class BodyReader:
         """Says that a body of some bytes is no longer held."""
         self.total -= length
 
-    async def _refuse_size(self, receive: Receive, is_more: bool = True) -> Refusal:
+    async def _refuse_size(
+        self, receive: Receive, received: str, is_more: bool = True
+    ) -> Refusal:
         """Drops what is on its way: clients that are still sending see no answer."""
         deadline, drained = time.monotonic() + self._DRAIN_SECONDS, 0
         try:
@@ -292,7 +295,7 @@ class BodyReader:
         return Refusal(
             413,
             f"The body must have at most {self.max_body} bytes. Send a smaller picture, or "
-            "fewer.",
+            f"fewer. Received: {received}",
             {"Connection": "close"},
         )
 

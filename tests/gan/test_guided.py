@@ -208,7 +208,7 @@ def test_an_inpainter_follows_a_sketch_inside_of_the_hole_alone(size, rng, tmp_p
     Image.fromarray(np.where(lines, 0, 255).astype("uint8")).save(path)
     inked = inpainter.inpaint(photo, mask, sketch=path, invert_sketch=True)
     np.testing.assert_array_equal(inked, drawn)
-    with pytest.raises(ValueError, match="sketch of 5 x 6 pixels"):
+    with pytest.raises(ValueError, match="Received: a sketch of 6 x 5"):
         inpainter.inpaint(photo, mask, sketch=np.ones((5, 6), bool))
 
 

@@ -374,6 +374,14 @@ def test_the_openapi_document_names_every_route(client):
     )
 
 
+def test_a_mask_of_another_size_is_refused_with_both_sizes(client, pair):
+    photo, mask = pair
+    files = {"photo": encode(photo), "mask": encode(mask[:, :40])}
+    error = client.post("/inpaint", files=files).json()["error"]
+    assert "`mask`: The mask must be of the photo's size, 64 x 48 pixels." in error
+    assert error.endswith("Received: a mask of 40 x 48")
+
+
 def test_nobody_works_for_a_client_that_has_gone(serve, pair):
     served = serve(max_batch_size=1)
     served.generator.may_go.clear()

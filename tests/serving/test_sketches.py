@@ -56,7 +56,7 @@ def test_the_hole_follows_the_sketch_of_the_request(guided, inpainter, ink):
         (b"", "`sketch`"),
         (b"no picture", "`sketch`"),
         (encode(PHOTO), "`sketch`"),
-        (encode(LINES[:40]), "`sketch` must be as high and wide as `photo`"),
+        (encode(LINES[:40]), f"Received: a sketch of {LINES.shape[1]} x 40"),
     ],
     ids=["nothing", "text", "a photograph", "another size"],
 )
