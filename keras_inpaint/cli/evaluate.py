@@ -135,10 +135,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _sketch(preset: str, inpainter: Any) -> Any:
     """What drew the sketches that a guided preset was trained with, where it says so."""
-    if not getattr(inpainter.generator, "guided", False):
-        return None
-    from keras_inpaint.presets.reading import read_object
+    from keras_inpaint.inpainting.sketches import is_guided
+    from keras_inpaint.presets.reading import is_onnx_name, read_object
 
+    # Files of ONNX hold nothing of their training.
+    if not is_guided(inpainter.generator) or is_onnx_name(preset):
+        return None
     return read_object(preset, "sketch", optional=True)
 
 

@@ -20,6 +20,7 @@ from keras_inpaint.evaluation.photo_metrics import ROUGHNESS, Metrics, photo_met
 from keras_inpaint.evaluation.samples import Area, Sample, Samples, Sketch
 from keras_inpaint.files import write_json
 from keras_inpaint.files.room import KnownFolder
+from keras_inpaint.inpainting.sketches import check_guided, is_guided
 from keras_inpaint.masks import EdgeSketch
 from keras_inpaint.pictures import MAX_PIXELS, Picture, check_writable, write_picture
 from keras_inpaint.pictures import sheet as draw_sheet
@@ -303,12 +304,9 @@ def evaluate(
 
 def _checked_sketch(inpainter: Any, sketch: Sketch | None) -> Sketch | None:
     """What draws the lines that a guided generator is shown; `None` for another one."""
-    if not getattr(getattr(inpainter, "generator", None), "guided", False):
-        if sketch is not None:
-            raise ValueError(
-                "`sketch` is for guided generators, which were trained with `guided=True`. "
-                f"Leave it out. Received: sketch={_name(sketch)}, and {inpainter.name!r}"
-            )
+    if sketch is not None:
+        check_guided(inpainter)
+    if not is_guided(getattr(inpainter, "generator", None)):
         return None
     sketch = sketch or EdgeSketch()
     _LOG.info(

@@ -20,8 +20,8 @@ def check_exportable(inpainter: Any, what: str, options: str) -> None:
         options: str. Those of the command line that write it.
 
     Raises:
-        ValueError: If the backend is not TensorFlow, the generator is an export itself, its
-            pictures have other than 3 channels, or it is guided.
+        ValueError: If the backend is not TensorFlow, the generator is an export itself, or
+            its pictures have other than 3 channels.
     """
     backend = keras.backend.backend()
     if backend != "tensorflow":
@@ -42,12 +42,6 @@ def check_exportable(inpainter: Any, what: str, options: str) -> None:
             f"{what} is made of generators for colour pictures, whose `channels` are 3: the "
             "pictures of its requests are red, green and blue. "
             f"Received: channels={generator.channels}"
-        )
-    if getattr(generator, "guided", False):
-        raise ValueError(
-            f"{what} has requests of photos and masks alone: a guided generator could not be "
-            "shown a sketch. Fill by `Inpainter.inpaint(..., sketch=...)`. "
-            "Received: generator.guided=True"
         )
 
 

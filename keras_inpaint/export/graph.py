@@ -10,6 +10,9 @@ from keras_inpaint.pictures.pixels import MASK_THRESHOLD
 
 Tensor = Any
 
+# What guided generators are shown, as tensors and as files.
+SKETCHES, SKETCH_BYTES = "sketches", "sketch_bytes"
+
 
 def require(condition: Tensor, *parts: Any) -> Tensor:
     """Fails with an `InvalidArgumentError` where a condition does not hold.
@@ -26,7 +29,11 @@ def require(condition: Tensor, *parts: Any) -> Tensor:
 
 
 def check_pairs(
-    images: Tensor, masks: Tensor, names: tuple[str, str], max_pixels: int | None = None
+    images: Tensor,
+    masks: Tensor,
+    names: tuple[str, str],
+    max_pixels: int | None = None,
+    sketches: Tensor | None = None,
 ) -> Tensor:
     """Fails unless there is one mask for each picture, of the picture's size.
 
@@ -35,13 +42,15 @@ def check_pairs(
         masks: Tensor of shape `(num, height, width, 1)`.
         names: Pair of str. Names of the two in the request.
         max_pixels: int or `None`. Pixels that all pictures may have together.
+        sketches: As `masks`, or `None` where there are none.
 
     Returns:
         Operation, see `require`.
     """
     picture, mask = names
-    size, mask_size = tf.shape(images)[:3], tf.shape(masks)[:3]
+    size = tf.shape(images)[:3]
     limit = _NO_LIMIT if max_pixels is None else max_pixels
+    drawn = {} if sketches is None else {SKETCHES: sketches}
     return tf.group(
         require(
             tf.reduce_all(size > 0),
@@ -55,26 +64,49 @@ def check_pairs(
             "number, height and width ",
             size,
         ),
-        require(
-            size[0] == mask_size[0],
-            f"`{mask}` must hold one mask for each of `{picture}`. Received: ",
-            mask_size[0],
-            " masks, ",
-            size[0],
-            " pictures",
-        ),
-        require(
-            tf.reduce_all(size[1:] == mask_size[1:]),
-            f"`{mask}` must have the height and width of `{picture}`, ",
-            size[1:],
-            ". Received: ",
-            mask_size[1:],
+        *(
+            _check_sizes(each, name, size, picture)
+            for name, each in {mask: masks, **drawn}.items()
         ),
     )
 
 
+def _check_sizes(others: Tensor, name: str, size: Tensor, picture: str) -> Tensor:
+    """Fails unless there is one mask, or sketch, for each picture, of the picture's size."""
+    found = tf.shape(others)[:3]
+    return tf.group(
+        _check_number(found[0], name, size[0], picture),
+        require(
+            tf.reduce_all(size[1:] == found[1:]),
+            f"`{name}` must have the height and width of `{picture}`, ",
+            size[1:],
+            ". Received: ",
+            found[1:],
+        ),
+    )
+
+
+def _check_number(found: Tensor, name: str, num: Tensor, picture: str) -> Tensor:
+    kind, kinds, _ = _words(name)
+    return require(
+        num == found,
+        f"`{name}` must hold one {kind} for each of `{picture}`. Received: ",
+        found,
+        f" {kinds}, ",
+        num,
+        " pictures",
+    )
+
+
+def _words(name: str) -> tuple[str, str, str]:
+    """What an input holds, several of these, and what is marked in one."""
+    if name in (SKETCHES, SKETCH_BYTES):
+        return "sketch", "sketches", "on the lines"
+    return "mask", "masks", "in the hole"
+
+
 def check_levels(least: Tensor, most: Tensor, name: str) -> Tensor:
-    """Fails unless it is clear what is the hole in each of several masks.
+    """Fails unless it is clear what is marked in each of several masks, or sketches.
 
     As `keras_inpaint.pictures.read_mask` for what a server takes: levels above 127, or zeros
     and ones. What it reads otherwise, or refuses, fails here.
@@ -90,12 +122,13 @@ def check_levels(least: Tensor, most: Tensor, name: str) -> Tensor:
     is_split = (least <= MASK_THRESHOLD) & (most > MASK_THRESHOLD)
     is_unclear = ~(is_split | (least == most) | (most == 1))
     index = _first(is_unclear)
+    *_, where = _words(name)
     return require(
         ~tf.reduce_any(is_unclear),
         f"`{name}[",
         index,
-        f"]` must be above {MASK_THRESHOLD} in the hole and not elsewhere, or hold zeros and "
-        "ones (1 in the hole). Received: levels, from lowest to highest, ",
+        f"]` must be above {MASK_THRESHOLD} {where} and not elsewhere, or hold zeros and "
+        f"ones (1 {where}). Received: levels, from lowest to highest, ",
         _row(tf.stack([least, most], axis=1), index),
     )
 
@@ -119,6 +152,11 @@ def find_holes(masks: Tensor) -> Tensor:
     least, most = (end[:, None, None, None] for end in level_range(levels))
     threshold = tf.where(most == 1, 0, MASK_THRESHOLD)
     return (levels > threshold) & (least != most)
+
+
+def find_lines(sketches: Tensor, holes: Tensor) -> Tensor:
+    """Finds what sketches, which `check_levels` lets pass, draw into holes: as `find_holes`."""
+    return find_holes(sketches) & holes
 
 
 def _text(values: Tensor) -> Tensor:
@@ -176,7 +214,10 @@ _BMP_BITS = 28
 
 
 def check_files(
-    image_bytes: Tensor, mask_bytes: Tensor, max_pixels: int | None = None
+    image_bytes: Tensor,
+    mask_bytes: Tensor,
+    max_pixels: int | None = None,
+    sketch_bytes: Tensor | None = None,
 ) -> Tensor:
     """Fails unless all files can be decoded, and each mask is clear and of its picture's size.
 
@@ -188,46 +229,59 @@ def check_files(
         image_bytes: String tensor of shape `(num,)`.
         mask_bytes: String tensor of shape `(num,)`.
         max_pixels: int or `None`. Pixels that each picture may have.
+        sketch_bytes: As `mask_bytes`, and all that is said of masks; `None` where there are
+            none.
 
     Returns:
         Operation, see `require`.
     """
-    num, num_masks = tf.size(image_bytes), tf.size(mask_bytes)
-    one_each = require(
-        num == num_masks,
-        "`mask_bytes` must hold one mask for each of `image_bytes`. Received: ",
-        num_masks,
-        " masks, ",
-        num,
-        " pictures",
-    )
-    with tf.control_dependencies([one_each]):
+    drawn = {} if sketch_bytes is None else {SKETCH_BYTES: sketch_bytes}
+    others = {"mask_bytes": mask_bytes, **drawn}
+    num = tf.size(image_bytes)
+    one_each = [
+        _check_number(tf.size(contents), name, num, "image_bytes")
+        for name, contents in others.items()
+    ]
+    with tf.control_dependencies(one_each):
         sizes = _checked_sizes(image_bytes, "image_bytes", max_pixels)
-        mask_sizes = _checked_sizes(mask_bytes, "mask_bytes", max_pixels)
-    is_wrong = tf.reduce_any(sizes != mask_sizes, axis=1)
+        are_fitting = [
+            _check_fits(_checked_sizes(contents, name, max_pixels), name, sizes)
+            for name, contents in others.items()
+        ]
+    with tf.control_dependencies(are_fitting):
+        are_decodable = [
+            _check_decodable(contents, name)
+            for name, contents in {"image_bytes": image_bytes, **others}.items()
+        ]
+    with tf.control_dependencies(are_decodable):
+        return tf.group(
+            *(_check_levels_of_files(contents, name) for name, contents in others.items())
+        )
+
+
+def _check_fits(found: Tensor, name: str, sizes: Tensor) -> Tensor:
+    """Fails unless files are of their pictures' sizes."""
+    is_wrong = tf.reduce_any(sizes != found, axis=1)
     index = _first(is_wrong)
-    is_fitting = require(
+    return require(
         ~tf.reduce_any(is_wrong),
-        "`mask_bytes[",
+        f"`{name}[",
         index,
         "]` must have the height and width of its picture, ",
         _row(sizes, index),
         ". Received: ",
-        _row(mask_sizes, index),
+        _row(found, index),
     )
-    with tf.control_dependencies([is_fitting]):
-        are_decodable = tf.group(
-            _check_decodable(image_bytes, "image_bytes"),
-            _check_decodable(mask_bytes, "mask_bytes"),
-        )
-    with tf.control_dependencies([are_decodable]):
-        least, most = tf.map_fn(
-            lambda content: level_range(decode_mask(content)[None]),
-            mask_bytes,
-            fn_output_signature=(tf.TensorSpec((1,), tf.int32),) * 2,
-            parallel_iterations=1,
-        )
-    return check_levels(least[:, 0], most[:, 0], "mask_bytes")
+
+
+def _check_levels_of_files(contents: Tensor, name: str) -> Tensor:
+    least, most = tf.map_fn(
+        lambda content: level_range(decode_mask(content)[None]),
+        contents,
+        fn_output_signature=(tf.TensorSpec((1,), tf.int32),) * 2,
+        parallel_iterations=1,
+    )
+    return check_levels(least[:, 0], most[:, 0], name)
 
 
 def decode_photo(content: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from keras_inpaint.export.targets import (
     file_to_write,
 )
 from keras_inpaint.files import atomic_write
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.layers.contextual_attention import attention_at_once
 
 
@@ -27,7 +28,9 @@ def export_litert(
     signature `serving_default` takes `images`, uint8 of shape `(1, height, width, 3)`, and
     `masks`, uint8 of shape `(1, height, width, 1)`, above 127 in the hole, or zeros and ones,
     and returns `completed`, uint8 like `images`, whose known pixels are those of `images` bit
-    for bit. The operations are LiteRT's own, without those of TensorFlow (Flex).
+    for bit. Of a guided generator it also takes `sketches`, like `masks`: above 127 on the
+    lines, of which those in the hole count; all zeros draw nothing. The operations are
+    LiteRT's own, without those of TensorFlow (Flex).
 
     LiteRT's graphs have one size: write a file for each that is needed. They have neither
     assertions, so that nothing is refused, nor decoders of picture files.
@@ -73,12 +76,13 @@ def _convert(inpainter: Any, size: tuple[int, int], float16: bool) -> bytes:
 
     signatures = Signatures(inpainter)
 
-    def fill(images: Any, masks: Any) -> dict[str, Any]:
-        return {"completed": signatures.fill(images, masks)["completed"]}
+    def fill(images: Any, masks: Any, sketches: Any = None) -> dict[str, Any]:
+        return {"completed": signatures.fill(images, masks, sketches)["completed"]}
 
+    channels = {"images": 3, "masks": 1}
+    channels |= {"sketches": 1} if is_guided(inpainter.generator) else {}
     specs = [
-        tf.TensorSpec((1, *size, channels), tf.uint8, name=name)
-        for name, channels in (("images", 3), ("masks", 1))
+        tf.TensorSpec((1, *size, channels[name]), tf.uint8, name=name) for name in channels
     ]
     try:
         with attention_at_once():
@@ -102,8 +106,9 @@ def _filler(path: Path) -> Any:
 
     interpreter = Interpreter(model_path=str(path))
 
-    def fill(images: Any, masks: Any) -> Any:
+    def fill(*pictures: Any) -> Any:
         run = interpreter.get_signature_runner("serving_default")
-        return run(images=images, masks=masks)["completed"]
+        names = ("images", "masks", "sketches")[: len(pictures)]
+        return run(**dict(zip(names, pictures, strict=True)))["completed"]
 
     return fill

@@ -15,6 +15,7 @@ from keras_inpaint.inpainting.onnx_generator import (
     INPUTS,
     OnnxGenerator,
 )
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.layers.contextual_attention import attention_at_once
 from keras_inpaint.presets.reading import ONNX_SUFFIX
 from keras_inpaint.version import __version__
@@ -34,7 +35,8 @@ def export_onnx(inpainter: Any, path: str | PathLike[str]) -> Path:
 
     - Inputs: `images`, uint8 of shape `(num, height, width, 3)`, and `masks`, uint8 of shape
       `(num, height, width, 1)`, above 127 in the hole, or zeros and ones. A mask of one value
-      has no hole.
+      has no hole. Of a guided generator also `sketches`, like `masks`: above 127 on the lines,
+      of which those in the hole count; all zeros draw nothing.
     - Outputs: `completed`, uint8 like `images`, and `predicted`, the same at known pixels too
       as the network sees them, to blend at the edge of the hole.
 
@@ -69,9 +71,13 @@ def export_onnx(inpainter: Any, path: str | PathLike[str]) -> Path:
         draft.write_bytes(_convert(inpainter))
         exported = OnnxGenerator(draft, ["CPUExecutionProvider"])
         around = Inpainter(exported, corruption=exported.corruption)
+
+        def fill_around(photos: Any, masks: Any, sketches: Any = None) -> Any:
+            return around.inpaint_batch(photos, masks, sketches=sketches)
+
         check_filling(
             inpainter,
-            [lambda *pictures: exported.fill(*pictures)["completed"], around.inpaint_batch],
+            [lambda *pictures: exported.fill(*pictures)["completed"], fill_around],
         )
     return path
 
@@ -83,9 +89,10 @@ def _convert(inpainter: Any) -> bytes:
 
     from keras_inpaint.export.signatures import Signatures
 
+    num_inputs = 3 if is_guided(inpainter.generator) else 2
     specs = [
         tf.TensorSpec((None, None, None, channels), tf.uint8, name=name)
-        for name, channels in zip(INPUTS, (3, 1), strict=True)
+        for name, channels in zip(INPUTS[:num_inputs], (3, 1, 1), strict=False)
     ]
     fill = tf.function(Signatures(inpainter).fill)
     try:

@@ -8,10 +8,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.pictures.pixels import MASK_THRESHOLD, to_images
 
 Bytes = NDArray[np.uint8]
-Fill = Callable[[Bytes, Bytes], Bytes]
+# Of photos, masks and, of guided generators, sketches.
+Fill = Callable[..., Bytes]
 Size = tuple[int, int, int]
 
 # Of 255: graphs are optimised by other rules, and a number may be rounded the other way.
@@ -30,17 +32,19 @@ def check_filling(
     Args:
         inpainter: `keras_inpaint.Inpainter`.
         fills: Sequence of functions of photos `(num, height, width, 3)` and masks `(num,
-            height, width, 1)` that return what is filled, all in bytes.
+            height, width, 1)`, and of sketches like these where the generator is guided,
+            that return what is filled, all in bytes.
         sizes: Iterable of number, height and width of the pictures to compare.
 
     Raises:
         ValueError: If pictures differ by more than `TOLERANCE`, or known pixels at all.
     """
     for num, height, width in sizes:
-        photos, masks = _pictures(num, height, width)
-        expected = inpainter.inpaint_batch(photos, masks, memory_limit=_NO_LIMIT)
+        photos, masks, *sketches = _pictures(inpainter, num, height, width)
+        drawn = {"sketches": sketches[0]} if sketches else {}
+        expected = inpainter.inpaint_batch(photos, masks, memory_limit=_NO_LIMIT, **drawn)
         for fill in fills:
-            _compare(fill(photos, masks), expected, photos, masks)
+            _compare(fill(photos, masks, *sketches), expected, photos, masks)
 
 
 def check_saved_model(inpainter: Any, folder: Path) -> None:
@@ -57,16 +61,16 @@ def check_saved_model(inpainter: Any, folder: Path) -> None:
     model = tf.saved_model.load(folder)
     signatures = model.signatures
 
-    def fill(photos: Bytes, masks: Bytes) -> Bytes:
-        tensors = {"images": tf.constant(photos), "masks": tf.constant(masks)}
+    def fill(*pictures: Bytes) -> Bytes:
+        names = ("images", "masks", "sketches")[: len(pictures)]
+        tensors = dict(zip(names, map(tf.constant, pictures), strict=True))
         completed: Bytes = signatures["serving_default"](**tensors)["completed"].numpy()
         return completed
 
-    def fill_files(photos: Bytes, masks: Bytes) -> Bytes:
-        outputs = signatures["serving_bytes"](
-            image_bytes=tf.stack([tf.io.encode_png(photo) for photo in photos]),
-            mask_bytes=tf.stack([tf.io.encode_png(mask) for mask in masks]),
-        )
+    def fill_files(*pictures: Bytes) -> Bytes:
+        names = ("image_bytes", "mask_bytes", "sketch_bytes")[: len(pictures)]
+        files = [tf.stack([tf.io.encode_png(one) for one in each]) for each in pictures]
+        outputs = signatures["serving_bytes"](**dict(zip(names, files, strict=True)))
         return np.stack([tf.io.decode_png(file) for file in outputs["completed_bytes"]])
 
     check_filling(inpainter, [fill, fill_files])
@@ -75,10 +79,14 @@ def check_saved_model(inpainter: Any, folder: Path) -> None:
 
 def _check_features(inpainter: Any, features: Any) -> None:
     """Refuses features of pictures, in `[-1, 1]`, that differ by more than a level."""
-    photos, masks = _pictures(*_SIZES[0])
+    photos, *marks = _pictures(inpainter, *_SIZES[0])
+    names = ("masks", "sketches")[: len(marks)]
     inputs = {
         "corrupted": to_images(photos),
-        "masks": (masks > MASK_THRESHOLD).astype(np.float32),
+        **{
+            name: (each > MASK_THRESHOLD).astype(np.float32)
+            for name, each in zip(names, marks, strict=True)
+        },
     }
     expected = inpainter.generator.predict_on_batch(inputs)
     found = features(**{name: tf.constant(array) for name, array in inputs.items()})
@@ -109,8 +117,12 @@ def _compare(found: Bytes, expected: Bytes, photos: Bytes, masks: Bytes) -> None
         )
 
 
-def _pictures(num: int, height: int, width: int) -> tuple[Bytes, Bytes]:
-    """Photos of slopes and noise, each with a hole at its edge and one inside."""
+def _pictures(inpainter: Any, num: int, height: int, width: int) -> tuple[Bytes, ...]:
+    """Photos of slopes and noise, each with a hole at its edge and one inside.
+
+    Where the generator is guided, also sketches: a line in each of the holes, which goes on
+    where the photo is known.
+    """
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:height, :width]
     slopes = np.stack([rows, columns, rows + columns], axis=-1) % 224
@@ -119,4 +131,10 @@ def _pictures(num: int, height: int, width: int) -> tuple[Bytes, Bytes]:
     for index in range(num):
         masks[index, height // 4 : height // 2, width // 3 : width // 2 + index] = 255
         masks[index, height - 9 :, : 5 + index] = 128
-    return photos.astype(np.uint8), masks
+    pictures = photos.astype(np.uint8), masks
+    if not is_guided(inpainter.generator):
+        return pictures
+    sketches = np.zeros_like(masks)
+    sketches[:, height // 3] = 255
+    sketches[:, :, 2] = 128
+    return *pictures, sketches

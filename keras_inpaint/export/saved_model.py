@@ -14,6 +14,7 @@ from keras_inpaint.export.targets import (
 )
 from keras_inpaint.files import atomic_write, weights_size
 from keras_inpaint.inpainting.exported import write_description
+from keras_inpaint.inpainting.sketches import is_guided
 
 
 def write_version(folder: Path, write: Callable[[Path], None], size: int = 0) -> Path:
@@ -46,7 +47,7 @@ def next_version(folder: Path) -> int:
 
 
 # Bytes at most of the graph, and of the requests to warm up for each pixel of a picture.
-_GRAPH_SIZE, _REQUESTS_SIZE = 2**22, 24
+_GRAPH_SIZE, _REQUESTS_SIZE = 2**22, 32
 
 
 def export_saved_model(
@@ -67,6 +68,10 @@ def export_saved_model(
     - `features`: `corrupted` and `masks`, float32 as the generator takes them but of any
       size, to what it returns: `coarse` and `refined`, and `offsets` of the picture
       continued to the size that divides.
+
+    Of a guided generator, each takes one input more: `sketches`, uint8 like `masks` and read as
+    these are, above 127 on the lines; `sketch_bytes`, files; and in `features` `sketches`,
+    float32. What lies outside of the hole is not looked at; all zeros draw nothing.
 
     The version appears once it has been loaded again and found to repeat the inpainter to
     one level of 255; else nothing is left. Requests to warm up a server lie in it too.
@@ -100,7 +105,8 @@ def export_saved_model(
 
     def write(draft: Path) -> None:
         save_signatures(inpainter, draft, max_pixels)
-        write_warm_up(draft, folder.name, inpainter.image_size)
+        guided = is_guided(inpainter.generator)
+        write_warm_up(draft, folder.name, inpainter.image_size, guided)
         write_description(inpainter, draft)
         check_saved_model(inpainter, draft)
 

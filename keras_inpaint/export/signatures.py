@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_inpaint.export.graph import (
+    SKETCH_BYTES,
+    SKETCHES,
     check_files,
     check_levels,
     check_pairs,
@@ -15,16 +17,39 @@ from keras_inpaint.export.graph import (
     decode_photo,
     encode,
     find_holes,
+    find_lines,
     level_range,
     pad,
     to_images,
     to_photos,
 )
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.ops.compositing import composite, corrupt
 
 Tensor = Any
 
 NAMES = ("serving_default", "serving_bytes", "features")
+
+
+_PICTURES = (None, None, None)
+# The inputs of each function. Sketches come last, and only where the generator is guided.
+_SPECS = {
+    "serving_default": [
+        tf.TensorSpec((*_PICTURES, 3), tf.uint8, name="images"),
+        tf.TensorSpec((*_PICTURES, 1), tf.uint8, name="masks"),
+        tf.TensorSpec((*_PICTURES, 1), tf.uint8, name=SKETCHES),
+    ],
+    "serving_bytes": [
+        tf.TensorSpec((None,), tf.string, name="image_bytes"),
+        tf.TensorSpec((None,), tf.string, name="mask_bytes"),
+        tf.TensorSpec((None,), tf.string, name=SKETCH_BYTES),
+    ],
+    "features": [
+        tf.TensorSpec((*_PICTURES, 3), tf.float32, name="corrupted"),
+        tf.TensorSpec((*_PICTURES, 1), tf.float32, name="masks"),
+        tf.TensorSpec((*_PICTURES, 1), tf.float32, name=SKETCHES),
+    ],
+}
 
 
 class Signatures(tf.Module):
@@ -47,51 +72,55 @@ class Signatures(tf.Module):
             inpainter.inpaint_batch(np.zeros((1, 8, 8, 3), np.uint8), holes)
         # Nothing else of Keras is to be saved.
         self.weights = [variable.value for variable in inpainter.generator.variables]
+        num_inputs = 3 if is_guided(inpainter.generator) else 2
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None, None, 3), tf.uint8, name="images"),
-            tf.TensorSpec((None, None, None, 1), tf.uint8, name="masks"),
-        ]
-    )
-    def serving_default(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        def function(run: Any, name: str) -> Any:
+            return tf.function(run, input_signature=_SPECS[name][:num_inputs])
+
+        self.serving_default = function(self._fill_tensors, "serving_default")
+        self.serving_bytes = function(self._fill_files, "serving_bytes")
+        self.features = function(self._features, "features")
+        # A function of its own, of which the graph holds one however many signatures call it.
+        self._generate = function(self._generate_plainly, "features")
+
+    def _fill_tensors(
+        self, images: Tensor, masks: Tensor, sketches: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Fills the holes of pictures of one size."""
         names = "images", "masks"
-        with tf.control_dependencies([check_pairs(images, masks, names, self._max_pixels)]):
-            is_clear = check_levels(*level_range(masks), "masks")
-        with tf.control_dependencies([is_clear]):
-            return {"completed": self._complete(images, find_holes(masks))}
+        fitting = check_pairs(images, masks, names, self._max_pixels, sketches)
+        with tf.control_dependencies([fitting]):
+            are_clear = [check_levels(*level_range(masks), "masks")]
+            if sketches is not None:
+                are_clear.append(check_levels(*level_range(sketches), SKETCHES))
+        with tf.control_dependencies(are_clear):
+            return {"completed": self._complete(images, masks, sketches)}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None,), tf.string, name="image_bytes"),
-            tf.TensorSpec((None,), tf.string, name="mask_bytes"),
-        ]
-    )
-    def serving_bytes(self, image_bytes: Tensor, mask_bytes: Tensor) -> dict[str, Tensor]:
+    def _fill_files(
+        self, image_bytes: Tensor, mask_bytes: Tensor, sketch_bytes: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Fills the holes of picture files, whatever their sizes, one after the other."""
-        checked = check_files(image_bytes, mask_bytes, self._max_pixels)
+        checked = check_files(image_bytes, mask_bytes, self._max_pixels, sketch_bytes)
+        given = [image_bytes, mask_bytes, *([] if sketch_bytes is None else [sketch_bytes])]
         with tf.control_dependencies([checked]):
-            files = tf.identity(image_bytes), tf.identity(mask_bytes)
+            files = tuple(map(tf.identity, given))
         completed = tf.map_fn(
-            lambda pair: self._complete_file(*pair),
+            lambda those_of_one: self._complete_file(*those_of_one),
             files,
             fn_output_signature=tf.TensorSpec((), tf.string),
             parallel_iterations=1,
         )
         return {"completed_bytes": completed}
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None, None, 3), tf.float32, name="corrupted"),
-            tf.TensorSpec((None, None, None, 1), tf.float32, name="masks"),
-        ]
-    )
-    def features(self, corrupted: Tensor, masks: Tensor) -> dict[str, Tensor]:
+    def _features(
+        self, corrupted: Tensor, masks: Tensor, sketches: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Returns what the generator returns, pictures at the size they came in."""
         names = "corrupted", "masks"
-        with tf.control_dependencies([check_pairs(corrupted, masks, names, self._max_pixels)]):
-            outputs = self._generate(pad(corrupted, self._multiple), pad(masks, self._multiple))
+        fitting = check_pairs(corrupted, masks, names, self._max_pixels, sketches)
+        shown = [corrupted, masks, *([] if sketches is None else [sketches])]
+        with tf.control_dependencies([fitting]):
+            outputs = self._generate(*(pad(each, self._multiple) for each in shown))
         # Those of pictures: offsets are on a grid of their own.
         cropped = {
             name: crop(outputs[name], like=corrupted)
@@ -100,50 +129,54 @@ class Signatures(tf.Module):
         }
         return {**outputs, **cropped}
 
-    def _complete_file(self, image: Tensor, mask: Tensor) -> Tensor:
-        holes = find_holes(decode_mask(mask)[None])
-        return encode(self._complete(decode_photo(image)[None], holes)[0])
+    def _complete_file(self, image: Tensor, *drawn: Tensor) -> Tensor:
+        masks = (decode_mask(content)[None] for content in drawn)
+        return encode(self._complete(decode_photo(image)[None], *masks)[0])
 
-    def fill(self, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+    def fill(
+        self, images: Tensor, masks: Tensor, sketches: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Fills the holes of pictures of one size, for runtimes that cannot refuse any.
 
         A plain function: what calls it decides for what sizes a graph is made of it.
 
         Args:
-            images: As `serving_default` takes, and so `masks`.
+            images: As `serving_default` takes, and so `masks` and `sketches`.
 
         Returns:
             dict: `completed`, as `serving_default` returns, and `predicted`, what the network
             sees at known pixels too, both uint8 like `images`.
         """
         holes = find_holes(masks)
-        predicted = self._predict(images, holes, self._generate_plainly)
+        predicted = self._predict(images, holes, sketches, self._generate_plainly)
         # As floats, which hold bytes exactly: LiteRT cannot select among bytes.
         known, levels = (tf.cast(each, tf.float32) for each in (images, predicted))
         completed = tf.cast(composite(known, levels, holes), tf.uint8)
         return {"completed": completed, "predicted": predicted}
 
-    def _complete(self, photos: Tensor, holes: Tensor) -> Tensor:
-        return composite(photos, self._predict(photos, holes, self._generate), holes)
+    def _complete(
+        self, photos: Tensor, masks: Tensor, sketches: Tensor | None = None
+    ) -> Tensor:
+        holes = find_holes(masks)
+        return composite(photos, self._predict(photos, holes, sketches, self._generate), holes)
 
-    def _predict(self, photos: Tensor, holes: Tensor, generate: Any) -> Tensor:
+    def _predict(
+        self, photos: Tensor, holes: Tensor, sketches: Tensor | None, generate: Any
+    ) -> Tensor:
         images = pad(to_images(photos), self._multiple)
-        masks = pad(tf.cast(holes, tf.float32), self._multiple)
+        drawn = [] if sketches is None else [find_lines(sketches, holes)]
+        masks, *lines = (
+            pad(tf.cast(each, tf.float32), self._multiple) for each in (holes, *drawn)
+        )
         corrupted = corrupt(images, masks) if self._is_blanked else images
-        return to_photos(crop(generate(corrupted, masks)["refined"], like=photos))
+        return to_photos(crop(generate(corrupted, masks, *lines)["refined"], like=photos))
 
-    # A function of its own, of which the graph holds one however many signatures call it.
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, None, None, 3), tf.float32),
-            tf.TensorSpec((None, None, None, 1), tf.float32),
-        ]
-    )
-    def _generate(self, corrupted: Tensor, masks: Tensor) -> Any:
-        return self._generate_plainly(corrupted, masks)
-
-    def _generate_plainly(self, corrupted: Tensor, masks: Tensor) -> Any:
-        return self._generator({"corrupted": corrupted, "masks": masks}, training=False)
+    def _generate_plainly(
+        self, corrupted: Tensor, masks: Tensor, sketches: Tensor | None = None
+    ) -> Any:
+        inputs = {"corrupted": corrupted, "masks": masks}
+        drawn = {} if sketches is None else {SKETCHES: sketches}
+        return self._generator({**inputs, **drawn}, training=False)
 
 
 def save_signatures(inpainter: Any, folder: Path, max_pixels: int | None = None) -> None:

@@ -23,19 +23,22 @@ _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _HAS_LENGTH = 2
 
 
-def write_warm_up(folder: Path, name: str, image_size: int | None = None) -> None:
+def write_warm_up(
+    folder: Path, name: str, image_size: int | None = None, is_guided: bool = False
+) -> None:
     """Writes one request for each signature into a SavedModel.
 
     Args:
         folder: Path of the SavedModel.
         name: str. Name of the model on the server.
         image_size: int or `None`. Height and width of the pictures; 256 if `None`.
+        is_guided: bool. Whether the signatures take sketches.
     """
     side = image_size or PUBLISHED_SIZE
     path = folder / WARM_UP_FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature, inputs in _requests(side).items():
+        for signature, inputs in _requests(side, is_guided).items():
             writer.write(prediction_log(name, signature, inputs))
 
 
@@ -64,20 +67,25 @@ def prediction_log(
     return _field(_LOG_PREDICT, _field(_PREDICT_REQUEST, request))
 
 
-def _requests(side: int) -> dict[str, dict[str, NDArray[np.generic]]]:
+def _requests(side: int, is_guided: bool) -> dict[str, dict[str, NDArray[np.generic]]]:
     photos = np.full((1, side, side, 3), 127, np.uint8)
     masks = np.zeros((1, side, side, 1), np.uint8)
     masks[:, side // 4 : side // 2, side // 4 : side // 2] = 255
+    sketches = np.zeros_like(masks)
+    # A line through the hole.
+    sketches[:, side // 3] = 255
+    marks = {"masks": masks, **({"sketches": sketches} if is_guided else {})}
     files = {"image_bytes": photos, "mask_bytes": masks}
+    files |= {"sketch_bytes": sketches} if is_guided else {}
     return {
-        "serving_default": {"images": photos, "masks": masks},
+        "serving_default": {"images": photos, **marks},
         "serving_bytes": {
             key: np.array([tf.io.encode_png(pictures[0]).numpy()])
             for key, pictures in files.items()
         },
         "features": {
             "corrupted": np.zeros((1, side, side, 3), np.float32),
-            "masks": (masks > MASK_THRESHOLD).astype(np.float32),
+            **{key: (each > MASK_THRESHOLD).astype(np.float32) for key, each in marks.items()},
         },
     }
 

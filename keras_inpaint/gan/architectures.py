@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from keras_inpaint.gan.parts import MaskSampler, Objective, Sketch, is_guided
+from keras_inpaint.gan.parts import MaskSampler, Objective, Sketch
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.losses import HingeObjective, WassersteinObjective
 from keras_inpaint.masks import Boxes, EdgeSketch, Strokes, Union
 from keras_inpaint.models import Generator, GlobalLocalCritic, PatchCritic

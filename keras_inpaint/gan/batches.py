@@ -17,9 +17,9 @@ from keras_inpaint.gan.parts import (
     Sketch,
     Tensor,
     Tensors,
-    is_guided,
     read_masks,
 )
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.ops.local_patches import boxes_around_holes, boxes_hold_holes, hole_sizes
 
 # What Keras takes for a batch of arrays unless told.

@@ -35,7 +35,6 @@ from keras_inpaint.gan.parts import (
     Tensors,
     build_parts,
     check_parts,
-    is_guided,
     read_guesses,
     square_side,
 )
@@ -57,6 +56,7 @@ from keras_inpaint.gan.validation import (
 )
 from keras_inpaint.gan.warm_up import Phase, phase_of
 from keras_inpaint.inpainting import Inpainter
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.losses import LossWeights
 from keras_inpaint.ops.compositing import composite, corrupt
 from keras_inpaint.ops.random import picture_seeds, uniform

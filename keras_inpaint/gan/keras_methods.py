@@ -15,7 +15,6 @@ import keras
 from keras_inpaint.gan.batches import BATCH_SIZE
 from keras_inpaint.gan.callbacks import LazyCallbackList, TerminateOnNonFinite
 from keras_inpaint.gan.data_adapters import AdaptedData, adapt_batch, adapt_data, split_arrays
-from keras_inpaint.gan.parts import is_guided
 from keras_inpaint.gan.validation import (
     USUAL_FORMAT,
     BatchChecker,
@@ -26,6 +25,7 @@ from keras_inpaint.gan.validation import (
     is_old_export,
 )
 from keras_inpaint.gan.warm_up import PhaseChanges
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.models.exporting import export_signature
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from keras_inpaint.arguments import check_int
+from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.losses import LossWeights
 
 # A tensor of the backend, of which type checkers know nothing.
@@ -123,11 +124,6 @@ class MaskSampler(Protocol):
     """
 
     def __call__(self, seeds: Tensor, height: Any, width: Any) -> tuple[Tensor, Tensor]: ...
-
-
-def is_guided(network: Any) -> bool:
-    """Whether a network takes sketches."""
-    return bool(getattr(network, "guided", False))
 
 
 def check_parts(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_inpaint.files import write_json
+from keras_inpaint.inpainting.sketches import is_guided
 
 # In the SavedModel's folder for what servers need beside the graph.
 DESCRIPTION_FILE = Path("assets.extra", "inpainter.json")
@@ -34,6 +35,8 @@ def describe(inpainter: Any) -> dict[str, Any]:
     """
     generator = inpainter.generator
     attention = getattr(getattr(generator, "refine_network", None), "attention", None)
+    # Said of guided ones alone: the files of all others stay as they were.
+    guided = {"guided": True} if is_guided(generator) else {}
     return {
         "image_size": inpainter.image_size,
         "size_multiple": generator.size_multiple,
@@ -41,6 +44,7 @@ def describe(inpainter: Any) -> dict[str, Any]:
         "is_blanked": inpainter.corruption is None,
         # By these, the layer estimates its memory.
         "attention": attention and {"rate": attention.rate, "memory": attention.memory},
+        **guided,
     }
 
 
@@ -67,7 +71,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         return dict(_UNKNOWN)
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
-        return {name: description[name] for name in _UNKNOWN}
+        known = {name: description[name] for name in _UNKNOWN}
+        return {**known, "guided": bool(description.get("guided"))}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"The export is damaged: {DESCRIPTION_FILE} cannot be read ({error}). Export it "
@@ -88,6 +93,7 @@ class DescribedGenerator:
     def __init__(self, name: str, description: dict[str, Any]) -> None:
         self.name, self.description = name, description
         self.size_multiple = int(description["size_multiple"])
+        self.guided = bool(description.get("guided"))
         if description["width"] is not None:
             self.width = int(description["width"])
         if description["attention"] is not None:
@@ -142,7 +148,8 @@ class ExportedGenerator(DescribedGenerator):
         """Returns the filling of pictures, `"refined"` alone.
 
         Args:
-            inputs: dict of `corrupted` and `masks`, as a generator takes.
+            inputs: dict of `corrupted`, `masks` and, where it is guided, `sketches`, as a
+                generator takes.
         """
         import tensorflow as tf
 

@@ -136,7 +136,7 @@ def inpaint_folder(
     if engine == "threads":
         loaded = load()
         if sketch is not None:
-            check_guided(loaded.generator)
+            check_guided(loaded)
     known.check()
     # Of a link that leads nowhere, `mkdir` would say that it is there.
     Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)

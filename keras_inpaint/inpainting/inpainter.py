@@ -23,7 +23,7 @@ from keras_inpaint.inpainting.memory import (
 )
 from keras_inpaint.inpainting.pixels import check_photos, pad
 from keras_inpaint.inpainting.planning import METHODS
-from keras_inpaint.inpainting.sketches import check_guided, find_lines
+from keras_inpaint.inpainting.sketches import check_guided, find_lines, is_guided
 from keras_inpaint.pictures import Picture, read_picture
 from keras_inpaint.pictures.masks import Mask, check_mask_size, find_holes
 from keras_inpaint.pictures.opening import default_memory_limit
@@ -336,7 +336,7 @@ class Inpainter:
         (holes,) = _holes([find_holes(mask, invert_mask, mask_from_alpha, grow)], photo[None])
         lines = None
         if sketch is not None:
-            check_guided(self.generator)
+            check_guided(self)
             lines = find_lines(sketch, invert_sketch, holes.shape) & holes
         if out is not None:
             _check_out(out, photo)
@@ -355,7 +355,14 @@ class Inpainter:
         )
         return Image.fromarray(filled) if is_image else filled
 
-    def inpaint_batch(self, photos: Any, masks: Any, memory_limit: int | None = None) -> Bytes:
+    def inpaint_batch(
+        self,
+        photos: Any,
+        masks: Any,
+        memory_limit: int | None = None,
+        *,
+        sketches: Any = None,
+    ) -> Bytes:
         """Fills the holes of photos of one size, all at once and each seen as a whole.
 
         Args:
@@ -364,12 +371,16 @@ class Inpainter:
             masks: Array of shape `(num, height, width)` or `(num, height, width, 1)`, or
                 a list of whatever `inpaint` takes.
             memory_limit: int or `None`, as `inpaint` takes.
+            sketches: What the holes are to show, for guided generators: as `masks`, each
+                whatever `inpaint` takes for its `sketch`. `None`, of all or of one, draws
+                nothing.
 
         Returns:
             uint8 array of shape `(num, height, width, 3)`.
 
         Raises:
-            ValueError: As `inpaint`, and if there is not one mask per photo.
+            ValueError: As `inpaint`, and if there is not one mask per photo, and one sketch
+                where there are any.
         """
         check_memory_limit(memory_limit)
         channels = self.generator.channels
@@ -383,11 +394,31 @@ class Inpainter:
         check_photos(photos, channels)
         # One by one: zeros and ones in one mask and grey levels in the next are both clear.
         holes = np.stack(_holes([find_holes(mask) for mask in masks], photos))
+        lines = None if sketches is None else self._batched_lines(sketches, holes)
         if not holes.any():
             return np.array(photos)
         limit = default_memory_limit() if memory_limit is None else memory_limit
         check_batch(self.generator, photos.shape[1:3], len(photos), limit)
-        return np.where(holes[..., None], self._predict(photos, holes), photos)
+        return np.where(holes[..., None], self._predict(photos, holes, lines), photos)
+
+    def _batched_lines(self, sketches: Any, holes: Holes) -> Holes:
+        """What each of several sketches draws into its hole."""
+        check_guided(self, "sketches")
+        sketches = _listed("sketches", sketches)
+        if len(sketches) != len(holes):
+            raise ValueError(
+                "Each photo needs a sketch of its own, or `None` where nothing is drawn. "
+                f"Received: {len(holes)} photos, {len(sketches)} sketches"
+            )
+        drawn = zip(sketches, holes, strict=True)
+        return np.stack(
+            [
+                np.zeros_like(hole)
+                if sketch is None
+                else find_lines(sketch, is_inverted=False, size=hole.shape) & hole
+                for sketch, hole in drawn
+            ]
+        )
 
     def _predict(self, photos: Bytes, holes: Holes, lines: Holes | None = None) -> Bytes:
         multiple = self.generator.size_multiple
@@ -399,7 +430,7 @@ class Inpainter:
             # What `ops.corrupt` does, without a way to the device and back.
             images = np.where(masks, np.float32(0), images)
         inputs = {"corrupted": images, "masks": masks}
-        if getattr(self.generator, "guided", False):
+        if is_guided(self.generator):
             drawn = np.zeros_like(holes) if lines is None else lines
             inputs["sketches"] = pad(drawn[..., None].astype("float32"), multiple)
         # Compiled; a plain call of the generator would run operation by operation.

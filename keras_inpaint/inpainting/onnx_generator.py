@@ -18,8 +18,9 @@ Bytes = NDArray[np.uint8]
 
 # Under this key, the file's metadata hold the description of the inpainter as JSON.
 DESCRIPTION_KEY = "keras_inpaint"
-INPUTS, OUTPUTS = ("images", "masks"), ("completed", "predicted")
-# Levels of masks: known, hole, and the hole's first pixel.
+# Of the inputs, guided generators alone have the last one.
+INPUTS, OUTPUTS = ("images", "masks", "sketches"), ("completed", "predicted")
+# Levels of masks: known, hole, and the hole's first pixel; of sketches, off lines and on them.
 _KNOWN, _HOLE, _FIRST_OF_HOLE = 0, 255, 254
 # ONNX Runtime's levels of severity. Errors are raised in any case.
 _FATAL = 4
@@ -65,35 +66,45 @@ class OnnxGenerator(DescribedGenerator):
                 f"metadata describe the inpainter. Received: path={str(path)!r}"
             ) from error
 
-    def fill(self, images: Bytes, masks: Bytes) -> dict[str, Bytes]:
+    def fill(
+        self, images: Bytes, masks: Bytes, sketches: Bytes | None = None
+    ) -> dict[str, Bytes]:
         """Runs the graph.
 
         Args:
             images: uint8 array of shape `(num, height, width, 3)`.
             masks: uint8 array of shape `(num, height, width, 1)`: above 127 in the hole, or
                 zeros and ones. A mask of one value has no hole.
+            sketches: As `masks`, above 127 on the lines, of a guided generator.
 
         Returns:
             dict: `completed` and `predicted`, uint8 arrays like `images`.
         """
-        outputs = self._session.run(
-            OUTPUTS, dict(zip(INPUTS, map(np.ascontiguousarray, (images, masks)), strict=True))
-        )
-        return dict(zip(OUTPUTS, outputs, strict=True))
+        given = (images, masks, *([] if sketches is None else [sketches]))
+        names = INPUTS[: len(given)]
+        inputs = dict(zip(names, map(np.ascontiguousarray, given), strict=True))
+        return dict(zip(OUTPUTS, self._session.run(OUTPUTS, inputs), strict=True))
 
     def predict_on_batch(self, inputs: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
         """Returns the filling of pictures, `"refined"` alone, to the nearest byte.
 
         Args:
-            inputs: dict of `corrupted` and `masks`, as a generator takes.
+            inputs: dict of `corrupted`, `masks` and, where it is guided, `sketches`, as a
+                generator takes.
         """
-        holes = np.asarray(inputs["masks"]) > 0
-        masks = np.where(holes, np.uint8(_HOLE), np.uint8(_KNOWN))
-        # A picture may be a hole all over, and a mask of one value would say that none is.
-        masks[:, 0, 0][holes[:, 0, 0]] = _FIRST_OF_HOLE
+        marked = [_levels(inputs[name]) for name in INPUTS[1:] if name in inputs]
         # The graph blanks the hole again; all else are bytes that come back as they were.
-        predicted = self.fill(to_photos(inputs["corrupted"]), masks)["predicted"]
+        predicted = self.fill(to_photos(inputs["corrupted"]), *marked)["predicted"]
         return {"refined": to_images(predicted)}
+
+
+def _levels(marks: Any) -> Bytes:
+    """Levels by which the graph sees what a mask or a sketch of zeros and ones marks."""
+    is_marked = np.asarray(marks) > 0
+    levels = np.where(is_marked, np.uint8(_HOLE), np.uint8(_KNOWN))
+    # A picture may be a hole all over, and a mask of one value would say that none is.
+    levels[:, 0, 0][is_marked[:, 0, 0]] = _FIRST_OF_HOLE
+    return levels
 
 
 def _onnxruntime() -> ModuleType:

@@ -54,19 +54,28 @@ def check_sketch_size(sketch_size: tuple[int, ...], photo_size: tuple[int, ...])
     )
 
 
-def check_guided(generator: Any) -> None:
-    """Refuses a generator that has no place for a sketch.
+def is_guided(network: Any) -> bool:
+    """Whether a network takes sketches."""
+    return bool(getattr(network, "guided", False))
+
+
+def check_guided(inpainter: Any, name: str = "sketch") -> None:
+    """Refuses an inpainter that has no place for a sketch.
+
+    Args:
+        inpainter: `keras_inpaint.Inpainter`, or what has its `name`.
+        name: str. What the sketch was passed as.
 
     Raises:
-        ValueError: If it was not made with `guided=True`.
+        ValueError: If its generator was not made with `guided=True`.
     """
-    if not getattr(generator, "guided", False):
-        raise not_guided(repr(generator))
+    if not is_guided(getattr(inpainter, "generator", None)):
+        raise not_guided(f"{inpainter.name!r}, which is not guided", name)
 
 
-def not_guided(received: str) -> ValueError:
+def not_guided(received: str, name: str = "sketch") -> ValueError:
     """Returns the error of a sketch for a generator that has no place for one."""
     return ValueError(
-        "A sketch is for a guided generator, which was made and trained with `guided=True`. "
-        f"Received: sketch, and {received}"
+        f"`{name}` is for guided generators, which were trained with `guided=True`. Leave it "
+        f"out. Received: {name}, and {received}"
     )

@@ -36,21 +36,28 @@ class _Isolated(_Quiet):
         super().end_headers()
 
 
-def write_negative(path):
-    """A network that predicts the negative of what it sees."""
+def write_negative(path, is_guided=False):
+    """A network that predicts the negative of what it sees, and draws sketches darkly on it."""
     sizes = ["num", "height", "width"]
+    drawn = [helper.make_tensor_value_info("sketches", TensorProto.UINT8, [*sizes, 1])]
+    draw = [
+        helper.make_node("Cast", ["sketches"], ["ink"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["negative", "ink"], ["levels"]),
+    ]
     graph = helper.make_graph(
         [
             helper.make_node("Cast", ["images"], ["seen"], to=TensorProto.FLOAT),
             # In floats, as GPUs compute.
             helper.make_node("Sub", ["white", "seen"], ["negative"]),
-            helper.make_node("Cast", ["negative"], ["predicted"], to=TensorProto.UINT8),
+            *(draw if is_guided else [helper.make_node("Identity", ["negative"], ["levels"])]),
+            helper.make_node("Cast", ["levels"], ["predicted"], to=TensorProto.UINT8),
             helper.make_node("Identity", ["masks"], ["holes"]),
         ],
         "negative",
         [
             helper.make_tensor_value_info("images", TensorProto.UINT8, [*sizes, 3]),
             helper.make_tensor_value_info("masks", TensorProto.UINT8, [*sizes, 1]),
+            *(drawn if is_guided else []),
         ],
         [
             helper.make_tensor_value_info("predicted", TensorProto.UINT8, [*sizes, 3]),

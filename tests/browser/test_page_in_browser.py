@@ -6,7 +6,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
-from browser.conftest import IMITATED_GPU
+from browser.conftest import IMITATED_GPU, write_negative
 from browser.page import distances, save
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -415,6 +415,16 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_said(desktop, gpu_site, photo,
     desktop.click("fill")
     desktop.wait(lambda: desktop.find("error").text)
     assert "GPU" in desktop.find("error").text
+
+
+def test_a_guided_network_is_shown_an_empty_sketch(
+    desktop, static_folder, show_folder, photo, tmp_path
+):
+    folder = tmp_path / "site"
+    shutil.copytree(static_folder, folder)
+    write_negative(folder / "model.onnx", is_guided=True)
+    open_photo(desktop, show_folder(folder), photo, tmp_path)
+    check_fills(desktop, photo)
 
 
 # What the worker meets where there is a GPU that is none, or one whose driver has faults.

@@ -223,5 +223,5 @@ def test_the_function_that_draws_can_be_chosen(photos, masks):
 
 
 def test_a_sketch_for_a_model_that_is_not_guided_is_refused(painter, photos, masks):
-    with pytest.raises(ValueError, match=r"`sketch` is for guided.*Received: sketch="):
+    with pytest.raises(ValueError, match=r"`sketch` is for guided.*sketch, and 'painter'"):
         ki.evaluate(painter, photos, masks, sketch=ki.masks.EdgeSketch())

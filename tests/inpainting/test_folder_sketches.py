@@ -195,3 +195,30 @@ def test_the_report_tells_which_sketch_was_followed(photos, tmp_path):
     report.save(tmp_path / "report.json")
     (photo,) = json.loads((tmp_path / "report.json").read_text())["photos"]
     assert photo["sketch"] == str(tmp_path / "sketches" / "a.png")
+
+
+def test_each_photo_of_a_batch_has_a_sketch_of_its_own():
+    photos = np.full((3, *SIZE, 3), 100, "uint8")
+    inpainter = Inpainter(Copyist(), "copyist")
+    sketches = [lines(10), None, lines(12)]
+    filled = inpainter.inpaint_batch(photos, [HOLE] * 3, sketches=sketches)
+    for found, row in zip(filled, (10, None, 12), strict=True):
+        drawn = np.zeros(SIZE, bool) if row is None else lines(row)
+        wanted = np.where(HOLE, np.where(drawn, 255, 0), 100)
+        np.testing.assert_array_equal(found, np.repeat(wanted[..., None], 3, axis=-1))
+    # Arrays of bytes are read as masks are.
+    again = np.stack([np.zeros(SIZE) if each is None else each for each in sketches])
+    again = (255 * again[..., None]).astype("uint8")
+    batch = inpainter.inpaint_batch(photos, [HOLE] * 3, sketches=again)
+    np.testing.assert_array_equal(batch, filled)
+    with pytest.raises(ValueError, match="3 photos, 2 sketches"):
+        inpainter.inpaint_batch(photos, [HOLE] * 3, sketches=sketches[:2])
+
+
+def test_a_batch_for_a_network_that_is_not_guided_refuses_sketches():
+    class Plain(Copyist):
+        guided = False
+
+    photos = np.zeros((1, *SIZE, 3), "uint8")
+    with pytest.raises(ValueError, match=r"`sketches` is for guided generators.*'plain'"):
+        Inpainter(Plain(), "plain").inpaint_batch(photos, [HOLE], sketches=[HOLE])
