@@ -287,6 +287,12 @@ class Pipeline:
             )
         elif mask.holes.all():
             _LOG.warning("%s leaves nothing known: all is invented (%s).", path, mask.seen)
+        elif mask.is_scattered:
+            _LOG.warning(
+                "%s has two values that alternate from pixel to pixel, as in a dithered photo: "
+                "each brighter pixel is taken for a hole. A mask has areas of one value.",
+                path,
+            )
 
     def _next_batch(self, ready: list[_Work]) -> list[_Work]:
         """Takes the photo that has waited longest, and those of its size to fill with it."""
@@ -373,6 +379,8 @@ class Pipeline:
             if self.known is not None:
                 self.known.check()
             output.parent.mkdir(parents=True, exist_ok=True)
+            # Of a folder, the manifest knows, and `overwrite` was asked for.
+            is_replaced = self.manifest is None and output.exists()
             is_copied = not work.holes.any() and _kind(job.photo) == _kind(output)
             with atomic_write(output) as draft:
                 if is_copied:
@@ -385,6 +393,8 @@ class Pipeline:
                     )
                 if self.manifest is not None:
                     self.manifest.add(output, work.sources, draft.stat())
+            if is_replaced:
+                _LOG.info("%s was there already, and was replaced.", output)
             if not is_copied:
                 self._tell_losses(job, work.frames[0][0])
             return FILLED if work.holes.any() else COPIED

@@ -44,6 +44,11 @@ _BLURS, _BLURRED_SIDE, _LEAST_CORRELATION = (1.0, 2.0, 3.0, 4.0, 6.0), 256, 0.98
 _OFF_LINE, _MOST_OFF_LINE = 32.0, 0.2
 
 
+# In 95 % of 304 dithered photos, more of the neighbours in a row differ than this, half of them
+# in the median; in a mask of 2000 specks of dust 2 %, of 20000 10 %, in a page of text 24 %.
+_MOST_CHANGES, _LEAST_SIDE = 0.25, 32
+
+
 @dataclass(frozen=True, eq=False)
 class Mask:
     """The hole that a mask marks, and by what.
@@ -52,11 +57,13 @@ class Mask:
         holes: bool array of shape `(height, width)`: True in the hole.
         seen: str. What the mask holds, in words: `"one value, 255"`.
         is_constant: bool. Whether all of it has one value, and so marks nothing.
+        is_scattered: bool. Whether it has two values that alternate as in a dithered photo.
     """
 
     holes: Holes
     seen: str
     is_constant: bool = False
+    is_scattered: bool = False
 
 
 def read_mask(
@@ -167,14 +174,16 @@ def _marked(
         brighter, darker = _ordered(distinct, received)
         holes = _equals(layers, brighter)
         seen = f"two values, {_written(darker)} and {_written(brighter)}"
+        is_scattered = _is_scattered(holes)
     else:
+        is_scattered = False
         layers = _of_bytes(layers)
         levels = _levels(layers, received)
         _check_is_mask(levels, layers, received, has_alpha=alpha is not None)
         holes, seen = levels > MASK_THRESHOLD, f"levels from {levels.min()} to {levels.max()}"
     if invert:
         np.logical_not(holes, out=holes)
-    return Mask(holes, seen)
+    return Mask(holes, seen, is_scattered=is_scattered)
 
 
 @dataclass(frozen=True)
@@ -489,6 +498,14 @@ def _check_is_mask(
         f"`keras-inpaint serve` shows.{alpha} Received: {received}, levels from "
         f"{levels.min()} to {levels.max()}, {reason}"
     )
+
+
+def _is_scattered(holes: Holes) -> bool:
+    """Whether two values alternate from pixel to pixel, as where a photo was dithered."""
+    if min(holes.shape) < _LEAST_SIDE:
+        return False
+    rows = holes[:: max(1, len(holes) // _JUDGED_SIDE)]
+    return bool(np.mean(rows[:, 1:] != rows[:, :-1]) > _MOST_CHANGES)
 
 
 def _why_ambiguous(levels: NDArray[np.uint8], values: Values) -> str | None:

@@ -88,6 +88,22 @@ def test_mask_without_a_hole_is_pointed_out(words, photo, tmp_path, capsys):
     assert "--invert-mask" in capsys.readouterr().err
 
 
+def test_a_dithered_photo_as_a_mask_is_advised_against_and_filled(words, rng, capsys):
+    dithered = Image.fromarray(rng.integers(0, 256, (40, 60)).astype("uint8")).convert("1")
+    dithered.save(words["--mask"])
+    assert call(words) == 0
+    assert "mask.png has two values that alternate" in capsys.readouterr().err
+
+
+def test_a_file_that_is_replaced_is_told(words, tmp_path, capsys):
+    Image.new("L", (2, 2)).save(tmp_path / "filled.png")
+    assert call(words) == 0
+    assert (
+        capsys.readouterr().err
+        == f"{tmp_path / 'filled.png'} was there already, and was replaced.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [

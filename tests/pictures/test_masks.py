@@ -303,3 +303,15 @@ def test_a_turned_size_is_named_as_a_matter_of_orientation():
         check_mask_size((4, 3), (3, 4), "m.png", photo_orientation=6)
     with pytest.raises(ValueError, match=r"matter of orientation.*names no orientation"):
         check_mask_size((4, 3), (3, 4), "m.png", photo_orientation=1)
+
+
+def test_a_dithered_photo_is_told_from_dust():
+    slope = np.tile(np.linspace(0, 255, 400), (300, 1)).astype("uint8")
+    assert find_holes(Image.fromarray(slope).convert("1")).is_scattered
+    rng, dust = np.random.default_rng(0), np.zeros((300, 400), "uint8")
+    # A speck of four pixels on each sixtieth one: that much dust, no photo has.
+    rows, columns = rng.integers(0, 299, 2000), rng.integers(0, 399, 2000)
+    for row, column in zip(rows, columns, strict=True):
+        dust[row : row + 2, column : column + 2] = 255
+    assert not find_holes(dust).is_scattered
+    assert not find_holes(np.kron(slope > 127, np.ones((2, 2), "uint8"))).is_scattered
