@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import re
+from collections import Counter
 from typing import Any
 
 from keras_inpaint.cli.console import Progress, print_result
@@ -19,8 +21,8 @@ def add_verb(verbs: Any) -> None:
         help="write photos into few large files to train on",
         description="Writes photos, byte for byte, into TFRecord files, with an index of sizes "
         "and checksums, which `keras-inpaint train --data` takes like a folder. Files whose "
-        "header is no picture's are left out and named. Started again with the same words, it "
-        "goes on where it was killed. Needs the extra `shards`.",
+        "header is no picture's are left out, named, and counted by the reason. Started again "
+        "with the same words, it goes on where it was killed. Needs the extra `shards`.",
     )
     parser.add_argument(
         "--data",
@@ -52,6 +54,12 @@ def add_verb(verbs: Any) -> None:
     )
     for name in ("max_pixels", "memory_limit"):
         add_option(parser, name)
+    parser.add_argument(
+        "--decode",
+        action="store_true",
+        help="decode each photo to its end, and leave out what is cut off behind its header: "
+        "about 17 ms of a processor per megapixel more (default: headers alone)",
+    )
     parser.set_defaults(run=run, typed={"source": "--data"})
 
 
@@ -70,9 +78,18 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.max_pixels,
             arguments.memory_limit,
             progress=progress.advance,
+            decode=arguments.decode,
         )
     for path, reason in shards.skipped.items():
         _LOG.warning("Left out %s: %s", path, reason)
+    counts = Counter(map(_kind, shards.skipped.values()))
+    for reason, count in counts.most_common() if len(shards.skipped) > 1 else ():
+        _LOG.warning("%d left out: %s", count, reason)
     _LOG.info("%d photos in %d shards.", len(shards.photos), shards.num_shards)
     print_result(arguments.output)
     return 1 if shards.skipped else 0
+
+
+def _kind(reason: str) -> str:
+    """A reason without what it says of one file alone."""
+    return re.sub(r" ?\([^)]*\)", "", reason.split(" Received: ")[0])

@@ -77,6 +77,7 @@ def write_shards(
     memory_limit: int | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    decode: bool = False,
 ) -> Shards:
     """Writes photos into shards, which `keras_inpaint.data.photos` reads like a folder.
 
@@ -101,6 +102,8 @@ def write_shards(
         workers: int or `None`. Threads that read; `None` for one per processor, at most 8.
         progress: Function or `None`. Called with the number of photos that are done, that of
             all photos, and the name of the last one.
+        decode: bool. Whether each photo is decoded to its end, so that one that is cut off
+            behind its header is left out here, and not passed over in training.
 
     Returns:
         `Shards`.
@@ -136,6 +139,8 @@ def write_shards(
     items = _items(source, masks, options.pattern, output)
     # What of it changes, makes other shards.
     choices = {"max_size": max_size, "shard_size": shard_size, "masks": repr(options)}
+    # Only where it is asked for: plans of before had none.
+    choices |= {"decode": True} if decode else {}
     names = "\n".join(repr((item.name, len(item.masks))) for item in items)
     plan = {**choices, "photos": hashlib.sha256(names.encode()).hexdigest()}
     folder = _Folder(Path(output), plan)
@@ -143,7 +148,7 @@ def write_shards(
     with FolderLock(folder.path, "writing of shards"):
         if not folder.is_finished:
             write_json(folder.path / UNFINISHED, plan)
-            preparer = _Preparer(options, max_size, limits)
+            preparer = _Preparer(options, max_size, limits, decode)
             folder.write(items, preparer, shard_size, workers, progress)
         return Shards.read(folder.path)
 
@@ -176,11 +181,16 @@ class _Preparer:
     """Makes the records of a photo, in any thread."""
 
     def __init__(
-        self, options: MaskOptions, max_size: int | None, limits: tuple[int | None, int]
+        self,
+        options: MaskOptions,
+        max_size: int | None,
+        limits: tuple[int | None, int],
+        decode: bool,
     ) -> None:
         self.options = options
         self.max_size = max_size
         self.limits = limits
+        self.decode = decode
 
     def __call__(self, item: _Item) -> _Prepared:
         try:
@@ -197,6 +207,8 @@ class _Preparer:
             height, width = (max(round(n * self.max_size / min(size)), 1) for n in size)
             target = (height, width)
             content = self._shrunk(item.path, content, target)
+        elif self.decode:
+            read_picture(item.path, *self.limits)
         masks = tuple(
             _Record(
                 # As `find_pairs` finds it.
@@ -253,7 +265,8 @@ class _Folder:
     def _check_plan(self, path: Path) -> None:
         content = json.loads(path.read_text(encoding="utf-8"))
         earlier = content.get("plan", content)
-        differing = sorted(key for key in self.plan if earlier.get(key) != self.plan[key])
+        keys = self.plan.keys() | earlier.keys()
+        differing = sorted(key for key in keys if earlier.get(key) != self.plan.get(key))
         if differing:
             raise ValueError(
                 "`output` holds shards of other photos or options. Choose another folder, or "

@@ -150,6 +150,24 @@ def test_files_that_are_no_photos_are_left_out_and_named(folder, tmp_path):
         write_shards(folder, tmp_path / "others")
 
 
+def test_photos_cut_off_behind_their_headers_are_found_by_decoding(folder, tmp_path, capsys):
+    for name in ("2.png", "more/3.jpg", "more/5.jpg"):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+    assert len(write_shards(folder, tmp_path / "headers").photos) == 6
+    words = ["shard", "--data", str(folder), "--output", str(tmp_path / "shards")]
+    assert main([*words, "--decode"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("Left out ") == 3
+    counts = [int(line.split()[0]) for line in told.splitlines() if " left out: " in line]
+    # Those that end after other numbers of bytes are of one kind.
+    assert sorted(counts) in ([3], [1, 2])
+    assert "3 photos in 1 shards." in told
+    # Shards of photos that were not decoded are others.
+    with pytest.raises(ValueError, match="differs in decode"):
+        write_shards(folder, tmp_path / "headers", decode=True)
+
+
 def test_a_shard_whose_bytes_changed_is_named(folder, tmp_path):
     shards = write_shards(folder, tmp_path / "shards")
     path = tmp_path / "shards" / "shard-00000.tfrecord"
