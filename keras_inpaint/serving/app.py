@@ -174,12 +174,8 @@ def _add_inpaint(app: FastAPI, server: Server) -> None:
                 "transparency marks the hole.",
             )
         model = server.keeper.current
-        if sketch is not None and not model.is_guided:
-            raise Refusal(
-                400,
-                "`sketch` is for guided presets, which were trained to follow one; "
-                f"{model.name} is none. Leave it out.",
-            )
+        if sketch is not None:
+            model.check_guided("sketch")
         wish = filling.Wish(
             *(method, feather, detail, grow, invert_mask, mask_from_alpha, invert_sketch),
             media_type,
@@ -300,7 +296,11 @@ def _add_tf_serving(app: FastAPI, server: Server) -> None:
             return json.dumps(tf_serving.answer(parsed, outputs)).encode("ascii")
 
         content = await _fill(
-            server, request, model, lambda body: tf_serving.parse(body, server.limits), answer
+            server,
+            request,
+            model,
+            lambda body: tf_serving.parse(body, server.limits, model),
+            answer,
         )
         return Response(content, media_type="application/json")
 
@@ -311,7 +311,7 @@ def _add_tf_serving(app: FastAPI, server: Server) -> None:
     async def metadata(name: str, version: str | None = None) -> dict[str, Any]:
         """Describes the signatures."""
         model = _model(server, name, version)
-        return tf_serving.metadata(model.name, model.version)
+        return tf_serving.metadata(model.name, model.version, model.is_guided)
 
     body = _json_body("`instances` (rows) or `inputs` (columns), and `signature_name`")
     for path in paths:
@@ -372,7 +372,7 @@ def _add_open_inference(app: FastAPI, server: Server) -> None:
             server,
             request,
             model,
-            lambda body: open_inference.parse(body, length, server.limits),
+            lambda body: open_inference.parse(body, length, server.limits, model),
             answer,
         )
         return response

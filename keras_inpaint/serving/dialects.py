@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from keras_inpaint.pictures.pixels import Bytes
 from keras_inpaint.serving.limits import Limits, Refusal, shown
+from keras_inpaint.serving.models import Model
 
 ARRAYS, FILES = "serving_default", "serving_bytes"
 # Inputs of each signature of an exported model, and its output.
 INPUTS = {ARRAYS: ("images", "masks"), FILES: ("image_bytes", "mask_bytes")}
+# What a guided model may be sent with them.
+SKETCHES = {ARRAYS: "sketches", FILES: "sketch_bytes"}
 OUTPUTS = {ARRAYS: "completed", FILES: "completed_bytes"}
 # Channels of the arrays.
-CHANNELS = {"images": 3, "masks": 1}
+CHANNELS = {"images": 3, "masks": 1, "sketches": 1}
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,37 @@ class Request:
 
     Args:
         signature: `ARRAYS` or `FILES`.
-        inputs: dict of the signature's two inputs. Of `ARRAYS`: uint8 arrays of shape
-            `(num, height, width, channels)`. Of `FILES`: lists of bytes.
+        inputs: dict of the signature's two inputs, and of sketches where something is drawn.
+            Of `ARRAYS`: uint8 arrays of shape `(num, height, width, channels)`. Of `FILES`:
+            lists of bytes, and `None` for a sketch of nothing.
         options: dict. What the dialect needs to write the answer.
     """
 
     signature: str
     inputs: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
+
+
+def inputs_of(signature: str, is_guided: bool) -> tuple[str, ...]:
+    """Returns the names of the inputs that a model describes."""
+    return (*INPUTS[signature], *((SKETCHES[signature],) if is_guided else ()))
+
+
+def optional_inputs(signature: str, given: Any, model: Model) -> frozenset[str]:
+    """Returns the names of what a request may have beside the inputs that it must have.
+
+    Args:
+        signature: `ARRAYS` or `FILES`.
+        given: Any value of JSON. Where it is an object, its names are those of inputs.
+        model: `Model` that is asked.
+
+    Raises:
+        Refusal: 400 where it has a sketch, and the model is not guided.
+    """
+    name = SKETCHES[signature]
+    if isinstance(given, dict) and name in given:
+        model.check_guided(name)
+    return frozenset((name,)) if model.is_guided else frozenset()
 
 
 def read_json(body: bytes, limits: Limits) -> dict[str, Any]:
@@ -118,7 +144,7 @@ def to_array(value: Any, name: str) -> Bytes:
 
     Args:
         value: Any value of JSON.
-        name: `"images"` or `"masks"`, for the shape and for messages.
+        name: `"images"`, `"masks"` or `"sketches"`, for the shape and for messages.
 
     Returns:
         uint8 array of shape `(num, height, width, channels)`.
@@ -152,13 +178,14 @@ def to_array(value: Any, name: str) -> Bytes:
 
 def check_arrays(request: dict[str, Bytes], limits: Limits) -> None:
     """Refuses arrays that are not one mask for each picture, or too many pixels."""
-    images, masks = request["images"], request["masks"]
-    if images.shape[:3] != masks.shape[:3]:
-        raise Refusal(
-            400,
-            "`masks` must be as many as `images`, and of their height and width. Received: "
-            f"`images` of shape {images.shape}, `masks` of shape {masks.shape}",
-        )
+    images = request["images"]
+    for name, others in request.items():
+        if images.shape[:3] != others.shape[:3]:
+            raise Refusal(
+                400,
+                f"`{name}` must be as many as `images`, and of their height and width. "
+                f"Received: `images` of shape {images.shape}, `{name}` of shape {others.shape}",
+            )
     check_count(len(images), limits)
     num_pixels = images.size // 3
     if num_pixels > limits.max_pixels:
@@ -178,15 +205,17 @@ def check_count(num: int, limits: Limits) -> None:
         )
 
 
-def check_files(request: dict[str, list[bytes]], limits: Limits) -> None:
+def check_files(request: dict[str, list[Any]], limits: Limits) -> None:
     """Refuses files that are not one mask for each picture, or too many."""
-    images, masks = request["image_bytes"], request["mask_bytes"]
-    if len(images) != len(masks) or not images:
-        raise Refusal(
-            400,
-            "`mask_bytes` must be as many as `image_bytes`, at least one. Received: "
-            f"{len(masks)} masks, {len(images)} pictures",
-        )
+    images = request["image_bytes"]
+    for name, kinds in (("mask_bytes", "masks"), ("sketch_bytes", "sketches")):
+        others = request.get(name, images)
+        if len(images) != len(others) or not images:
+            raise Refusal(
+                400,
+                f"`{name}` must be as many as `image_bytes`, at least one. Received: "
+                f"{len(others)} {kinds}, {len(images)} pictures",
+            )
     check_count(len(images), limits)
 
 

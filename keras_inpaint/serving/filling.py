@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -63,6 +63,14 @@ class Files:
     sketch: bytes | None = None
 
 
+class Names(NamedTuple):
+    """What the files of one photo were sent as."""
+
+    photo: str = "photo"
+    mask: str = "mask"
+    sketch: str = "sketch"
+
+
 def fill_tensors(
     model: Model, request: Request, limits: Limits, budget: MemoryBudget, call: Call
 ) -> Any:
@@ -112,16 +120,10 @@ def fill_photo(
         Refusal: If it cannot be done.
     """
     with call.active(), model.used(), refusals():
-        photo, *others = [
-            _header(content, name)
-            for name, content in vars(files).items()
-            if content is not None
-        ]
+        names = Names()
+        photo, *others = _headers(files, names)
         with budget.reserve(_photo_memory([photo], others, limits), call):
-            picture, holes = _read_pair(files.photo, files.mask, "photo", "mask", wish)
-            lines = None
-            if files.sketch is not None:
-                lines = _read_sketch(files.sketch, picture, wish)
+            picture, holes, lines = _read(files, names, wish)
             pixels = model.inpainter.inpaint(
                 picture.pixels,
                 holes,
@@ -137,12 +139,16 @@ def fill_photo(
 
 
 def _fill_arrays(
-    model: Model, images: Bytes, masks: Bytes, budget: MemoryBudget, call: Call
+    model: Model,
+    images: Bytes,
+    masks: Bytes,
+    sketches: Bytes | None = None,
+    *,
+    budget: MemoryBudget,
+    call: Call,
 ) -> Bytes:
-    try:
-        holes = np.stack([find_holes(mask).holes for mask in masks])
-    except ValueError as error:
-        raise Refusal(400, f"`masks`: {error}") from error
+    holes = _marked(masks, "masks")
+    lines = None if sketches is None else _marked(sketches, "sketches")
     num_at_once = model.capacity(images.shape[1:3])
     with budget.reserve(_BYTES_AN_ELEMENT * images.size, call):
         return np.concatenate(
@@ -151,41 +157,67 @@ def _fill_arrays(
                     images[start : start + num_at_once],
                     holes[start : start + num_at_once],
                     model.memory_limit,
+                    sketches=None if lines is None else lines[start : start + num_at_once],
                 )
                 for start in range(0, len(images), num_at_once)
             ]
         )
 
 
+def _marked(masks: Bytes, name: str) -> Holes:
+    """What each of several masks marks, or each of several sketches."""
+    try:
+        return np.stack([find_holes(mask).holes for mask in masks])
+    except ValueError as error:
+        raise Refusal(400, f"`{name}`: {error}") from error
+
+
 def _fill_files(
     model: Model,
     image_bytes: list[bytes],
     mask_bytes: list[bytes],
+    sketch_bytes: Sequence[bytes | None] | None = None,
+    *,
     limits: Limits,
     budget: MemoryBudget,
     call: Call,
 ) -> list[bytes]:
+    sketch_bytes = sketch_bytes or [None] * len(image_bytes)
+    each = [
+        Files(*contents) for contents in zip(image_bytes, mask_bytes, sketch_bytes, strict=True)
+    ]
     names = [
-        (f"image_bytes[{index}]", f"mask_bytes[{index}]") for index in range(len(image_bytes))
+        Names(*(f"{name}[{index}]" for name in ("image_bytes", "mask_bytes", "sketch_bytes")))
+        for index in range(len(each))
     ]
-    pairs = list(zip(image_bytes, mask_bytes, names, strict=True))
-    headers = [
-        [_header(content, name) for content, name in zip((image, mask), both, strict=True)]
-        for image, mask, both in pairs
-    ]
-    photos, masks = zip(*headers, strict=True)
-    with budget.reserve(_photo_memory(photos, masks, limits), call):
+    headers = [_headers(*pair) for pair in zip(each, names, strict=True)]
+    photos = [photo for photo, *_ in headers]
+    others = [other for _, *them in headers for other in them]
+    with budget.reserve(_photo_memory(photos, others, limits), call):
         # All are read before the first is filled: nobody waits for an answer that there
         # will not be.
-        read = [_read_pair(image, mask, *both, Wish()) for image, mask, both in pairs]
+        read = [_read(*pair, Wish()) for pair in zip(each, names, strict=True)]
         filled = []
-        for picture, holes in read:
+        for picture, holes, lines in read:
             call.check()
             pixels = model.inpainter.inpaint(
-                picture.pixels, holes, method="whole", memory_limit=model.memory_limit
+                picture.pixels,
+                holes,
+                method="whole",
+                memory_limit=model.memory_limit,
+                sketch=lines,
             )
             filled.append(_encode(Picture(pixels), "image/png"))
         return filled
+
+
+def _headers(files: Files, names: Names) -> list[PictureHeader]:
+    """What the headers of the files of one photo say, the photo's first."""
+    return [
+        _header(content, name)
+        for content, name in zip(vars(files).values(), names, strict=True)
+        if content is not None
+    ]
 
 
 def _header(content: bytes, name: str) -> PictureHeader:
@@ -221,35 +253,32 @@ def _photo_memory(
     return reading + _BYTES_A_PIXEL * sum(num_pixels)
 
 
-def _read_pair(
-    photo: bytes, mask: bytes | None, photo_name: str, mask_name: str, wish: Wish
-) -> tuple[Picture, Holes]:
+def _read(files: Files, names: Names, wish: Wish) -> tuple[Picture, Holes, Holes | None]:
+    """A photo, its hole, and what is drawn there."""
     try:
-        picture = read_picture(photo)
+        picture = read_picture(files.photo)
     except (OSError, ValueError) as error:
-        raise _unreadable(photo_name, error) from error
-    source = photo if mask is None else mask
+        raise _unreadable(names.photo, error) from error
+    source = files.photo if files.mask is None else files.mask
     try:
         found = find_holes(source, wish.invert_mask, wish.mask_from_alpha, wish.grow)
     except (OSError, ValueError) as error:
-        raise _unreadable(mask_name, error) from error
+        raise _unreadable(names.mask, error) from error
     try:
         check_mask_size(found.holes.shape, picture.size)
     except ValueError as error:
-        raise Refusal(400, f"`{mask_name}`: {error}") from error
-    return picture, found.holes
-
-
-def _read_sketch(sketch: bytes, picture: Picture, wish: Wish) -> Holes:
+        raise Refusal(400, f"`{names.mask}`: {error}") from error
+    if files.sketch is None:
+        return picture, found.holes, None
     try:
-        lines = find_holes(sketch, wish.invert_sketch).holes
+        lines = find_holes(files.sketch, wish.invert_sketch).holes
     except (OSError, ValueError) as error:
-        raise _unreadable("sketch", error) from error
+        raise _unreadable(names.sketch, error) from error
     try:
         check_sketch_size(lines.shape, picture.size)
     except ValueError as error:
-        raise Refusal(400, f"`sketch`: {error}") from error
-    return lines
+        raise Refusal(400, f"`{names.sketch}`: {error}") from error
+    return picture, found.holes, lines
 
 
 def _unreadable(name: str, error: Exception) -> Refusal:

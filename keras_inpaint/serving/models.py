@@ -10,9 +10,10 @@ import numpy as np
 
 from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.memory import estimate_memory
+from keras_inpaint.inpainting.sketches import check_guided, is_guided
 from keras_inpaint.pictures.opening import default_memory_limit
 from keras_inpaint.serving.batching import BatchedGenerator, Observe
-from keras_inpaint.serving.limits import Limits
+from keras_inpaint.serving.limits import Limits, Refusal
 from keras_inpaint.serving.sources import Source
 
 _LOG = logging.getLogger(__name__)
@@ -58,7 +59,21 @@ class Model:
     @property
     def is_guided(self) -> bool:
         """Whether the network follows a sketch."""
-        return bool(getattr(self._generator, "guided", False))
+        return is_guided(self._generator)
+
+    def check_guided(self, name: str) -> None:
+        """Refuses a sketch where the network follows none.
+
+        Args:
+            name: str. What the sketch was sent as.
+
+        Raises:
+            Refusal: 400.
+        """
+        try:
+            check_guided(self.inpainter, name)
+        except ValueError as error:
+            raise Refusal(400, str(error)) from error
 
     @property
     def num_waiting(self) -> int:

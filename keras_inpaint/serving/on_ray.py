@@ -64,7 +64,6 @@ class Network:
             "version": version,
             "image_size": inpainter.image_size,
             "description": describe(inpainter),
-            "guided": getattr(self._generator, "guided", False),
         }
         self._one_at_a_time = threading.Lock()
 
@@ -87,7 +86,6 @@ class _RemoteGenerator(DescribedGenerator):
 
     def __init__(self, networks: Any, facts: dict[str, Any], timeout: float) -> None:
         super().__init__(facts["name"], facts["description"])
-        self.guided = facts["guided"]
         self._networks, self._timeout = networks, timeout
 
     def predict_on_batch(self, inputs: dict[str, Any]) -> dict[str, NDArray[Any]]:

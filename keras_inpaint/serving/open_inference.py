@@ -19,15 +19,19 @@ from keras_inpaint.serving.dialects import (
     FILES,
     INPUTS,
     OUTPUTS,
+    SKETCHES,
     Request,
     check_arrays,
     check_files,
     check_names,
     from_base64,
+    inputs_of,
+    optional_inputs,
     read_json,
     to_base64,
 )
 from keras_inpaint.serving.limits import Limits, Refusal, shown
+from keras_inpaint.serving.models import Model
 
 # Length of the JSON that stands before binary tensors.
 LENGTH_HEADER = "Inference-Header-Content-Length"
@@ -39,13 +43,14 @@ _BESIDE_INPUTS = frozenset(("id", "parameters", "outputs", "model_name", "model_
 _LENGTH = struct.Struct("<I")
 
 
-def parse(body: bytes, header_length: str | None, limits: Limits) -> Request:
+def parse(body: bytes, header_length: str | None, limits: Limits, model: Model) -> Request:
     """Reads a request to `infer`; the names of its inputs say which signature it is for.
 
     Args:
         body: bytes. JSON, and binary tensors behind it.
         header_length: str or `None`. What the header `LENGTH_HEADER` says.
         limits: `Limits`.
+        model: `Model` that is asked.
 
     Returns:
         `Request`, whose options are the `id` and which outputs are to be binary.
@@ -57,13 +62,14 @@ def parse(body: bytes, header_length: str | None, limits: Limits) -> Request:
     document = read_json(body[:length], limits)
     check_names(document, "body", {"inputs"}, _BESIDE_INPUTS)
     named = _inputs(document["inputs"])
-    signature = next((each for each in INPUTS if set(INPUTS[each]) == set(named)), None)
+    signature = next(
+        (each for each in INPUTS if set(named) - {SKETCHES[each]} == set(INPUTS[each])), None
+    )
     if signature is None:
-        raise Refusal(
-            400,
-            f"`inputs` must be {' or '.join(map(str, INPUTS.values()))}. Received: "
-            f"{shown(list(named))}",
-        )
+        sets = " or ".join(str(inputs_of(each, model.is_guided)) for each in INPUTS)
+        may = ", with or without the last one" if model.is_guided else ""
+        raise Refusal(400, f"`inputs` must be {sets}{may}. Received: {shown(list(named))}")
+    optional_inputs(signature, named, model)
     position = length
     tensors = {}
     for name, tensor in named.items():
@@ -75,7 +81,9 @@ def parse(body: bytes, header_length: str | None, limits: Limits) -> Request:
             f"The body has {len(body) - position} bytes more than its tensors. Check "
             f"`binary_data_size` and the header {LENGTH_HEADER}.",
         )
-    columns = {name: tensors[name] for name in INPUTS[signature]}
+    columns = {
+        name: tensors[name] for name in inputs_of(signature, model.is_guided) if name in tensors
+    }
     if signature == ARRAYS:
         check_arrays(columns, limits)
     else:
@@ -130,14 +138,18 @@ def server_metadata(version: str) -> dict[str, Any]:
 def model_metadata(name: str, version: int, is_guided: bool = False) -> dict[str, Any]:
     """Returns what `GET /v2/models/NAME` answers: the tensors that a request needs."""
     return {
-        # Of the route `/inpaint`: these tensors have no place for a sketch.
         **({"parameters": {"guided": True}} if is_guided else {}),
         "name": name,
         "versions": [str(version)],
         "platform": "keras_inpaint",
         "inputs": [
-            {"name": each, "datatype": "UINT8", "shape": [-1, -1, -1, CHANNELS[each]]}
-            for each in INPUTS[ARRAYS]
+            {
+                "name": each,
+                "datatype": "UINT8",
+                "shape": [-1, -1, -1, CHANNELS[each]],
+                **({} if each in INPUTS[ARRAYS] else {"parameters": {"optional": True}}),
+            }
+            for each in inputs_of(ARRAYS, is_guided)
         ],
         "outputs": [{"name": OUTPUTS[ARRAYS], "datatype": "UINT8", "shape": [-1, -1, -1, 3]}],
     }

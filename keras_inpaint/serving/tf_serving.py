@@ -5,33 +5,40 @@ Reference: https://www.tensorflow.org/tfx/serving/api_rest
 
 from typing import Any
 
+import numpy as np
+
 from keras_inpaint.serving.dialects import (
     ARRAYS,
     CHANNELS,
     FILES,
     INPUTS,
     OUTPUTS,
+    SKETCHES,
     Request,
     check_arrays,
     check_files,
     check_names,
     from_base64,
+    inputs_of,
+    optional_inputs,
     read_json,
     stack_rows,
     to_array,
     to_base64,
 )
 from keras_inpaint.serving.limits import Limits, Refusal, shown
+from keras_inpaint.serving.models import Model
 
 _FORMATS = ("instances", "inputs")
 
 
-def parse(body: bytes, limits: Limits) -> Request:
+def parse(body: bytes, limits: Limits, model: Model) -> Request:
     """Reads a request to `:predict`, in rows (`instances`) or columns (`inputs`).
 
     Args:
         body: bytes of the JSON.
         limits: `Limits`.
+        model: `Model` that is asked.
 
     Returns:
         `Request`, whose option `is_rows` says how it came.
@@ -56,9 +63,9 @@ def parse(body: bytes, limits: Limits) -> Request:
         )
     is_rows = given[0] == "instances"
     columns = (
-        _from_rows(document["instances"], signature)
+        _from_rows(document["instances"], signature, model)
         if is_rows
-        else _from_columns(document["inputs"], signature)
+        else _from_columns(document["inputs"], signature, model)
     )
     if signature == ARRAYS:
         check_arrays(columns, limits)
@@ -95,11 +102,13 @@ def status(version: int) -> dict[str, Any]:
     }
 
 
-def metadata(name: str, version: int) -> dict[str, Any]:
+def metadata(name: str, version: int, is_guided: bool = False) -> dict[str, Any]:
     """Returns what `GET /v1/models/NAME/metadata` answers."""
     signatures = {
         signature: {
-            "inputs": {each: _tensor(each, signature) for each in INPUTS[signature]},
+            "inputs": {
+                each: _tensor(each, signature) for each in inputs_of(signature, is_guided)
+            },
             "outputs": {OUTPUTS[signature]: _tensor(OUTPUTS[signature], signature)},
             "method_name": "tensorflow/serving/predict",
         }
@@ -123,29 +132,45 @@ def _tensor(name: str, signature: str) -> dict[str, Any]:
     }
 
 
-def _from_rows(instances: Any, signature: str) -> dict[str, Any]:
+def _from_rows(instances: Any, signature: str, model: Model) -> dict[str, Any]:
     if not isinstance(instances, list) or not instances:
         raise Refusal(400, "`instances` must be a list of at least one object.")
-    names = INPUTS[signature]
+    names, drawn = INPUTS[signature], SKETCHES[signature]
     for index, instance in enumerate(instances):
-        check_names(instance, f"instances[{index}]", set(names))
+        optional = optional_inputs(signature, instance, model)
+        check_names(instance, f"instances[{index}]", set(names), optional)
+    # Rows may differ: nothing is drawn in those without a sketch.
+    has_sketches = any(drawn in instance for instance in instances)
     if signature == FILES:
         return {
             name: [
                 _file(instance[name], f"instances[{index}].{name}")
+                if name in instance
+                else None
                 for index, instance in enumerate(instances)
             ]
-            for name in names
+            for name in (*names, *((drawn,) if has_sketches else ()))
         }
-    return {
+    columns = {
         name: stack_rows([to_array([instance[name]], name) for instance in instances], name)
         for name in names
     }
+    if has_sketches:
+        nothing = np.zeros_like(columns["masks"][:1])
+        columns[drawn] = stack_rows(
+            [
+                to_array([instance[drawn]], drawn) if drawn in instance else nothing
+                for instance in instances
+            ],
+            drawn,
+        )
+    return columns
 
 
-def _from_columns(inputs: Any, signature: str) -> dict[str, Any]:
-    names = INPUTS[signature]
-    check_names(inputs, "inputs", set(names))
+def _from_columns(inputs: Any, signature: str, model: Model) -> dict[str, Any]:
+    optional = optional_inputs(signature, inputs, model)
+    check_names(inputs, "inputs", set(INPUTS[signature]), optional)
+    names = [name for name in inputs_of(signature, model.is_guided) if name in inputs]
     if signature == ARRAYS:
         return {name: to_array(inputs[name], name) for name in names}
     for name in names:

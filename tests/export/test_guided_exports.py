@@ -259,6 +259,28 @@ def test_the_graph_of_another_generator_takes_no_sketch(echo):
         signatures.serving_default(*(tf.zeros((1, 8, 8, num), tf.uint8) for num in (3, 1, 1)))
 
 
+def test_a_server_of_an_export_follows_sketches(version, drawing):
+    pytest.importorskip("fastapi")
+    from starlette.testclient import TestClient
+
+    from keras_inpaint.serving import create_app
+
+    *pictures, filled = drawing
+    row = {name: each[0].tolist() for name, each in tensors(*pictures).items()}
+    with TestClient(create_app(model=version.parent)) as client:
+        answer = client.post(
+            "/v1/models/draughtsman:predict", content=json.dumps({"instances": [row]})
+        )
+        assert answer.status_code == 200, answer.text
+        np.testing.assert_array_equal(answer.json()["predictions"], [filled])
+        names = ("photo", "mask", "sketch")
+        sent = {name: png(pixels) for name, pixels in zip(names, pictures, strict=True)}
+        answer = client.post("/inpaint", files=sent)
+        assert answer.status_code == 200, answer.text
+        found = np.asarray(Image.open(io.BytesIO(answer.content)))
+        np.testing.assert_array_equal(found, filled)
+
+
 @pytest.mark.slow
 def test_a_preset_of_a_guided_network_is_exported_from_the_command_line(
     make_pictures, tmp_path

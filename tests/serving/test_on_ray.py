@@ -34,7 +34,11 @@ def not_after_all_others(monkeypatch):
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("presets") / "tiny"
-    generator = ki.models.Generator.deepfill_v2(width=8)
+    generator = ki.models.Generator.deepfill_v2(width=8, guided=True)
+    kernel = np.zeros(generator.weights[0].shape, "float32")
+    # The first kernel meets the sketch alone.
+    kernel[:, :, 3] = 1
+    generator.weights[0].assign(kernel)
     ki.Inpainter(generator, image_size=64).save_to_preset(folder)
     return folder
 
@@ -57,11 +61,13 @@ def descendants(process, title):
     return found
 
 
-def ask(port, photo, mask):
+def ask(port, photo, mask, **more):
     """The status of an answer, its headers, and its body."""
+    named = {"photo": photo, "mask": mask, **more}
+    named = {name.encode(): encode(pixels) for name, pixels in named.items()}
     parts = [
         b"--x\r\nContent-Disposition: form-data; name=%s; filename=a.png\r\n\r\n" % name + it
-        for name, it in ((b"photo", encode(photo)), (b"mask", encode(mask)))
+        for name, it in named.items()
     ]
     body = b"\r\n".join([*parts, b"--x--\r\n"])
     headers = {"Content-Type": "multipart/form-data; boundary=x", "Accept": "image/png"}
@@ -81,8 +87,16 @@ def test_a_network_that_is_killed_costs_its_own_requests_alone(preset):
         photo, mask = photo_and_mask()
         status, _, content = ask(port, photo, mask)
         assert status == 200
-        expected = ki.Inpainter.from_preset(preset).inpaint(photo, mask)
+        inpainter = ki.Inpainter.from_preset(preset)
+        expected = inpainter.inpaint(photo, mask)
         assert np.abs(decode(content).astype(int) - expected).max() <= 1
+        lines = np.zeros_like(mask)
+        lines[12:15] = 255
+        status, _, content = ask(port, photo, mask, sketch=lines)
+        assert status == 200
+        drawn = inpainter.inpaint(photo, mask, sketch=lines).astype(int)
+        assert np.abs(drawn - expected).max() > 1
+        assert np.abs(decode(content) - drawn).max() <= 1
 
         answers, is_over = [], threading.Event()
 
