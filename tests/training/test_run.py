@@ -72,16 +72,20 @@ def quick():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.fixture
-def small_networks(monkeypatch):
-    """Networks of a few layers, for what does not depend on them."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
+def make_networks_small(patch):
+    patch.syspath_prepend(BENCHMARKS)
     make = importlib.import_module("kills").make_small
-    monkeypatch.setattr(
+    patch.setattr(
         InpaintingGAN,
         "deepfill_v2",
         staticmethod(lambda **options: make(critic_width=4, **options)),
     )
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Networks of a few layers, for what does not depend on them."""
+    make_networks_small(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +104,16 @@ def begun(photos, tmp_path_factory, quick):
     return settings
 
 
+@pytest.fixture(scope="module")
+def small_begun(begun, tmp_path_factory):
+    """The same of small networks."""
+    settings = dataclasses.replace(begun, output=str(tmp_path_factory.mktemp("small") / "run"))
+    with pytest.MonkeyPatch.context() as patch:
+        make_networks_small(patch)
+        train(settings, report=str)
+    return settings
+
+
 @pytest.fixture
 def settings(begun, tmp_path):
     """Settings of a run that is yet to begin."""
@@ -110,6 +124,13 @@ def settings(begun, tmp_path):
 def copied(begun, settings):
     """Settings of a run of which one step was made."""
     shutil.copytree(begun.output, settings.output)
+    return settings
+
+
+@pytest.fixture
+def small_copied(small_begun, settings, small_networks):
+    """The same of small networks, which are those of the test."""
+    shutil.copytree(small_begun.output, settings.output)
     return settings
 
 
@@ -620,7 +641,7 @@ def test_folder_of_other_files_is_no_output(settings, tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.tex"]
 
 
-def test_run_goes_on_from_the_newest_checkpoint_that_is_whole(copied, tmp_path):
+def test_run_goes_on_from_the_newest_checkpoint_that_is_whole(small_copied, tmp_path):
     checkpoints = tmp_path / "run" / "checkpoint"
     for step in (2, 3):
         shutil.copytree(checkpoints / "step-000000001", checkpoints / f"step-00000000{step}")
@@ -628,16 +649,16 @@ def test_run_goes_on_from_the_newest_checkpoint_that_is_whole(copied, tmp_path):
     os.truncate(weights, weights.stat().st_size // 2)
     (checkpoints / "step-000000003" / "training.weights.h5").write_bytes(b"")
     lines = []
-    assert train(copied, report=lines.append) == 1
+    assert train(small_copied, report=lines.append) == 1
     assert [line.split(" is damaged")[0][-1:] for line in lines[:2]] == ["3", "2"]
     assert lines[2].startswith("All 1 steps of ")
 
 
-def test_damaged_checkpoints_are_named_where_none_is_whole(copied, tmp_path):
+def test_damaged_checkpoints_are_named_where_none_is_whole(small_copied, tmp_path):
     checkpoint = tmp_path / "run" / "checkpoint" / "step-000000001" / "training.weights.h5"
     checkpoint.write_bytes(b"cut short")
     with pytest.raises(ValueError, match=r"Delete them.*step-000000001"):
-        train(copied, report=str)
+        train(small_copied, report=str)
 
 
 # What a disk may do to a file.
@@ -648,48 +669,46 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_torn_settings_log_and_preset_do_not_stop_a_run(copied, tmp_path, damage):
+def test_torn_settings_log_and_preset_do_not_stop_a_run(small_copied, tmp_path, damage):
     run = tmp_path / "run"
     torn = ["settings.json", "log.csv", "preset/config.json", "preset/metadata.json"]
     for name in torn if damage != "gone" else torn[:2] + torn[3:]:
         DAMAGES[damage](run / name)
     lines = []
     with pytest.raises(ValueError, match=r"cannot change its `width`.*width=8.*width=16"):
-        train(dataclasses.replace(copied, width=16), report=lines.append)
-    assert train(dataclasses.replace(copied, steps=2), report=lines.append) == 2
+        train(dataclasses.replace(small_copied, width=16), report=lines.append)
+    assert train(dataclasses.replace(small_copied, steps=2), report=lines.append) == 2
     assert any(line.startswith("Going on from step 1 ") for line in lines)
     # Of a file that is gone, nothing is kept.
     assert (run / "log.damaged.csv").exists() == (damage == "cut")
-    assert [row["step"] for row in log_of(copied)][-1] == "2"
+    assert [row["step"] for row in log_of(small_copied)][-1] == "2"
     assert json.loads((run / "settings.json").read_text())["steps"] == 2
     assert Inpainter.from_preset(run / "preset").generator.width == 8
 
 
-def test_settings_that_are_torn_are_those_of_the_checkpoint(copied, tmp_path, capsys):
+def test_settings_that_are_torn_are_those_of_the_checkpoint(small_copied, tmp_path, capsys):
     file = tmp_path / "run" / "settings.json"
     file.write_text("{")
     assert main(["train", "--config", str(file)]) == 0
     told = capsys.readouterr()
     assert f"{file} is damaged: the settings are those of the newest checkpoint." in told.err
-    assert json.loads(file.read_text()) == copied.to_dict()
+    assert json.loads(file.read_text()) == small_copied.to_dict()
 
 
 def test_best_step_by_a_metric_is_kept_as_a_preset(settings, photos, tmp_path, monkeypatch):
-    evaluate, values = InpaintingGAN.evaluate, iter([0.3, 0.1, 0.2, 0.4])
-    monkeypatch.setattr(
-        InpaintingGAN,
-        "evaluate",
-        lambda self, *args, **options: (
-            evaluate(self, *args, **options) | {"hole_l1": next(values)}
-        ),
-    )
+    values = iter([0.3, 0.1, 0.2])
+
+    def evaluate(gan, *args, **options):
+        return dict.fromkeys(gan.metrics_names, 0.5) | {"hole_l1": next(values)}
+
+    monkeypatch.setattr(InpaintingGAN, "evaluate", evaluate)
     settings = dataclasses.replace(
-        settings, steps=4, save_every=1, keep_last=1, keep_best="val_hole_l1", validation=photos
+        settings, steps=3, save_every=1, keep_last=1, keep_best="val_hole_l1", validation=photos
     )
     train(settings, report=str)
     run = tmp_path / "run"
     kept = sorted(path.name for path in (run / "checkpoint").iterdir())
-    assert kept == ["step-000000002", "step-000000004"]
+    assert kept == ["step-000000002", "step-000000003"]
     metadata = json.loads((run / "best" / "metadata.json").read_text())
     assert metadata["best_by"] == {"val_hole_l1": 0.1}
     assert "2 steps" in metadata["trained_on"]
@@ -702,19 +721,21 @@ def test_best_step_by_a_metric_is_kept_as_a_preset(settings, photos, tmp_path, m
     other = dataclasses.replace(
         settings, output=str(tmp_path / "next"), steps=1, keep_best=None, validation=None
     )
-    assert train(dataclasses.replace(other, preset=str(run / "best")), report=str) == 1
+    begun = build(dataclasses.replace(other, preset=str(run / "best")), str)
+    for array, expected in zip(begun.generator.get_weights(), written, strict=True):
+        np.testing.assert_array_equal(array, expected)
     with pytest.raises(ValueError, match="`keep_best` must be left out, or photos named"):
         dataclasses.replace(settings, validation=None)
 
 
-def test_what_was_begun_to_be_written_is_swept_away(copied, tmp_path):
+def test_what_was_begun_to_be_written_is_swept_away(small_copied, tmp_path):
     run = tmp_path / "run"
     (run / "sheets").mkdir()
     for folder in (run, run / "checkpoint", run / "sheets"):
         draft = folder / f".{'0' * 32}.unfinished"
         draft.mkdir()
         (draft / "begun").write_text("half of")
-    train(copied, report=str)
+    train(small_copied, report=str)
     assert sorted(path.name for path in run.iterdir()) == [
         ".lock",
         "checkpoint",
@@ -749,11 +770,11 @@ def test_run_begins_where_one_was_cut_off_before_its_settings(settings, tmp_path
     assert not draft.exists()
 
 
-def test_lines_of_steps_that_were_lost_are_cut_off_the_log(copied, tmp_path):
+def test_lines_of_steps_that_were_lost_are_cut_off_the_log(small_copied, tmp_path):
     with (tmp_path / "run" / "log.csv").open("a") as file:
         file.write("5,0.1\n")
-    train(copied, report=str)
-    assert [row["step"] for row in log_of(copied)] == ["1"]
+    train(small_copied, report=str)
+    assert [row["step"] for row in log_of(small_copied)] == ["1"]
 
 
 def test_what_can_be_read_of_a_damaged_log_is_kept(tmp_path):
@@ -791,15 +812,15 @@ def test_full_disk_is_told_in_one_line(settings):
     assert train(settings, report=str) == 1
 
 
-def test_run_that_diverges_keeps_what_it_had_learned_before(copied, tmp_path):
+def test_run_that_diverges_keeps_what_it_had_learned_before(small_copied, tmp_path):
     def spoil(gan, *args):
         metrics = fit(gan, *args)
         weight = gan.generator.trainable_weights[0]
         weight.assign(weight * math.nan)
         return metrics
 
-    run, before = tmp_path / "run", weights_of(copied)
-    settings = dataclasses.replace(copied, steps=2)
+    run, before = tmp_path / "run", weights_of(small_copied)
+    settings = dataclasses.replace(small_copied, steps=2)
     fit = run_module._fit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "_fit", spoil)
@@ -813,10 +834,10 @@ def test_run_that_diverges_keeps_what_it_had_learned_before(copied, tmp_path):
     assert train(settings, report=str) == 2
 
 
-def test_step_that_is_not_finite_ends_the_run_and_is_repeated(copied, tmp_path, capsys):
-    before = weights_of(copied)
+def test_step_that_is_not_finite_ends_the_run_and_is_repeated(small_copied, tmp_path, capsys):
+    before = weights_of(small_copied)
     # The squares of its gradients are infinite in float32.
-    settings = dataclasses.replace(copied, steps=2, loss_weights={"hole": 1e30})
+    settings = dataclasses.replace(small_copied, steps=2, loss_weights={"hole": 1e30})
     config = tmp_path / "run" / "settings.json"
     command = f"keras-inpaint train --config {config} --repeat-step 1"
     with pytest.raises(ValueError, match=r"goes on from step 1.*step=1 of output=") as caught:
@@ -845,7 +866,7 @@ def test_step_that_is_not_finite_ends_the_run_and_is_repeated(copied, tmp_path, 
     for weight, kept in zip(weights_of(settings), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
     # With other settings, the run goes on.
-    assert train(dataclasses.replace(copied, steps=2), report=str) == 2
+    assert train(dataclasses.replace(small_copied, steps=2), report=str) == 2
 
 
 def test_folder_that_cannot_be_written_to_is_told_at_once(settings, tmp_path):
@@ -883,7 +904,7 @@ def mount_other(folder):
 
 @pytest.mark.parametrize("lose", [move_away, unmount])
 def test_folder_that_is_lost_ends_the_run_and_is_left_as_it_was(
-    copied, tmp_path, monkeypatch, lose
+    small_copied, tmp_path, monkeypatch, lose
 ):
     folder, kept = tmp_path / "run", tmp_path / "run"
     if lose is unmount:
@@ -893,7 +914,7 @@ def test_folder_that_is_lost_ends_the_run_and_is_left_as_it_was(
             mount_other(folder)
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"only root can mount a folder, and not everywhere: {error}")
-    settings = dataclasses.replace(copied, steps=2, save_every=1, sheets_every=2)
+    settings = dataclasses.replace(small_copied, steps=2, save_every=1, sheets_every=2)
     bring_back, train_step = [], InpaintingGAN.train_step
 
     def lose_before(gan, data):
@@ -951,10 +972,10 @@ def test_masks_from_files_are_trained_on_and_measured_with(settings, photos, tmp
     assert Inpainter.from_preset(preset).corruption.size == 4
 
 
-def test_line_that_a_lost_checkpoint_left_is_replaced(copied, tmp_path):
+def test_line_that_a_lost_checkpoint_left_is_replaced(small_copied, tmp_path):
     shutil.rmtree(tmp_path / "run" / "checkpoint" / "step-000000001")
-    assert train(copied, report=str) == 1
-    assert [row["step"] for row in log_of(copied)] == ["1"]
+    assert train(small_copied, report=str) == 1
+    assert [row["step"] for row in log_of(small_copied)] == ["1"]
 
 
 @pytest.mark.parametrize(
