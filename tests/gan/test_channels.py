@@ -70,6 +70,7 @@ def test_a_run_trains_grey_networks(tmp_path):
 @pytest.mark.parametrize("size", [(64, 64), (90, 300)], ids=["whole", "windows"])
 def test_grey_photos_are_filled_in_whatever_form_they_come(size, rng, tmp_path):
     inpainter = Inpainter(Generator(4, channels=1), image_size=64)
+    inpainter.generator.run_eagerly = QUICKLY["run_eagerly"]
     grey = rng.integers(0, 256, size, "uint8")
     mask = np.zeros(size, bool)
     mask[20:44, 10:40] = True
@@ -91,6 +92,7 @@ def test_grey_photos_are_filled_in_whatever_form_they_come(size, rng, tmp_path):
 
 def test_arrays_of_other_channels_are_filled(rng):
     inpainter = Inpainter(Generator(4, channels=5), image_size=64)
+    inpainter.generator.run_eagerly = QUICKLY["run_eagerly"]
     pixels, mask = rng.integers(0, 256, (64, 72, 5), "uint8"), np.zeros((64, 72), bool)
     mask[20:44, 10:40] = True
     filled = inpainter.inpaint(pixels, mask)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from gan.tiny import make_gan, make_images, make_masks
+from gan.tiny import QUICKLY, make_gan, make_images, make_masks
 
 SGD = keras.optimizers.SGD
 
@@ -43,7 +43,7 @@ def test_optimizers_are_taken_by_name():
 
 def test_a_schedule_is_that_of_the_published_optimizers():
     gan = make_gan()
-    gan.compile(keras.optimizers.schedules.CosineDecay(0.01, decay_steps=2))
+    gan.compile(keras.optimizers.schedules.CosineDecay(0.01, decay_steps=2), **QUICKLY)
     gan.fit(make_images(2), batch_size=2, verbose=0)
     for optimizer in optimizers(gan):
         assert optimizer.beta_1 == 0.5
@@ -111,7 +111,7 @@ def test_however_steps_are_run_the_logs_are_the_same(eager, options):
 
 def test_loss_comes_first_and_names_are_what_evaluate_returns():
     gan = make_gan()
-    gan.compile()
+    gan.compile(**QUICKLY)
     images = make_images(3)
     gan.add_measure("brightness", lambda images, completed, masks: completed[:, 0, 0, 0])
     assert gan.metrics[0].name == "loss"
@@ -127,7 +127,7 @@ def test_loss_comes_first_and_names_are_what_evaluate_returns():
 
 def test_the_loss_of_validation_is_the_reconstruction_whatever_the_critic_says():
     gan = make_gan()
-    gan.compile(loss_weights={"hole": 2.0, "known": 0.5, "coarse": 3.0})
+    gan.compile(loss_weights={"hole": 2.0, "known": 0.5, "coarse": 3.0}, **QUICKLY)
     images, masks = make_images(4), make_masks(4)
     loss = gan.evaluate(images, masks, verbose=0)[0]
     outputs = gan.predict({"images": images, "masks": masks}, verbose=0)
@@ -141,7 +141,7 @@ def test_the_loss_of_validation_is_the_reconstruction_whatever_the_critic_says()
 def test_a_frozen_part_stays_as_it_is_once_compiled():
     gan = make_gan()
     gan.critic.trainable = False
-    gan.compile(SGD(0.1))
+    gan.compile(SGD(0.1), **QUICKLY)
     critic, generator = gan.critic.get_weights(), gan.generator.get_weights()
     gan.fit(make_images(2), batch_size=2, verbose=0)
     for weight, before in zip(gan.critic.get_weights(), critic, strict=True):

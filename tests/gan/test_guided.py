@@ -187,6 +187,7 @@ def bright_generator():
     kernel = np.zeros(generator.weights[0].shape, "float32")
     kernel[:, :, 3] = 1
     generator.weights[0].assign(kernel)
+    generator.run_eagerly = QUICKLY["run_eagerly"]
     return generator
 
 

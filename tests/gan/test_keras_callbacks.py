@@ -5,7 +5,7 @@ import csv
 import keras
 import numpy as np
 import pytest
-from gan.tiny import make_gan, make_images, make_masks
+from gan.tiny import QUICKLY, make_gan, make_images, make_masks
 
 SGD = keras.optimizers.SGD
 IMAGES = make_images(4)
@@ -38,7 +38,7 @@ class Recorder(keras.callbacks.Callback):
 
 def test_early_stopping_finds_what_it_looks_for():
     gan = make_gan()
-    gan.compile(SGD(0.0))
+    gan.compile(SGD(0.0), **QUICKLY)
     history = fit(
         gan, keras.callbacks.EarlyStopping(patience=1), epochs=5, validation_data=IMAGES
     )
@@ -48,7 +48,7 @@ def test_early_stopping_finds_what_it_looks_for():
 @pytest.mark.parametrize("name", ["best.keras", "best.weights.h5"])
 def test_model_checkpoint_keeps_the_best(name, tmp_path):
     gan = make_gan()
-    gan.compile(SGD(0.0))
+    gan.compile(SGD(0.0), **QUICKLY)
     path = tmp_path / name
     checkpoint = keras.callbacks.ModelCheckpoint(
         path, save_best_only=True, save_weights_only=name.endswith(".h5")
@@ -80,7 +80,7 @@ def test_terminate_on_nan_stops_at_the_first_step_that_is_not_finite(steps_per_e
 
 def test_a_schedule_of_the_rate_that_it_is_given_keeps_the_ratio():
     gan = make_gan()
-    gan.compile(SGD(0.01), SGD(0.04))
+    gan.compile(SGD(0.01), SGD(0.04), **QUICKLY)
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
     history = fit(gan, scheduler, epochs=2).history
     assert rates(gan) == pytest.approx([0.0025, 0.01])
@@ -90,14 +90,14 @@ def test_a_schedule_of_the_rate_that_it_is_given_keeps_the_ratio():
 
 def test_a_schedule_of_an_absolute_rate_sets_both_to_it():
     gan = make_gan()
-    gan.compile(SGD(0.01), SGD(0.04))
+    gan.compile(SGD(0.01), SGD(0.04), **QUICKLY)
     fit(gan, keras.callbacks.LearningRateScheduler(lambda epoch: 0.5))
     assert rates(gan) == [0.5, 0.5]
 
 
 def test_reduce_on_plateau_acts_on_both():
     gan = make_gan()
-    gan.compile(SGD(0.01), SGD(0.04))
+    gan.compile(SGD(0.01), SGD(0.04), **QUICKLY)
     plateau = keras.callbacks.ReduceLROnPlateau(patience=1, factor=0.5, min_delta=100.0)
     fit(gan, plateau, epochs=2, validation_data=IMAGES)
     assert rates(gan) == pytest.approx([0.005, 0.02])
@@ -106,7 +106,7 @@ def test_reduce_on_plateau_acts_on_both():
 def averages(start):
     """Exponential averages of the weights by hand, after each step of a plain run."""
     gan, recorder = make_gan(like=start), Recorder()
-    gan.compile(SGD(0.2))
+    gan.compile(SGD(0.2), **QUICKLY)
     fit(gan, recorder, epochs=2)
     average, found = recorder.weights[0], []
     for weights in recorder.weights:
@@ -143,7 +143,7 @@ def test_validation_and_checkpoints_use_the_averages(tmp_path):
         validation_data=(IMAGES, masks),
     ).history
     averaged = make_gan()
-    averaged.compile()
+    averaged.compile(**QUICKLY)
     # Two steps an epoch.
     for epoch, average in enumerate([expected[1], expected[3]], start=1):
         averaged.set_weights(average)
@@ -174,14 +174,14 @@ class Crash(keras.callbacks.Callback):
 
 def test_backup_and_restore_goes_on_where_it_was(tmp_path):
     straight = make_gan()
-    straight.compile("adam")
+    straight.compile("adam", **QUICKLY)
     crashed = make_gan(like=straight)
-    crashed.compile("adam")
+    crashed.compile("adam", **QUICKLY)
     fit(straight, epochs=4)
     with pytest.raises(RuntimeError, match="The machine is gone"):
         fit(crashed, keras.callbacks.BackupAndRestore(tmp_path), Crash(), epochs=4)
     resumed = make_gan()
-    resumed.compile("adam")
+    resumed.compile("adam", **QUICKLY)
     fit(resumed, keras.callbacks.BackupAndRestore(tmp_path), epochs=4)
     assert resumed.num_steps == 8
     assert_all_equal(resumed.get_weights(), straight.get_weights(), atol=1e-7)
@@ -189,7 +189,7 @@ def test_backup_and_restore_goes_on_where_it_was(tmp_path):
 
 def test_csv_logger_and_batch_hooks_are_told_of_the_loss(tmp_path):
     gan, losses = make_gan(), []
-    gan.compile()
+    gan.compile(**QUICKLY)
     fit(
         gan,
         keras.callbacks.CSVLogger(tmp_path / "log.csv"),

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from gan.tiny import SIZE, TinyCritic, TinyGenerator, make_gan, make_images, make_masks
+from gan.tiny import QUICKLY, SIZE, TinyCritic, TinyGenerator, make_gan, make_images, make_masks
 from keras import ops
 
 from keras_inpaint import Inpainter, InpaintingGAN
@@ -85,7 +85,7 @@ def test_a_clone_is_compiled_as_the_original_and_has_new_weights(is_compiled):
     assert clone.seed == 5
     assert clone.count_params() == gan.count_params()
     assert (clone.get_weights()[0] != gan.get_weights()[0]).any()
-    clone.compile(SGD(0.1))
+    clone.compile(SGD(0.1), **QUICKLY)
     clone.fit(make_images(2), batch_size=2, verbose=0)
 
 
