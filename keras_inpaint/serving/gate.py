@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from keras_inpaint.serving.limits import Disconnected, Refusal, shown
 from keras_inpaint.serving.page_files import PAGE_FOLDER, PAGE_PATHS
-from keras_inpaint.serving.state import Server
+from keras_inpaint.serving.state import IS_LATE, Server
 
 # Answered without a key: what load balancers ask, and the page, which asks its user for it.
 _OPEN_PATHS = frozenset(
@@ -39,6 +39,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         begun, status = time.monotonic(), 499
+        # Decided as it comes: while its body arrives, the server may begin to end.
+        is_late = scope[IS_LATE] = self._server.is_draining
+        self._server.num_answering += not is_late
 
         async def counted_send(message: Any) -> None:
             nonlocal status
@@ -54,6 +57,7 @@ class Gate:
             status = 500
             raise
         finally:
+            self._server.num_answering -= not is_late
             route = getattr(scope.get("route"), "path", "other")
             metrics = self._server.metrics
             metrics.requests.labels(route, str(status)).inc()

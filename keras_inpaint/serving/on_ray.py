@@ -1,6 +1,7 @@
 """The server on Ray Serve: requests in one process, networks in others, on many machines."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import threading
@@ -149,10 +150,8 @@ class Requests:
         return build_app(self._server)
 
     async def drain(self) -> None:
-        """Refuses what comes from now on, and waits for the requests that are under way."""
-        self._server.is_draining = True
-        while self._server.admission.num:
-            await asyncio.sleep(0.05)
+        """Refuses what comes from now on, and waits until all before it is answered."""
+        await self._server.drain()
 
 
 def serve_on_ray(
@@ -201,8 +200,12 @@ def serve_on_ray(
             handle = _deploy(preset, model, name, limits, key, device, max_networks)
             _LOG.info("Serving at http://%s:%d (see also /docs and /metrics)", host, port)
             stop.wait()
-            # Ray ends processes whatever they are at.
-            handle.drain.remote().result(timeout_s=limits.timeout + 5)
+            # Ray ends processes whatever they are at: the one that reads requests, and the
+            # proxy that hands its answers on.
+            seconds = limits.timeout + 2 * limits.body_timeout + 5
+            with contextlib.suppress(TimeoutError):
+                handle.drain.remote().result(timeout_s=seconds)
+            serve.delete(_APPLICATION)
         finally:
             serve.shutdown()
 

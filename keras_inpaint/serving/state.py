@@ -75,6 +75,10 @@ class Metrics:
         self.network_seconds.observe(seconds)
 
 
+# In the scope of a request: whether it came when others were refused already.
+IS_LATE = "keras_inpaint.is_late"
+
+
 @dataclass(eq=False)
 class Server:
     """The state of one server.
@@ -85,6 +89,10 @@ class Server:
         metrics: `Metrics`, which the keeper's models report their batches to.
         key: str or `None`. What clients must send as a bearer token.
         refresh_seconds: float. Time between two looks for a newer version.
+        is_draining: bool. Whether requests that come from now on are refused.
+        is_closed: bool. Whether nothing can be worked on any more.
+        num_answering: int. Requests whose answer is not sent to its end, and that came before
+            others were refused.
     """
 
     keeper: ModelKeeper
@@ -93,6 +101,8 @@ class Server:
     key: str | None = None
     refresh_seconds: float = 5.0
     is_draining: bool = False
+    is_closed: bool = False
+    num_answering: int = 0
     admission: Admission = field(init=False)
     bodies: BodyReader = field(init=False)
     budget: MemoryBudget = field(init=False)
@@ -118,7 +128,7 @@ class Server:
             Disconnected: If the client has gone.
             Refusal: 429, 503, 504, and whatever the function refuses.
         """
-        if self.is_draining:
+        if self.is_closed or request.scope.get(IS_LATE):
             raise draining()
         self.admission.enter()
         begun = time.monotonic()
@@ -155,10 +165,16 @@ class Server:
         try:
             yield
         finally:
-            self.is_draining = True
+            self.is_draining = self.is_closed = True
             watching.cancel()
             self.keeper.close()
             self.threads.shutdown(wait=False, cancel_futures=True)
+
+    async def drain(self) -> None:
+        """Refuses what comes from now on, and waits until all before it is answered."""
+        self.is_draining = True
+        while self.num_answering:
+            await asyncio.sleep(0.05)
 
     async def _watch(self) -> None:
         while True:

@@ -424,3 +424,40 @@ def test_nobody_works_for_a_client_that_has_gone(serve, pair):
     served.generator.may_go.set()
     first[0].join(20)
     assert served.generator.batch_sizes == [1]
+
+
+def test_what_came_before_the_server_began_to_end_is_answered(serve, pair):
+    served = serve()
+    answers = []
+
+    async def call(begins_to_end):
+        request = served.client.build_request(
+            "POST", "/inpaint", files={"photo": encode(pair[0]), "mask": encode(pair[1])}
+        )
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        scope = {"type": "http", "method": "POST", "path": "/inpaint", "raw_path": b"/inpaint"}
+        messages = [{"type": "http.request", "body": request.read(), "more_body": False}]
+
+        async def receive():
+            if not messages:
+                await asyncio.sleep(60)
+            if begins_to_end:
+                answers.append(asyncio.ensure_future(served.server.drain()))
+                await asyncio.sleep(0)
+            return messages.pop()
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                # Not before the answer is sent.
+                assert not begins_to_end or not answers[0].done()
+                answers.append(message["status"])
+
+        await served.app({**scope, "query_string": b"", "headers": headers}, receive, send)
+
+    async def both():
+        await call(begins_to_end=True)
+        await asyncio.wait_for(answers[0], 10)
+        await call(begins_to_end=False)
+
+    asyncio.run(both())
+    assert answers[1:] == [200, 503]

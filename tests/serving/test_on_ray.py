@@ -123,12 +123,13 @@ def test_a_network_that_is_killed_costs_its_own_requests_alone(preset):
                 assert int(headers["Retry-After"]) > 0
                 assert "error" in json.loads(content)
 
-        # Drained: what is under way is answered.
-        with concurrent.futures.ThreadPoolExecutor(1) as clients:
-            last = clients.submit(ask, port, photo, mask)
+        # Drained: what is under way is answered; it may have come too late to be.
+        with concurrent.futures.ThreadPoolExecutor(4) as clients:
+            last = [clients.submit(ask, port, photo, mask) for _ in range(4)]
             time.sleep(0.2)
             process.send_signal(signal.SIGTERM)
-            assert last.result()[0] in (200, 503)
+            ends = [each.result()[0] for each in last]
+            assert set(ends) <= {200, 503}
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output.decode()
         assert not psutil.pid_exists(network.pid)
