@@ -10,13 +10,17 @@ import { clamp, newPicture, round } from "./arrays.js";
 import { downsample, resizeHoles, upsample } from "./resizing.js";
 
 // How the network sees what detail is added to: the part of a window's size, and whether mirrored.
-export const VIEWS = [{ scale: 0.75, isMirrored: false }, { scale: 0.5, isMirrored: true }];
+export const VIEWS = [
+  { scale: 0.65, isMirrored: false },
+  { scale: 0.5, isMirrored: true },
+  { scale: 0.35, isMirrored: false },
+];
 
 // In pixels of the network: those that one sample of the low band covers, how far the patches
 // that are compared reach, and from one copy to the next.
 const [BAND, REACH, STEP] = [4, 8, 12];
 // The part of a step over which copies blend into each other.
-const BLENDED = 0.6;
+const BLENDED = 0.8;
 // Network's pixels over which a filling's colours move towards those of known pixels near it.
 const EDGE = 2;
 // Known positions that are looked at.
