@@ -167,7 +167,7 @@ def test_detail_is_added_to_the_mean_of_smaller_views_of_which_one_is_mirrored()
         return np.broadcast_to(columns, pixels.shape).astype("uint8")
 
     filled = fill(photo, holes, windows, predict, detail="copy")
-    sizes = [[round(part * side) for side in window.size] for part in (0.65, 0.5, 0.35)]
+    sizes = [[round(part * side) for side in window.size] for part in (0.6, 0.5, 0.35)]
     assert [list(each.shape) for each in seen] == sizes
     expected = resize_holes(resize_holes(holes[window.view.slices], window.size), sizes[1])
     np.testing.assert_array_equal(seen[1][:, ::-1], expected)

@@ -11,7 +11,7 @@ import { downsample, resizeHoles, upsample } from "./resizing.js";
 
 // How the network sees what detail is added to: the part of a window's size, and whether mirrored.
 export const VIEWS = [
-  { scale: 0.65, isMirrored: false },
+  { scale: 0.6, isMirrored: false },
   { scale: 0.5, isMirrored: true },
   { scale: 0.35, isMirrored: false },
 ];
@@ -91,39 +91,44 @@ function sourcesOf(isUnknown) {
   return positions.filter((_, index) => index % every === 0);
 }
 
-/** The patches around positions, mirrored at the edges. */
+/** The patches around positions, mirrored at the edges: one after the other in one array. */
 function patchesOf({ height, width, channels, data }, positions) {
   const mirrored = (at, length) => {
     while (at < 0 || at >= length) at = at < 0 ? -at - 1 : 2 * length - 1 - at;
     return at;
   };
-  const patches = positions.map(([row, column]) => {
-    const patch = new Float32Array(((2 * REACH) / BAND + 1) ** 2 * channels);
-    let to = 0;
+  const length = ((2 * REACH) / BAND + 1) ** 2 * channels;
+  const patches = new Uint8Array(positions.length * length);
+  let to = 0;
+  for (const [row, column] of positions) {
     // The low band does not change between samples that are as far apart as it is coarse.
     for (let y = -REACH; y <= REACH; y += BAND) {
       const start = mirrored(row + y, height) * width;
       for (let x = -REACH; x <= REACH; x += BAND) {
         const at = (start + mirrored(column + x, width)) * channels;
-        for (let channel = 0; channel < channels; channel++) patch[to++] = data[at + channel];
+        for (let channel = 0; channel < channels; channel++) patches[to++] = data[at + channel];
       }
     }
-    return patch;
-  });
-  return patches;
+  }
+  return { patches, length };
 }
 
 /** Indices of those of the others that differ least from each patch, by squares. */
-function nearestOf(patches, others) {
-  const squares = others.map((other) => other.reduce((sum, value) => sum + value * value, 0));
-  return patches.map((patch) => {
+function nearestOf({ patches, length }, { patches: others }) {
+  // Most others differ too much in their first lines already.
+  const line = length / ((2 * REACH) / BAND + 1);
+  return Array.from({ length: patches.length / length }, (_, index) => {
+    const patch = patches.subarray(index * length, (index + 1) * length);
     let [nearest, least] = [0, Infinity];
-    for (let index = 0; index < others.length; index++) {
-      const other = others[index];
-      let product = 0;
-      for (let at = 0; at < patch.length; at++) product += patch[at] * other[at];
-      const distance = squares[index] - 2 * product;
-      if (distance < least) [nearest, least] = [index, distance];
+    for (let start = 0; start < others.length; start += length) {
+      let distance = 0;
+      for (let first = 0; first < length && distance < least; first += line) {
+        for (let at = first; at < first + line; at++) {
+          const difference = patch[at] - others[start + at];
+          distance += difference * difference;
+        }
+      }
+      if (distance < least) [nearest, least] = [start / length, distance];
     }
     return nearest;
   });
