@@ -220,7 +220,7 @@ def commands(tmp_path, disk, monkeypatch):
     # Of which a source is made.
     pytest.importorskip("torch")
     port = write_pytorch(tmp_path / "gen.pt", stripped(port_state("netG"), "netG."))
-    monkeypatch.setattr(presets, "check_preset", lambda preset: None)
+    monkeypatch.setattr(presets, "check_preset", lambda preset, **options: None)
     monkeypatch.setattr(presets, "load_inpainter", lambda preset: Inpainter(Echo()))
     # Of what is written, which takes longer than to write it.
     monkeypatch.setattr(
@@ -347,7 +347,7 @@ def test_command_writes_nothing_where_its_disk_was_lost_before_the_first_write(
         told = capfd.readouterr().err.splitlines()
         (line,) = [line for line in told if "not there any more" in line]
         assert "Bring it back" in line
-        assert f"folder='{disk}" in line
+        assert f"='{disk}" in line
         assert not list(disk.iterdir())
     finally:
         if not os.path.ismount(disk):
