@@ -12,7 +12,6 @@ from keras_inpaint.export.targets import (
     file_to_write,
 )
 from keras_inpaint.files import atomic_write
-from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.layers.contextual_attention import attention_at_once
 
 
@@ -72,18 +71,14 @@ def export_litert(
 def _convert(inpainter: Any, size: tuple[int, int], float16: bool) -> bytes:
     import tensorflow as tf
 
-    from keras_inpaint.export.signatures import Signatures
+    from keras_inpaint.export.signatures import Signatures, picture_specs
 
     signatures = Signatures(inpainter)
 
     def fill(images: Any, masks: Any, sketches: Any = None) -> dict[str, Any]:
         return {"completed": signatures.fill(images, masks, sketches)["completed"]}
 
-    channels = {"images": 3, "masks": 1}
-    channels |= {"sketches": 1} if is_guided(inpainter.generator) else {}
-    specs = [
-        tf.TensorSpec((1, *size, channels[name]), tf.uint8, name=name) for name in channels
-    ]
+    specs = picture_specs(inpainter.generator, (1, *size))
     try:
         with attention_at_once():
             function = tf.function(fill, input_signature=specs).get_concrete_function()

@@ -12,10 +12,8 @@ from keras_inpaint.inpainting import Inpainter
 from keras_inpaint.inpainting.exported import describe
 from keras_inpaint.inpainting.onnx_generator import (
     DESCRIPTION_KEY,
-    INPUTS,
     OnnxGenerator,
 )
-from keras_inpaint.inpainting.sketches import is_guided
 from keras_inpaint.layers.contextual_attention import attention_at_once
 from keras_inpaint.presets.reading import ONNX_SUFFIX
 from keras_inpaint.version import __version__
@@ -87,13 +85,9 @@ def _convert(inpainter: Any) -> bytes:
     import tensorflow as tf
     import tf2onnx
 
-    from keras_inpaint.export.signatures import Signatures
+    from keras_inpaint.export.signatures import Signatures, picture_specs
 
-    num_inputs = 3 if is_guided(inpainter.generator) else 2
-    specs = [
-        tf.TensorSpec((None, None, None, channels), tf.uint8, name=name)
-        for name, channels in zip(INPUTS[:num_inputs], (3, 1, 1), strict=False)
-    ]
+    specs = picture_specs(inpainter.generator)
     fill = tf.function(Signatures(inpainter).fill)
     try:
         # The converter fails at the loop of attention in blocks.

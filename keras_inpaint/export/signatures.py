@@ -52,6 +52,25 @@ _SPECS = {
 }
 
 
+def _specs(name: str, generator: Any) -> list[tf.TensorSpec]:
+    return _SPECS[name][: 3 if is_guided(generator) else 2]
+
+
+def picture_specs(
+    generator: Any, size: tuple[int | None, int | None, int | None] = _PICTURES
+) -> list[tf.TensorSpec]:
+    """Returns what `Signatures.fill` takes of a generator: photos, masks, and sketches.
+
+    Args:
+        generator: That of the inpainter. Sketches are left out unless it is guided.
+        size: Number, height and width of the pictures; `None` where any will do.
+    """
+    return [
+        tf.TensorSpec((*size, spec.shape[-1]), spec.dtype, name=spec.name)
+        for spec in _specs("serving_default", generator)
+    ]
+
+
 class Signatures(tf.Module):
     """An inpainter as functions of a graph.
 
@@ -72,10 +91,9 @@ class Signatures(tf.Module):
             inpainter.inpaint_batch(np.zeros((1, 8, 8, 3), np.uint8), holes)
         # Nothing else of Keras is to be saved.
         self.weights = [variable.value for variable in inpainter.generator.variables]
-        num_inputs = 3 if is_guided(inpainter.generator) else 2
 
         def function(run: Any, name: str) -> Any:
-            return tf.function(run, input_signature=_SPECS[name][:num_inputs])
+            return tf.function(run, input_signature=_specs(name, inpainter.generator))
 
         self.serving_default = function(self._fill_tensors, "serving_default")
         self.serving_bytes = function(self._fill_files, "serving_bytes")
